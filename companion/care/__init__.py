@@ -1,0 +1,1 @@
+"""Screening and what surrounds a session. Pure."""

@@ -1,0 +1,1 @@
+"""Routines as data: the model, the zones and the library."""

@@ -1,0 +1,1 @@
+"""The test bench: read, record, simulate, replay, compare. Knows protocols; never knows companion."""

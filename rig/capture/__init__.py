@@ -1,0 +1,1 @@
+"""Recorded traffic: containers, and what is in them."""

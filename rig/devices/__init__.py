@@ -1,0 +1,1 @@
+"""Simulated devices: the other side of the link, as the makers' firmware really behaves. Sans-I/O."""

@@ -1,0 +1,119 @@
+"""The contract of every simulated device: the mirror image of :class:`protocols.machine.DeviceProtocol`.
+
+A device is told what was written and when, answers with notifications that fall due, and always knows how much it puts
+into the face: :meth:`SimulatedDevice.output_percent` is the ground truth of every safety test. No clock, no radio.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from protocols.gatt import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """One notification that the device hands to its radio now."""
+
+    characteristic: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The device ends the link by itself."""
+
+
+DeviceAction = Notify | Hangup
+
+
+class AttError(Exception):
+    """The device refuses an ATT request; ``code`` as in Core Specification Vol 3 Part F 3.4.1.1."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"ATT error 0x{code:02x}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Advertisement:
+    """What the device advertises. ``service_data`` and ``manufacturer_data`` are keyed as bleak keys them."""
+
+    name: str
+    service_uuids: tuple[str, ...] = ()
+    service_data: tuple[tuple[str, bytes], ...] = ()
+    manufacturer_data: tuple[tuple[int, bytes], ...] = ()
+
+
+class TraceEntry(NamedTuple):
+    """One change of the output: device time in seconds, level in percent of full scale from then on, and why."""
+
+    time: float
+    output_percent: float
+    cause: str
+
+
+class SimulatedDevice(abc.ABC):
+    """One simulated device. ``now`` is seconds on the same monotonic clock throughout an instance's life.
+
+    Calls come in order of time. A device that needs time (a UART, a timer) says so by :attr:`deadline`; every action
+    comes out of :meth:`deadline_passed` or directly out of a call that gives actions back.
+    """
+
+    @property
+    @abc.abstractmethod
+    def advertisement(self) -> Advertisement:
+        """What the device advertises while it is not connected."""
+
+    @property
+    @abc.abstractmethod
+    def services(self) -> tuple[Service, ...]:
+        """Its GATT services, in handle order. Notifying characteristics get a CCCD from the radio side."""
+
+    @property
+    @abc.abstractmethod
+    def deadline(self) -> float | None:
+        """When :meth:`deadline_passed` wants to be called; None while nothing is due."""
+
+    @property
+    @abc.abstractmethod
+    def trace(self) -> tuple[TraceEntry, ...]:
+        """Every change of output so far, oldest first: what safety tests judge."""
+
+    @abc.abstractmethod
+    def output_percent(self, now: float) -> float:
+        """Level going into the skin at ``now``, in percent of full scale (the envelope, not the wave)."""
+
+    @abc.abstractmethod
+    def connected(self, now: float) -> tuple[DeviceAction, ...]:
+        """A central has connected."""
+
+    @abc.abstractmethod
+    def disconnected(self, now: float) -> tuple[DeviceAction, ...]:
+        """The link is gone."""
+
+    @abc.abstractmethod
+    def subscribed(self, characteristic: str, enabled: bool, now: float) -> tuple[DeviceAction, ...]:
+        """The central wrote the CCCD of a characteristic."""
+
+    @abc.abstractmethod
+    def written(self, characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
+        """The central wrote a characteristic.
+
+        Raises:
+            AttError: the device refuses the write (only a write with response carries the refusal back).
+        """
+
+    @abc.abstractmethod
+    def read(self, characteristic: str, now: float) -> bytes:
+        """The central reads a characteristic.
+
+        Raises:
+            AttError: the device refuses the read.
+        """
+
+    @abc.abstractmethod
+    def deadline_passed(self, now: float) -> tuple[DeviceAction, ...]:
+        """Do what was due; harmless when early or late."""

@@ -1,0 +1,1 @@
+"""The air: a virtual link, peripherals on Bumble, and a bleak backend."""
