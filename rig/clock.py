@@ -86,6 +86,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     _ready: deque[asyncio.Handle]
     _stopping: bool
     _debug: bool
+    _closed: bool
     _thread_id: int | None
     _timer_cancelled_count: int
     _current_handle: asyncio.Handle | None
@@ -109,18 +110,36 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
 
     # --- timers and rounds --------------------------------------------------------------------------------------------
 
-    def call_at(  # type: ignore[override]  # typeshed spells the callback's arguments with a TypeVarTuple
-        self,
-        when: float,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
+    # The next three do what asyncio's own do, with one call where those make three: they are most of a loop's work.
+
+    def call_soon(  # type: ignore[override]  # typeshed spells the callback's arguments with a TypeVarTuple
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Call ``callback`` in the next round, at the same virtual time."""
+        if self._closed or self._debug:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]  # as for call_soon
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call ``callback`` at virtual time ``when`` (seconds), or in the next round when that has passed."""
-        self._check_closed()
+        """Call ``callback`` after ``delay`` virtual seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]  # as for call_soon
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call ``callback`` at virtual time ``when`` (seconds), or in the next round when that has passed.
+
+        Raises:
+            ValueError: ``when`` is not a number.
+        """
         if when != when:  # noqa: PLR0124 - the fastest test for NaN, which would break the heap's order
             raise ValueError(f"a time to call {callback!r} at is needed, not {when!r}")
-        if self._debug:
+        if self._closed or self._debug:
+            self._check_closed()
             self._check_thread()
             self._check_callback(callback, "call_at")
         timer = _Timer(when, callback, args, self, context)
@@ -193,7 +212,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
 
     # --- other threads, executors, signals ----------------------------------------------------------------------------
 
-    def call_soon_threadsafe(  # type: ignore[override]  # as for call_at
+    def call_soon_threadsafe(  # type: ignore[override]  # as for call_soon
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Call ``callback`` in the next round.
@@ -213,7 +232,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def _process_events(self, event_list: object) -> None:
         """No events: this loop has no selector."""
 
-    def run_in_executor(  # type: ignore[override]  # as for call_at
+    def run_in_executor(  # type: ignore[override]  # as for call_soon
         self, executor: object, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
         """Run ``func`` here and now, in a copy of the caller's context; its outcome is in the future given back."""
