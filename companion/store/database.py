@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from companion.dates import Calendar
-from companion.session.journal import JournalError
-from companion.session.model import JournalEntry, JournalKind, Summary
-from companion.store.faults import StoreError, damaged, explain, explained
+from companion.session.model import JournalEntry, JournalKind
+from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
+from companion.store.rows import SESSION_COLUMNS, Person, Screening, SessionRecord, Status, session_record, to_json
 from companion.store.schema import check_header, migrate
+from companion.store.writer import SessionWriter
 
 if TYPE_CHECKING:
     from companion.session.interlocks import PastSession
@@ -36,54 +35,6 @@ DATABASE_NAME = "companion.sqlite3"
 # 0.5 s for a stop intact (H3). At start-up nothing runs yet, so patience costs nothing.
 _PATIENCE_OPENING_S = 2.0
 _PATIENCE_RUNNING_MS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What holds for the person across sessions.
-
-    ``comfortable_percent`` is their comfortable maximum in percent of full scale, None until they chose one.
-    ``first_session`` is True until a session with output has been held with a real device (H2).
-    """
-
-    comfortable_percent: int | None
-    first_session: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Screening:
-    """Answers to the screening, by question id, as given ``at`` a moment to its ``version``."""
-
-    answers: Mapping[str, Any]
-    version: int
-    at: datetime
-
-
-class Status(StrEnum):
-    """Where a stored session stands."""
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """One session of the history. ``summary`` is None unless the session came to an end of its own.
-
-    ``ended_at`` of an interrupted session is the time of its last entry.
-    """
-
-    id: int
-    routine: str
-    device_name: str
-    device_key: str
-    protocol: str
-    demo: bool
-    started_at: datetime
-    ended_at: datetime | None
-    status: Status
-    summary: Summary | None
 
 
 class Store:
@@ -171,7 +122,7 @@ class Store:
         with explained(self._path):
             self._connection.execute(
                 "INSERT INTO screening (at, version, answers) VALUES (?, ?, ?)",
-                (self._calendar.now().isoformat(), version, _encode(answers)),
+                (self._calendar.now().isoformat(), version, to_json(answers)),
             )
 
     def screening(self) -> Screening | None:
@@ -242,10 +193,10 @@ class Store:
         """
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM session ORDER BY id DESC LIMIT ?",  # noqa: S608 - a constant of this module
+                f"SELECT {SESSION_COLUMNS} FROM session ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
                 (-1 if limit is None else limit,),
             )
-            return [_record(row) for row in rows]
+            return [session_record(row) for row in rows]
 
     def session(self, session_id: int) -> SessionRecord | None:
         """One session, or None where there is none of that number.
@@ -255,10 +206,10 @@ class Store:
         """
         with self._reading():
             row = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM session WHERE id = ?",  # noqa: S608 - a constant of this module
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE id = ?",  # noqa: S608 - constant column names
                 (session_id,),
             ).fetchone()
-            return None if row is None else _record(row)
+            return None if row is None else session_record(row)
 
     def entries(self, session_id: int) -> list[tuple[float, JournalEntry]]:
         """The journal of a session in order: seconds since its start, and the entry. Empty for an unknown id.
@@ -309,9 +260,9 @@ class Store:
         """To be called with the session lock held: whoever holds it knows that no session is live."""
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM session WHERE ended_at IS NULL ORDER BY id"  # noqa: S608 - a constant
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE ended_at IS NULL ORDER BY id"  # noqa: S608 - constant column names
             ).fetchall()
-        ended = [(self._last_sign(record).isoformat(), record.id) for record in map(_record, rows)]
+        ended = [(self._last_sign(record).isoformat(), record.id) for record in map(session_record, rows)]
         for row in ended:
             self._connection.execute("UPDATE session SET ended_at = ?, interrupted = 1 WHERE id = ?", row)
         return [session_id for _, session_id in ended]
@@ -336,125 +287,3 @@ class Store:
                 yield
             except (msgspec.MsgspecError, ValueError) as error:
                 raise StoreError(damaged(self._path)) from error
-
-
-class SessionWriter:
-    """Writes one session down while it runs, and holds the session lock meanwhile."""
-
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, calendar: Calendar, lock: SessionLock, session_id: int
-    ) -> None:
-        self.session_id = session_id
-        self._connection = connection
-        self._path = path
-        self._calendar = calendar
-        self._lock = lock
-        self._count = 0
-        self._open = True
-        # A checkpoint syncs twice and copies every page, a stall of tens of milliseconds on a slow disk in the middle
-        # of a stop (H3). A session's WAL stays under 10 MB, so it waits for the end.
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-
-    def append(self, entries: Sequence[JournalEntry], t: float) -> None:
-        """Keep ``entries`` at ``t`` seconds since the session's start, all or none, in one transaction.
-
-        Raises:
-            JournalError: nothing of this call was kept; what was kept before stays.
-        """
-        with self._writing():
-            rows = [
-                (self.session_id, self._count + index, t, entry.kind.value, _encode(entry.data))
-                for index, entry in enumerate(entries)
-            ]
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_APPEND, rows)
-            self._connection.execute("COMMIT")
-        self._count += len(rows)
-
-    def finish(self, summary: Summary) -> None:
-        """Keep how the session ended, safe from a power cut too, and let go of the session lock.
-
-        Raises:
-            JournalError: the end was not kept, and the session will show as interrupted.
-        """
-        try:
-            with self._writing():
-                # One sync of the WAL covers every commit before it.
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._connection.execute(
-                    "UPDATE session SET ended_at = ?, summary = ? WHERE id = ? AND ended_at IS NULL",
-                    (self._calendar.now().isoformat(), _encode(summary), self.session_id),
-                )
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the session lock. A session without :meth:`finish` will show as interrupted. Harmless twice."""
-        if not self._open:
-            return
-        self._open = False
-        self._lock.release()
-        try:
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("PRAGMA wal_autocheckpoint = 1000")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error:
-            # Everything is in the WAL, where the next start finds it; a checkpoint is housekeeping.
-            return
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        if not self._open:
-            raise JournalError("the session has ended, nothing can be added to it")
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            self._roll_back()
-            raise JournalError(explain(error, self._path)) from error
-        except TypeError as error:
-            # A value that JSON does not have is our own defect; still, a session that cannot be told must not go on.
-            raise JournalError(f"an entry of the session cannot be written down: {error}") from error
-
-    def _roll_back(self) -> None:
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            # SQLite has rolled back by itself, or the connection is beyond help: either way nothing was kept.
-            return
-
-
-_APPEND = "INSERT INTO entry (session_id, number, t, kind, data) VALUES (?, ?, ?, ?, ?)"
-_COLUMNS = "id, routine, device_name, device_key, protocol, demo, started_at, ended_at, interrupted, summary"
-_SUMMARY = msgspec.json.Decoder(Summary)
-
-
-def _plain(value: object) -> object:
-    """Read-only mappings are what frozen values hold; msgspec knows dict alone."""
-    if isinstance(value, MappingProxyType):
-        return dict(value)
-    raise TypeError(f"a value of type {type(value).__name__} has no place in a journal")
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
-
-
-def _encode(value: object) -> str:
-    return _ENCODER.encode(value).decode()
-
-
-def _record(row: tuple[Any, ...]) -> SessionRecord:
-    session_id, routine, device_name, device_key, protocol, demo, started_at, ended_at, interrupted, summary = row
-    ended = Status.INTERRUPTED if interrupted else Status.FINISHED
-    return SessionRecord(
-        id=session_id,
-        routine=routine,
-        device_name=device_name,
-        device_key=device_key,
-        protocol=protocol,
-        demo=bool(demo),
-        started_at=datetime.fromisoformat(started_at),
-        ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
-        status=Status.RUNNING if ended_at is None else ended,
-        summary=None if summary is None else _SUMMARY.decode(summary),
-    )
