@@ -81,6 +81,14 @@ class DeviceProtocol(abc.ABC):
     def data_received(self, characteristic: str, data: bytes, now: float) -> Reaction:
         """Take a notification, an indication or a read value. Never raises on any bytes."""
 
+    def operation_done(self, operation: Operation, now: float) -> Reaction:  # noqa: ARG002 - for those that override
+        """Take word that an operation was performed; the driver calls this for each one, in the order performed.
+
+        A write with response is done when its response came, a write without when the radio took it, a read before
+        its value goes to :meth:`data_received`.
+        """
+        return NOTHING
+
     @abc.abstractmethod
     def operation_failed(self, operation: Operation, reason: str, now: float) -> Reaction:
         """Take word that an operation could not be performed."""
