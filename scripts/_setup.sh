@@ -64,19 +64,18 @@ up_to_date() { # up_to_date VENV KIND
   return 1
 }
 
-ensure_environment() { # ensure_environment VENV run|dev [3.12]: builds it when it is not up to date; sets BIN
+ensure_environment() { # ensure_environment VENV run|GROUP [3.12]: builds it when it is not up to date; sets BIN
   local venv="$1" kind="$2" version="${3:-}" bin started=$SECONDS
   local -a what=(--editable "$ROOT")
   if ! up_to_date "$venv" "$kind"; then
     printf 'Setting up %s: about a minute, once.\n' "${venv#"$ROOT"/}" >&2
     rm -f "$venv"/.built-*
-    is_recent_enough "$(bin_of "$venv")/python" || build_environment "$venv" "$version"
+    usable "$(bin_of "$venv")/python" || build_environment "$venv" "$version"
     bin="$(bin_of "$venv")"
-    if [ "$kind" = dev ]; then
-      # pip before 25.1 knows no dependency groups.
-      "$bin/python" -c 'import sys, tomllib; print(*tomllib.load(open(sys.argv[1], "rb"))["dependency-groups"]["dev"], sep="\n")' \
-        "$ROOT/pyproject.toml" >"$venv/dev-requirements.txt"
-      what+=(--requirement "$venv/dev-requirements.txt")
+    if [ "$kind" != run ]; then # pip before 25.1 knows no dependency groups
+      "$bin/python" -c 'import sys, tomllib; print(*tomllib.load(open(sys.argv[1], "rb"))["dependency-groups"][sys.argv[2]], sep="\n")' \
+        "$ROOT/pyproject.toml" "$kind" >"$venv/requirements-$kind.txt"
+      what+=(--requirement "$venv/requirements-$kind.txt")
     fi
     if command -v uv >/dev/null 2>&1; then
       uv pip install --quiet --python "$bin/python" "${what[@]}" || fail "Set-up: uv could not install the packages (see above)."
@@ -91,6 +90,10 @@ ensure_environment() { # ensure_environment VENV run|dev [3.12]: builds it when 
   fi
   # shellcheck disable=SC2034 # read by the scripts that source this
   BIN="$(bin_of "$venv")"
+}
+
+usable() { # usable PYTHON: can more be installed beside it? (uv makes environments without pip)
+  is_recent_enough "$1" && { command -v uv || "$1" -c 'import pip'; } >/dev/null 2>&1
 }
 
 build_environment() { # build_environment VENV [3.12]
