@@ -18,7 +18,10 @@ Listener = Callable[[float, JournalEntry], None]
 
 
 class JournalError(CompanionError):
-    """Entries could not be kept. Output must stop and the person must be told; what was kept before stays."""
+    """Entries could not be kept. Output must stop and the person must be told; what was kept before stays.
+
+    The message is the cause in a few words ("the disk is full"), for the sentence that tells the person.
+    """
 
 
 class Journal(Protocol):

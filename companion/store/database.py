@@ -12,20 +12,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 
 from companion.dates import Calendar
+from companion.session.interlocks import PastSession
 from companion.session.model import JournalEntry, JournalKind
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
 from companion.store.rows import SESSION_COLUMNS, Person, Screening, SessionRecord, Status, session_record, to_json
 from companion.store.schema import check_header, migrate
 from companion.store.writer import SessionWriter
-
-if TYPE_CHECKING:
-    from companion.session.interlocks import PastSession
 
 __all__ = ["Person", "Screening", "SessionRecord", "SessionWriter", "Status", "Store", "StoreError"]
 
@@ -166,7 +164,7 @@ class Store:
             raise
         if session_id is None:  # an INSERT that succeeded has a row id (sqlite.org/c3ref/last_insert_rowid.html)
             raise AssertionError("SQLite gave no row id")
-        return SessionWriter(self._connection, self._path, self._calendar, lock, session_id)
+        return SessionWriter(self._connection, self._calendar, lock, session_id)
 
     def recover(self) -> list[int]:
         """Mark every session without an end as interrupted, unless one is live; return the ids of those marked.
@@ -231,19 +229,15 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        from companion.session.interlocks import PastSession  # noqa: PLC0415 - asked for once a session
-
         past = []
         for record in self.sessions():
             if record.demo:
                 continue
             if record.summary is None:
                 zones = self._zones_entered(record.id)
-                treated = bool(zones)
             else:
                 zones = frozenset(zone for zone, seconds in record.summary.zone_seconds.items() if seconds > 0)
-                treated = record.summary.output_s > 0 or bool(zones)
-            if treated:
+            if zones:
                 past.append(PastSession(ended_at=record.ended_at or self._last_sign(record), zones=zones))
         return past
 

@@ -9,6 +9,7 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 
 from companion.config import DATA_VARIABLE, CompanionError
@@ -31,42 +32,68 @@ def explained(path: Path) -> Iterator[None]:
 
 def explain(error: sqlite3.Error | OSError, path: Path) -> str:
     """One line for ``error``, met while using the database file (or the folder) at ``path``."""
-    if isinstance(error, OSError):
-        return _explain_os(error, path)
-    code = getattr(error, "sqlite_errorcode", 0)
-    match code & _PRIMARY:
-        case sqlite3.SQLITE_FULL:
-            return _full(path)
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return f"{path} is in use by another program; close what else reads or writes it and try again"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return _read_only(path)
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged(path)
-        case sqlite3.SQLITE_IOERR:
-            return f"{path} could not be read or written ({error}); check that its disk is present and not full"
-        case _:
-            return f"{path} could not be used: {error}"
+    return f"{path}: {cause(error)}; {_ADVICE[_kind(error)]}"
+
+
+def cause(error: sqlite3.Error | OSError) -> str:
+    """What is wrong in a few words, to be put into a sentence: "the disk is full"."""
+    kind = _kind(error)
+    if kind is _Kind.OTHER:
+        return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+    return kind.value
 
 
 def damaged(path: Path) -> str:
     """The line for a file that is no database, or no longer one."""
-    return f"{path} is not a readable database; move it aside to start with an empty history, or put a backup in place"
+    return f"{path}: {_Kind.DAMAGED.value}; {_ADVICE[_Kind.DAMAGED]}"
 
 
-def _explain_os(error: OSError, path: Path) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return _full(path)
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return _read_only(path)
-    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
-        return f"{path} cannot be a folder, a file is in its way; point {DATA_VARIABLE} to another folder"
-    return f"{path} could not be used: {error.strerror or error}"
+class _Kind(Enum):
+    FULL = "the disk is full"
+    IN_USE = "another program is using it"
+    READ_ONLY = "it cannot be written to"
+    DAMAGED = "this is not a readable database"
+    DISK = "the disk could not be read or written"
+    IN_THE_WAY = "a file is where a folder should be"
+    OTHER = "something else"
 
 
-def _read_only(path: Path) -> str:
-    return f"{path} cannot be written to; make its folder writable for you, or point {DATA_VARIABLE} to another folder"
+_ADVICE = {
+    _Kind.FULL: "free some space and try again",
+    _Kind.IN_USE: "close what else reads or writes it and try again",
+    _Kind.READ_ONLY: f"make its folder writable for you, or point {DATA_VARIABLE} to another folder",
+    _Kind.DAMAGED: "move it aside to start with an empty history, or put a backup in its place",
+    _Kind.DISK: "check that the disk is present and not full",
+    _Kind.IN_THE_WAY: f"move that file away, or point {DATA_VARIABLE} to another folder",
+    _Kind.OTHER: "`companion doctor` shows where your data is kept",
+}
+
+_SQLITE = {
+    sqlite3.SQLITE_FULL: _Kind.FULL,
+    sqlite3.SQLITE_BUSY: _Kind.IN_USE,
+    sqlite3.SQLITE_LOCKED: _Kind.IN_USE,
+    sqlite3.SQLITE_READONLY: _Kind.READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _Kind.READ_ONLY,
+    sqlite3.SQLITE_PERM: _Kind.READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: _Kind.DAMAGED,
+    sqlite3.SQLITE_NOTADB: _Kind.DAMAGED,
+    sqlite3.SQLITE_IOERR: _Kind.DISK,
+}
+
+_SYSTEM = {
+    errno.ENOSPC: _Kind.FULL,
+    errno.EDQUOT: _Kind.FULL,
+    errno.EFBIG: _Kind.FULL,
+    errno.EACCES: _Kind.READ_ONLY,
+    errno.EPERM: _Kind.READ_ONLY,
+    errno.EROFS: _Kind.READ_ONLY,
+    errno.EIO: _Kind.DISK,
+    errno.ENOTDIR: _Kind.IN_THE_WAY,
+    errno.EEXIST: _Kind.IN_THE_WAY,
+}
 
 
-def _full(path: Path) -> str:
-    return f"{path} could not grow, the disk is full; free some space and try again"
+def _kind(error: sqlite3.Error | OSError) -> _Kind:
+    if isinstance(error, OSError):
+        return _SYSTEM.get(error.errno or 0, _Kind.OTHER)
+    return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY, _Kind.OTHER)

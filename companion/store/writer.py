@@ -8,12 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from companion.dates import Calendar
 from companion.session.journal import JournalError
 from companion.session.model import JournalEntry, Summary
-from companion.store.faults import explain
+from companion.store.faults import cause
 from companion.store.lock import SessionLock
 from companion.store.rows import to_json
 
@@ -23,12 +22,9 @@ _APPEND = "INSERT INTO entry (session_id, number, t, kind, data) VALUES (?, ?, ?
 class SessionWriter:
     """Writes one session down while it runs, and holds the session lock meanwhile."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, calendar: Calendar, lock: SessionLock, session_id: int
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, calendar: Calendar, lock: SessionLock, session_id: int) -> None:
         self.session_id = session_id
         self._connection = connection
-        self._path = path
         self._calendar = calendar
         self._lock = lock
         self._count = 0
@@ -92,10 +88,10 @@ class SessionWriter:
             yield
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
-            raise JournalError(explain(error, self._path)) from error
+            raise JournalError(cause(error)) from error
         except TypeError as error:
             # A value that JSON does not have is our own defect; still, a session that cannot be told must not go on.
-            raise JournalError(f"an entry of the session cannot be written down: {error}") from error
+            raise JournalError(f"an entry has a value that cannot be kept, {error}") from error
 
     def _roll_back(self) -> None:
         try:
