@@ -42,6 +42,7 @@ OPERATION_LIMIT_S = 5.0
 HANG_UP_LIMIT_S = 4.0
 #: An orderly close: at most this long for the stop to be acknowledged (three tries 300 ms apart, and a little).
 STOP_LIMIT_S = 1.0
+CLOSE_LIMIT_S = STOP_LIMIT_S + HANG_UP_LIMIT_S
 #: A hurried close, because the process is ending: stop and hang-up together.
 HURRIED_LIMIT_S = 1.5
 FIRST_BACKOFF_S = 0.25
@@ -160,6 +161,7 @@ class Connection:
         self._owner: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closing_scope: asyncio.Timeout | None = None
+        self._closing_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconnect_until: float | None = None
         self._reconnect_wanted = asyncio.Event()
@@ -268,22 +270,25 @@ class Connection:
                 self._take(link, operation)
         self.drop(reason)
 
-    async def aclose(self) -> None:
+    async def aclose(self, within_s: float | None = None) -> None:
         """Stop any output, end the link, end the owner. Always safe to call, also twice.
 
-        When the caller is cancelled meanwhile, the close still runs to its end, within 1.5 s, and the cancellation goes
-        on after it.
+        ``within_s`` bounds the whole in seconds, for a process that is ending. When the caller is cancelled meanwhile,
+        the close still runs to its end, within 1.5 s, and the cancellation goes on after it.
         """
         loop = asyncio.get_running_loop()
         if self._closing is None:
+            self._closing_until = loop.time() + (CLOSE_LIMIT_S if within_s is None else within_s)
             self._closing = loop.create_task(self._close(), name=f"close of {self.name}")
+        elif within_s is not None:
+            self._hurry(within_s)
         cancelled: asyncio.CancelledError | None = None
         while not self._closing.done():
             try:
                 await asyncio.shield(self._closing)
             except asyncio.CancelledError as cancellation:
                 if cancelled is None:
-                    self._hurry()
+                    self._hurry(HURRIED_LIMIT_S)
                 cancelled = cancellation
         if cancelled is not None:
             raise cancelled
@@ -333,7 +338,7 @@ class Connection:
                 self._hang_up(Ending(Cause.HANDSHAKE_FAILED, f"{self.name} does not answer"))
             if not link.ready:
                 await link.gone
-                raise self._failure(link)
+                raise self._failure(link)  # noqa: TRY301 - the handler below is for what comes from elsewhere
         except BaseException:
             # Cancelled or failed half-way: a link without an owner must not stay up.
             if link.client is not None:
@@ -627,7 +632,7 @@ class Connection:
     async def _close(self) -> None:
         link = self._link
         try:
-            async with asyncio.timeout(STOP_LIMIT_S + HANG_UP_LIMIT_S) as self._closing_scope:
+            async with asyncio.timeout_at(self._closing_until) as self._closing_scope:
                 if link is not None and link.client is not None and link.ended is None:
                     await self._stop_output(link)
                     self._hang_up(Ending(Cause.REQUESTED, "the link was ended as asked"), link)
@@ -658,8 +663,9 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - surfaces through on_defect; the link ends all the same
             self._defect(error)
 
-    def _hurry(self) -> None:
-        _expire(self._closing_scope, self._now() + HURRIED_LIMIT_S)
+    def _hurry(self, within_s: float) -> None:
+        self._closing_until = min(self._closing_until, self._now() + within_s)
+        _expire(self._closing_scope, self._closing_until)
 
     # --- small things -----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the companion asks of a radio, the system's own radio, and how every radio failure is worded.
 
-A radio hands out bleak's scanner and client and nothing else. Knows bleak's errors. Refuses to know protocols and sessions.
+A radio hands out bleak's scanner and client and nothing else. Knows bleak's errors; refuses to know protocols and
+sessions.
 """
 
 from __future__ import annotations
