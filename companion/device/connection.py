@@ -474,8 +474,17 @@ class Connection:
         finally:
             if in_turn:
                 link.scope = None
+        self._done(link, operation)
         if value is not None:
             self._received(link, operation.characteristic, bytes(value))
+
+    def _done(self, link: _Link, operation: Operation) -> None:
+        if link.ended is not None:
+            return
+        try:
+            self._react(link, link.protocol.operation_done(operation, self._now()))
+        except Exception as error:  # noqa: BLE001 - surfaces through on_defect, after the output was stopped
+            self._defect(error)
 
     def _failed(self, link: _Link, operation: Operation, reason: str) -> None:
         if link.ended is not None:

@@ -1,0 +1,96 @@
+"""The demo: a simulated device on a virtual radio, behind the same interface as a real adapter.
+
+With :mod:`companion.recording` the only door from the app to the test bench, and everything of the bench is imported on
+use: a companion with a real device never loads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bleak import BleakClient, BleakScanner
+
+from companion.config import CompanionError, Exit
+from companion.dates import Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementDataCallback
+    from rig.radio.peripheral import Peripheral
+
+    from rig.devices.model import SimulatedDevice
+    from rig.radio.link import VirtualRadio
+
+T = TypeVar("T")
+
+
+class DemoRadio:
+    """A radio on whose air there is one simulated device.
+
+    ``device`` (what it does with its output) and ``peripheral`` (its end of the link) are for tests and benchmarks.
+    """
+
+    system = False
+
+    def __init__(self, air: VirtualRadio, device: SimulatedDevice, peripheral: Peripheral, closing: ExitStack) -> None:
+        self.air = air
+        self.device = device
+        self.peripheral = peripheral
+        self._closing = closing
+
+    def scanner(self, detection_callback: AdvertisementDataCallback | None = None) -> BleakScanner:
+        """Return a scanner of the virtual air, not started."""
+        return BleakScanner(detection_callback, backend=self.air.scanner_backend)
+
+    def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
+        """Return a client for a device on the virtual air, not connected."""
+        return BleakClient(device, disconnected_callback, backend=self.air.client_backend)
+
+    async def close(self) -> None:
+        """Switch the simulated device off and close the recording. Harmless when called twice."""
+        await self.air.close()
+        self._closing.close()
+
+
+async def open_demo(key: str, seed: int = 0, record: Path | None = None, calendar: Calendar | None = None) -> DemoRadio:
+    """Switch on a simulated device (``dr05``, ``foreo`` …); equal seeds give equal runs in virtual time.
+
+    ``record`` is a btsnoop file for the HCI traffic of the app's end.
+
+    Raises:
+        CompanionError: there is no simulated device of that key, or the recording cannot be written.
+    """
+    from rig.devices.catalogue import create  # noqa: PLC0415 - the bench is loaded for a demo only
+
+    from rig.radio.link import VirtualRadio  # noqa: PLC0415 - as above; it brings Bumble
+
+    try:
+        device = create(key, seed)
+    except KeyError as error:
+        raise CompanionError(str(error.args[0] if error.args else error), Exit.USAGE) from error
+    with ExitStack() as closing:
+        air = VirtualRadio(seed)
+        if record is not None:
+            from companion.recording import btsnoop  # noqa: PLC0415 - only where a recording is asked for
+
+            air.record(closing.enter_context(btsnoop(record, calendar or Calendar.system())))
+        peripheral = await air.add_device(device)
+        return DemoRadio(air, device, peripheral, closing.pop_all())
+
+
+def run_at_speed(coroutine: Coroutine[Any, Any, T], speed: float) -> T:
+    """Run a coroutine on a loop whose time passes ``speed`` times as fast; ``math.inf`` is virtual time.
+
+    Raises:
+        ValueError: ``speed`` is not positive.
+    """
+    if speed == 1.0:
+        return asyncio.run(coroutine)
+    from rig.clock import run  # noqa: PLC0415 - the bench is loaded for a demo only
+
+    return run(coroutine, speed=speed)
