@@ -107,12 +107,12 @@ class MachineNoise:
     def sample(self) -> None:
         self._samples += [timed(_work) for _ in range(25)]
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, str | float]:
         return {
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
-            "cores": os.cpu_count(),
-            "load_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            "cores": os.cpu_count() or 0,
+            "load_1min": os.getloadavg()[0],
             "noise_p90_over_median": round(quantile(self._samples, 0.9) / statistics.median(self._samples), 3),
         }
 
@@ -120,7 +120,7 @@ class MachineNoise:
         facts = self.as_json()
         return (
             f"  machine: Python {facts['python']}, {facts['system']}, {facts['cores']} cores, "
-            f"load {facts['load_1min']}; noise: the same work takes {facts['noise_p90_over_median']} times its median at p90"
+            f"load {facts['load_1min']:.1f}; noise: p90 of the same work is {facts['noise_p90_over_median']} times its median"
         )
 
 
