@@ -72,7 +72,7 @@ class SessionPlan:
     """Everything that the engine has to know before it starts.
 
     ``comfortable_percent`` is the person's comfortable maximum in percent of full scale, never above
-    ``limits.cap_percent``.
+    ``limits.cap_percent``. ``left_out`` are zones of the routine that this person or device does not have.
     """
 
     routine: str
@@ -81,6 +81,7 @@ class SessionPlan:
     limits: Limits
     comfortable_percent: int
     profile: DeviceProfile
+    left_out: tuple[str, ...] = ()
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
@@ -267,7 +268,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that any face of the app shows of a session: TUI, plain text, JSON and MQTT draw from this alone."""
+    """Everything that any face of the app shows of a session: TUI, plain text, JSON and MQTT draw from this alone.
+
+    ``step_index`` and ``pass_index`` count from 0. While ``MOVING``, ``step`` and ``zone`` are the coming ones and
+    ``moving_remaining_s`` runs down. ``intensity_percent`` is the last level the device confirmed, and stays until it
+    confirmed that output is off. ``waits_for_confirm``: the step ends by ``Intent.CONFIRM`` alone.
+    ``can_resume``: output is confirmed off and ``Intent.RESUME`` would be followed. ``delivered_ua`` is what the device
+    measured, None where it does not report it.
+    """
 
     phase: Phase
     output: Output
@@ -297,6 +305,10 @@ class View:
     ask_sensation: bool
     message: str
     summary: Summary | None
+    moving_remaining_s: float = 0.0
+    waits_for_confirm: bool = False
+    can_resume: bool = False
+    delivered_ua: float | None = None
 
 
 class Step(NamedTuple):
