@@ -120,7 +120,7 @@ class MachineNoise:
         facts = self.as_json()
         return (
             f"  machine: Python {facts['python']}, {facts['system']}, {facts['cores']} cores, "
-            f"load {facts['load_1min']:.1f}; noise: p90 of the same work is {facts['noise_p90_over_median']} times its median"
+            f"load {facts['load_1min']:.1f}; p90 of the same work: {facts['noise_p90_over_median']} times its median"
         )
 
 
