@@ -11,6 +11,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from protocols.gatt import Disconnect, Operation, Property, Read, Subscribe, Write
@@ -96,6 +97,8 @@ class Facing:
         self._notifications = 0
         self._drops: set[int] = set()
         self._failures: deque[str] = deque()
+        self._spins = 0
+        self._spun_at = -1.0
 
     # --- what a test says ---------------------------------------------------------------------------------------------
 
@@ -244,16 +247,13 @@ class Facing:
         return True
 
     def _stuck(self, who: str, due: float) -> None:
-        """Complain about a deadline that did not move, unless more of the same instant is simply next in line."""
-        spins = self._spins = self._spins + 1 if due == self._spun_at else 1
+        """Complain about a deadline that does not move; what is simply next in line at the same instant is let be."""
+        self._spins = self._spins + 1 if due == self._spun_at else 1
         self._spun_at = due
-        if spins > _MAX_STEPS_AT_ONE_INSTANT:
+        if self._spins > _MAX_STEPS_AT_ONE_INSTANT:
             raise StuckError(
-                f"the {who}'s deadline stays at {due} s although deadline_passed was called at {self.now} s"
+                f"the {who} wants to be called at {due} s although it was, again and again, at {self.now} s"
             )
-
-    _spins = 0
-    _spun_at = -1.0
 
     # --- the link, host to device -------------------------------------------------------------------------------------
 
@@ -369,8 +369,7 @@ class Facing:
                 self._drops.discard(self._notifications)
                 self.dropped_notifications += 1
             elif self._device_up:
-                notify = action
-                self._answer(lambda notify=notify: self._hear(notify.characteristic, notify.data))
+                self._answer(partial(self._hear, action.characteristic, action.data))
 
     def _hear(self, characteristic: str, data: bytes) -> None:
         if self._host_up:

@@ -327,7 +327,7 @@ class SimulatedDr05(SimulatedDevice):
         at = max(now, self._line_in_free_at)
         for byte in data:
             at += BYTE_S
-            if self._hung or receiver.overrun:
+            if self._hung or self.overrun:
                 continue
             if at < self._deaf_until:
                 receiver.step = 0
