@@ -25,6 +25,7 @@ class Exit(IntEnum):
     NO_DEVICE = 5
     LINK_LOST = 6
     INTERRUPTED = 130  # ended by Ctrl+C: 128 + SIGINT, as shells count
+    READER_GONE = 141  # standard output was closed by its reader: 128 + SIGPIPE
 
 
 class CompanionError(Exception):

@@ -39,8 +39,9 @@ def cause(error: sqlite3.Error | OSError) -> str:
     """What is wrong in a few words, to be put into a sentence: "the disk is full"."""
     kind = _kind(error)
     if kind is _Kind.OTHER:
-        return str(error.strerror or error) if isinstance(error, OSError) else str(error)
-    return kind.value
+        words = error.strerror if isinstance(error, OSError) else None
+        return str(words or error)
+    return str(kind.value)
 
 
 def damaged(path: Path) -> str:

@@ -1,0 +1,215 @@
+"""Everything that the command line says, so that a translation can follow: help pages and one-line faults.
+
+Plain values without any import of weight: ``companion --help`` reads this and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Page(NamedTuple):
+    """One help page: lines of usage, what it is for, and titled sections of (term, what it means)."""
+
+    usage: tuple[tuple[str, str], ...]
+    about: str
+    sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    note: str = ""
+
+
+TITLE: Final = "Guides you through a routine with a handheld microcurrent device."
+
+_DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual) or foreo")
+_SPEED = ("--speed N", "how fast time runs in the demo: 1 (the usual), another number, or max")
+_SEED = ("--seed N", "what is random in the demo: the same number, the same session")
+_RECORD = ("--record FILE", "write the demo's Bluetooth traffic to FILE, for Wireshark (btsnoop)")
+_JSON_LIST = ("--json", "one JSON object a line")
+_DEMO_DATA = ("--demo", "the demo's sessions instead of yours")
+
+_EVERYWHERE = (
+    "Everywhere",
+    (
+        ("--help", "what a command does, as in `companion run --help`"),
+        ("--debug", "where a fault came from, for a bug report"),
+    ),
+)
+
+PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
+    {
+        (): Page(
+            usage=(
+                ("companion", "the app"),
+                ("companion --demo", "the app with a virtual device: nothing else needed"),
+                ("companion COMMAND …", "one thing without the app"),
+            ),
+            about=TITLE,
+            sections=(
+                (
+                    "Commands",
+                    (
+                        ("run", "one guided routine in plain text"),
+                        ("scan", "the devices near you"),
+                        ("routines", "the routines there are; check your own"),
+                        ("history", "your past sessions"),
+                        ("profile", "the health questions that come before a first session"),
+                        ("doctor", "what this computer has and what it lacks"),
+                    ),
+                ),
+                ("Options of the app", (_DEMO, ("--speed N", "how fast time runs in the demo"), _SEED, _RECORD)),
+                (_EVERYWHERE[0], (*_EVERYWHERE[1], ("--version", "the version"))),
+                (
+                    "Exit codes",
+                    (
+                        ("0", "done"),
+                        ("1", "a fault"),
+                        ("2", "a mistake in the command line"),
+                        ("3", "stopped early"),
+                        ("4", "not today: health questions or rest"),
+                        ("5", "no device"),
+                        ("6", "connection lost"),
+                    ),
+                ),
+            ),
+            note="For cosmetic use. No medical device, no medical claim; your device's manual comes first.",
+        ),
+        ("run",): Page(
+            usage=(("companion run ROUTINE [OPTIONS]", ""),),
+            about="Guides you through one routine, step by step, and writes down what happened.",
+            sections=(
+                ("Argument", (("ROUTINE", "its name; `companion routines` lists them"),)),
+                (
+                    "Options",
+                    (
+                        _DEMO,
+                        ("--plain", "an account line by line (the usual)"),
+                        ("--json", "one JSON object a line, for programs"),
+                        ("--yes", "yes to what is asked first; in a demo, to the health questions too"),
+                        _SPEED,
+                        _SEED,
+                        _RECORD,
+                    ),
+                ),
+                _EVERYWHERE,
+            ),
+            note="Ctrl+C stops the output at once.",
+        ),
+        ("scan",): Page(
+            usage=(("companion scan [OPTIONS]", ""),),
+            about="Lists the devices near you that the companion knows. Switch yours on and keep it close.",
+            sections=(
+                (
+                    "Options",
+                    (
+                        _DEMO,
+                        ("--timeout SECONDS", "how long to look (the usual: 8)"),
+                        _JSON_LIST,
+                    ),
+                ),
+                _EVERYWHERE,
+            ),
+        ),
+        ("routines",): Page(
+            usage=(
+                ("companion routines", "all of them"),
+                ("companion routines show NAME", "one, step by step"),
+                ("companion routines check FILE", "is this file a routine?"),
+            ),
+            about="Routines are small text files (TOML). Your own go into the folder `routines` of your data folder.",
+            sections=(("Options", (_JSON_LIST,)), _EVERYWHERE),
+        ),
+        ("routines", "show"): Page(
+            usage=(("companion routines show NAME", ""),),
+            about="Shows one routine, step by step.",
+            sections=(("Argument", (("NAME", "as `companion routines` lists it"),)), _EVERYWHERE),
+        ),
+        ("routines", "check"): Page(
+            usage=(("companion routines check FILE", ""),),
+            about="Says whether a file is a routine, and if not, which line and field is wrong.",
+            sections=(("Argument", (("FILE", "a routine file (TOML)"),)), _EVERYWHERE),
+        ),
+        ("history",): Page(
+            usage=(
+                ("companion history", "your past sessions, the newest first"),
+                ("companion history show ID", "one session, moment by moment"),
+            ),
+            about="What happened, as it was written down.",
+            sections=(
+                ("Options", (("--limit N", "at most N sessions"), _JSON_LIST, _DEMO_DATA)),
+                _EVERYWHERE,
+            ),
+        ),
+        ("history", "show"): Page(
+            usage=(("companion history show ID [OPTIONS]", ""),),
+            about="Shows one session, moment by moment.",
+            sections=(
+                ("Argument", (("ID", "the number that `companion history` puts first"),)),
+                ("Options", (_JSON_LIST, _DEMO_DATA)),
+                _EVERYWHERE,
+            ),
+        ),
+        ("profile",): Page(
+            usage=(
+                ("companion profile", "answer the health questions"),
+                ("companion profile show", "what you answered, and when"),
+            ),
+            about="Some people must not use microcurrent. These questions come before a first session and every 90 days.",
+            sections=(("Answers", (("n, y, ?", "no, yes, not sure"),)), _EVERYWHERE),
+            note="What you answer stays on this computer.",
+        ),
+        ("profile", "show"): Page(
+            usage=(("companion profile show", ""),),
+            about="Shows what you answered to the health questions, and when.",
+            sections=(_EVERYWHERE,),
+        ),
+        ("doctor",): Page(
+            usage=(("companion doctor", ""),),
+            about="Looks at what a session needs: the data folder, Bluetooth, the parts of this program.",
+            sections=(_EVERYWHERE,),
+            note="Ends with 1 when something is missing. The demo needs no Bluetooth.",
+        ),
+    }
+)
+
+# --- one-line faults --------------------------------------------------------------------------------------------------
+
+SEE_HELP: Final = "see `{command} --help`"
+UNEXPECTED: Final = "an unexpected fault ({fault}); run the same with --debug and report what it prints"
+NEEDS_TERMINAL: Final = (
+    "the app needs a terminal with keyboard; without one use `companion run ROUTINE` (`companion routines` lists them)"
+)
+NO_SUCH_COMMAND: Final = "there is no command {name!r}; {hint}"
+DID_YOU_MEAN: Final = "did you mean {name!r}?"
+THERE_ARE: Final = "there are {all}"
+TOO_MANY: Final = "{name!r} is one argument too many"
+MISSING: Final = "{name} is missing"
+MISSING_VALUE: Final = "{name} needs a value"
+BAD_DEMO: Final = "--demo takes dr05 or foreo, not {value!r}; alone, or as the last word, it means dr05"
+BAD_ID: Final = "takes the number that `companion history` puts first"
+BAD_SPEED: Final = "takes 1, a positive number, or max"
+BAD_SEED: Final = "takes a whole number from 0 on"
+BAD_POSITIVE: Final = "takes a positive number"
+PLAIN_OR_JSON: Final = "--plain and --json exclude each other; give one of them"
+ONLY_IN_DEMO: Final = "{option} works with --demo alone: a real device runs in real time; leave it out"
+APP_NOT_AT_MAX: Final = "the app cannot run at --speed max; give a number, or use `companion run ROUTINE --speed max`"
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+NO_SESSIONS: Final = "No sessions yet. `companion routines` shows what you could start with."
+NO_SESSIONS_DEMO: Final = "The demo has no sessions yet. `companion run first-touch --demo` makes one."
+NO_SUCH_SESSION: Final = "there is no session {id}; `companion history` lists them"
+INTERRUPTED: Final = "interrupted"
+RUNNING: Final = "running now"
+
+# --- doctor -----------------------------------------------------------------------------------------------------------
+
+ALL_WELL: Final = "Everything that a session needs is there."
+SOMETHING_MISSING: Final = "Something is missing; the demo works without Bluetooth: `companion --demo`."
+PART_MISSING: Final = "not installed; install the companion again"
+DATA_TO_COME: Final = "{folder} (made when first needed)"
+DATA_READ_ONLY: Final = "{folder} cannot be written to; make it writable, or point COMPANION_DATA to another folder"
+BLUETOOTH_ELSEWHERE: Final = "asked of the system when you scan: `companion scan`"
+NO_BUS: Final = "the system bus is not running; install and start `dbus`"
+NO_ADAPTER: Final = "no adapter; plug one in, or switch it on in the computer's settings, and start `bluetooth`"
+ADAPTER_BLOCKED: Final = "{adapter} is switched off; switch it on with `rfkill unblock bluetooth`"
