@@ -15,7 +15,7 @@ from companion.words import cli as words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (``sys.argv`` when none is given) and return its exit code; whatever goes wrong becomes one line."""
+    """Run a command line (of ``sys.argv`` when none is given) and return its exit code; a fault becomes one line."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     debug = _take_debug(tokens)
     for stream in (sys.stdout, sys.stderr):

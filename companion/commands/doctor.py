@@ -29,10 +29,18 @@ class Finding(NamedTuple):
     text: str
 
 
+def _well(name: str, text: str) -> Finding:
+    return Finding(name, well=True, text=text)
+
+
+def _lacking(name: str, text: str) -> Finding:
+    return Finding(name, well=False, text=text)
+
+
 def report() -> int:
     """Print every finding; 0 when all is well, else 1."""
     findings = [
-        Finding("companion", True, f"{version('microcurrent-companion')}, Python {platform.python_version()}"),
+        _well("companion", f"{version('microcurrent-companion')}, Python {platform.python_version()}"),
         *parts(),
         data(data_folder()),
         *bluetooth(Path("/"), os.environ, sys.platform),
@@ -49,9 +57,9 @@ def parts() -> Iterator[Finding]:
     """The packages that the radio and the app stand on."""
     for name in _PARTS:
         try:
-            yield Finding(name, True, version(name))
+            yield _well(name, version(name))
         except PackageNotFoundError:
-            yield Finding(name, False, words.PART_MISSING)
+            yield _lacking(name, words.PART_MISSING)
 
 
 def data(folder: Path) -> Finding:
@@ -61,18 +69,18 @@ def data(folder: Path) -> Finding:
         try:
             Store.open(folder, Calendar.system()).close()
         except StoreError as error:
-            return Finding(name, False, str(error))
-        return Finding(name, True, str(folder))
+            return _lacking(name, str(error))
+        return _well(name, str(folder))
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return Finding(name, True, words.DATA_TO_COME.format(folder=folder))
-    return Finding(name, False, words.DATA_READ_ONLY.format(folder=nearest))
+        return _well(name, words.DATA_TO_COME.format(folder=folder))
+    return _lacking(name, words.DATA_READ_ONLY.format(folder=nearest))
 
 
 def bluetooth(root: Path, environ: Mapping[str, str], system: str) -> Iterator[Finding]:
     """What Linux shows of Bluetooth under ``root`` without asking anybody; elsewhere only a scan can tell."""
     if not system.startswith("linux"):
-        yield Finding("Bluetooth", True, words.BLUETOOTH_ELSEWHERE)
+        yield _well("Bluetooth", words.BLUETOOTH_ELSEWHERE)
         return
     yield _bus(root, environ)
     yield _adapter(root)
@@ -81,9 +89,9 @@ def bluetooth(root: Path, environ: Mapping[str, str], system: str) -> Iterator[F
 def _bus(root: Path, environ: Mapping[str, str]) -> Finding:
     address = environ.get("DBUS_SYSTEM_BUS_ADDRESS")
     if address:
-        return Finding("D-Bus", True, address)
+        return _well("D-Bus", address)
     socket = root / "run/dbus/system_bus_socket"
-    return Finding("D-Bus", True, str(socket)) if socket.exists() else Finding("D-Bus", False, words.NO_BUS)
+    return _well("D-Bus", str(socket)) if socket.exists() else _lacking("D-Bus", words.NO_BUS)
 
 
 def _adapter(root: Path) -> Finding:
@@ -91,12 +99,12 @@ def _adapter(root: Path) -> Finding:
     # A link to a live connection appears here too, as hci0:64.
     adapters = sorted(path.name for path in (root / "sys/class/bluetooth").glob("hci*") if ":" not in path.name)
     if not adapters:
-        return Finding(name, False, words.NO_ADAPTER)
+        return _lacking(name, words.NO_ADAPTER)
     for switch in (root / "sys/class/rfkill").glob("rfkill*"):
         # Documentation/ABI/stable/sysfs-class-rfkill: 1 is blocked
         if _text(switch / "type") == "bluetooth" and "1" in {_text(switch / "soft"), _text(switch / "hard")}:
-            return Finding(name, False, words.ADAPTER_BLOCKED.format(adapter=adapters[0]))
-    return Finding(name, True, ", ".join(adapters))
+            return _lacking(name, words.ADAPTER_BLOCKED.format(adapter=adapters[0]))
+    return _well(name, ", ".join(adapters))
 
 
 def _text(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from companion.account import JsonAccount, Lines
 from companion.config import CompanionError, Exit, data_folder
 from companion.dates import Calendar
 from companion.session.model import JournalEntry
@@ -27,7 +28,7 @@ def print_list(*, limit: int | None, json: bool, demo: bool) -> int:
     with _opened(demo) as store:
         records = store.sessions(limit)
     if json:
-        _write_json(_as_json(record) for record in records)
+        _write(msgspec.json.encode(_as_json(record)).decode() for record in records)
     elif records:
         _write(_table([_HEADINGS, *map(_row, records)]))
     else:
@@ -48,7 +49,9 @@ def print_one(session_id: int, *, json: bool, demo: bool) -> int:
     if record is None:
         raise CompanionError(words.NO_SUCH_SESSION.format(id=session_id), Exit.USAGE)
     if json:
-        _write_json({"t": t, "event": entry.kind.value, **entry.data} for t, entry in entries)
+        account = JsonAccount(Lines(sys.stdout, flush=False))
+        for t, entry in entries:
+            account.tell(t, entry)
     else:
         _write(_table([_HEADINGS, _row(record)]))
         _write([""])
@@ -70,7 +73,7 @@ def clock(seconds: float) -> str:
 
 def facts(entry: JournalEntry) -> str:
     """What an entry says, as ``name value`` pairs; a mapping inside as its own pairs."""
-    parts = []
+    parts: list[str] = []
     for name, value in entry.data.items():
         if isinstance(value, dict):
             parts.extend(f"{key} {number:g}" for key, number in value.items())
@@ -135,7 +138,3 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 def _write(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _write_json(values: Iterable[dict[str, Any]]) -> None:
-    _write(msgspec.json.encode(value).decode() for value in values)

@@ -154,7 +154,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ("companion profile", "answer the health questions"),
                 ("companion profile show", "what you answered, and when"),
             ),
-            about="Some people must not use microcurrent. These questions come before a first session and every 90 days.",
+            about="Some people must not use microcurrent: questions before a first session, and again every 90 days.",
             sections=(("Answers", (("n, y, ?", "no, yes, not sure"),)), _EVERYWHERE),
             note="What you answer stays on this computer.",
         ),
