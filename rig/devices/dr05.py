@@ -421,6 +421,7 @@ class SimulatedDr05(SimulatedDevice):
             self._water_report_due = None
             if self._announces_water_back and self._connected:
                 self._report_water(now)
+        self._moved()
 
     def set_silent(self, silent: bool, now: float) -> None:
         """Let the firmware ignore every frame, as when its protocol code hangs; it still sees the link go down."""
@@ -441,6 +442,7 @@ class SimulatedDr05(SimulatedDevice):
         self._forget()
         if self._connected:
             self._hangup_due = now
+        self._moved()
 
     def temperature_c(self, now: float) -> float:
         """Temperature of the head at ``now``."""
@@ -448,6 +450,10 @@ class SimulatedDr05(SimulatedDevice):
         return goal + (start - goal) * math.exp(-(now - since) / constant)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _moved(self) -> None:
+        if self.deadline_moved is not None:
+            self.deadline_moved()
 
     def _received(self, at: float) -> tuple[Arrival, bytes]:
         """Freeze the receive buffer at the end of a frame: as an arrival, and whole with what older frames left in it.
@@ -480,6 +486,7 @@ class SimulatedDr05(SimulatedDevice):
     def _handle(self, item: tuple[Arrival, bytes] | float) -> None:
         if isinstance(item, float):
             self._hung = True
+            self._outgoing.clear()
             self._water_report_due = None
             return
         arrival, buffer = item

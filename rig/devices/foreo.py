@@ -204,7 +204,8 @@ class SimulatedForeo(SimulatedDevice):
     def set_battery(self, percent: int, now: float) -> None:
         """Set the battery to ``percent``, from where it goes on falling."""
         self._charge = (now, float(percent))
-        self._drain(now)
+        if self.deadline_moved is not None:
+            self.deadline_moved()
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ into the face: :meth:`SimulatedDevice.output_percent` is the ground truth of eve
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +62,10 @@ class SimulatedDevice(abc.ABC):
     Calls come in order of time. A device that needs time (a UART, a timer) says so by :attr:`deadline`; every action
     comes out of :meth:`deadline_passed` or directly out of a call that gives actions back.
     """
+
+    deadline_moved: Callable[[], None] | None = None
+    """Set by a radio side that sleeps until :attr:`deadline`: called when a test's hand on the device (an emptied tank,
+    a power cycle) has moved it. Asks for the deadline again and does nothing else to the device."""
 
     @property
     @abc.abstractmethod
