@@ -1,0 +1,166 @@
+"""The ATT client under a bleak client: Bumble's discovery and PDUs, with requests that cannot get out of step.
+
+Knows ATT (Core Specification Vol 3 Part F). Refuses to know bleak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from bumble import att, hci
+from bumble.device import Connection
+from bumble.gatt_client import Client
+
+_TRANSACTION_TIMEOUT_S = 30.0  # Vol 3 Part F 3.3.3
+
+
+class LinkLostError(Exception):
+    """The link ended before, or while, something was asked over it; the message says how."""
+
+
+class AttClient(Client):
+    """One ATT bearer, client side.
+
+    * A request goes out within the call when none is under way, else in turn: writes keep their order.
+    * A caller that is cancelled leaves its request under way, and the next one waits for its response, as the protocol
+      demands; upstream sends the next at once and takes the old response for its own (``gatt_client.py:375``).
+    * When the link ends, all that is under way fails at once; upstream cancels the future, which the caller sees as its
+      own cancellation (``gatt_client.py:1164``).
+    * A peer that does not answer for 30 s loses the link, as Vol 3 Part F 3.3.3 says.
+
+    Args:
+        connection: the link.
+        give_up: called when the peer has not answered in time; ends the link.
+    """
+
+    def __init__(self, connection: Connection, give_up: Callable[[], None]) -> None:
+        super().__init__(connection)
+        self._connection = connection
+        self._give_up = give_up
+        self._waiting: deque[tuple[att.ATT_PDU, asyncio.Future[att.ATT_PDU]]] = deque()
+        self._current: tuple[att.ATT_PDU, asyncio.Future[att.ATT_PDU]] | None = None
+        self._current_since = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
+        self.lost: str | None = None  # why the link ended, once it has
+        self.listeners: dict[int, Callable[[bytes], None]] = {}  # by value handle
+        self.values: dict[int, bytes] = {}  # last value read or notified, by handle
+
+    # ---- requests -----------------------------------------------------------------------------------------------
+
+    async def send_request(self, request: att.ATT_PDU) -> att.ATT_PDU:
+        """Send a request and return the response, which may be an error response.
+
+        Raises:
+            LinkLostError: the link is, or goes, down.
+        """
+        return await self.request(request)
+
+    def request(self, request: att.ATT_PDU) -> asyncio.Future[att.ATT_PDU]:
+        """Send a request now, or as soon as those before it are answered; the future gives the response."""
+        future: asyncio.Future[att.ATT_PDU] = asyncio.get_running_loop().create_future()
+        if self.lost is not None:
+            future.set_exception(LinkLostError(self.lost))
+        else:
+            self._waiting.append((request, future))
+            if self._current is None:
+                self._send_next()
+        return future
+
+    async def send_command(self, command: att.ATT_PDU) -> None:
+        """Send what has no response (a Write Command), past the requests that wait.
+
+        Raises:
+            LinkLostError: the link is down.
+        """
+        if self.lost is not None:
+            raise LinkLostError(self.lost)
+        self.send_gatt_pdu(bytes(command))
+
+    def _send_next(self) -> None:
+        while self._waiting:
+            request, future = self._waiting.popleft()
+            if future.done():
+                continue  # cancelled while it waited: never sent
+            self._current = (request, future)
+            loop = asyncio.get_running_loop()
+            self._current_since = loop.time()
+            if self._watchdog is None:
+                self._watchdog = loop.call_at(self._current_since + _TRANSACTION_TIMEOUT_S, self._on_watchdog)
+            self.send_gatt_pdu(bytes(request))
+            return
+
+    def _on_watchdog(self) -> None:
+        # One timer serves many requests: it is not worth moving for each of them.
+        self._watchdog = None
+        if self._current is None:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._current_since + _TRANSACTION_TIMEOUT_S
+        if loop.time() < due:
+            self._watchdog = loop.call_at(due, self._on_watchdog)
+            return
+        self._fail(f"{self._current[0].name} was not answered within {_TRANSACTION_TIMEOUT_S:.0f} s")
+        self._give_up()
+
+    # ---- what comes in ------------------------------------------------------------------------------------------
+
+    def on_gatt_pdu(self, att_pdu: att.ATT_PDU) -> None:
+        """Take a response, a notification or an indication."""
+        if isinstance(att_pdu, att.ATT_Handle_Value_Notification):
+            self._deliver(att_pdu.attribute_handle, att_pdu.attribute_value)
+        elif isinstance(att_pdu, att.ATT_Handle_Value_Indication):
+            self._deliver(att_pdu.attribute_handle, att_pdu.attribute_value)
+            self.send_confirmation(att.ATT_Handle_Value_Confirmation())
+        elif self._current is not None and _answers(att_pdu, self._current[0]):
+            _, future = self._current
+            self._current = None
+            if not future.done():
+                future.set_result(att_pdu)
+            self._send_next()
+
+    def _deliver(self, handle: int, value: bytes) -> None:
+        self.values[handle] = value
+        listener = self.listeners.get(handle)
+        if listener is None:
+            return
+        try:
+            listener(value)
+        except Exception as error:  # noqa: BLE001 - a listener's mistake must not break the bearer; the loop reports it
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"a notification callback failed on handle 0x{handle:04x}", "exception": error}
+            )
+
+    def on_disconnection(self, *args: object) -> None:
+        """Fail everything that is under way or waits: the link is gone."""
+        reason = args[0] if args and isinstance(args[0], int) else None
+        self._fail(_disconnection_text(reason))
+
+    def _fail(self, why: str) -> None:
+        if self.lost is None:
+            self.lost = why
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        pending = [self._current] if self._current is not None else []
+        pending += self._waiting
+        self._current = None
+        self._waiting.clear()
+        self.listeners.clear()
+        for _, future in pending:
+            if not future.done():
+                future.set_exception(LinkLostError(self.lost))
+
+
+def _answers(response: att.ATT_PDU, request: att.ATT_PDU) -> bool:
+    if isinstance(response, att.ATT_Error_Response):
+        return response.request_opcode_in_error == request.op_code
+    return response.op_code == request.op_code + 1  # every response's opcode follows its request's (Vol 3 F 3.4.8)
+
+
+def _disconnection_text(reason: int | None) -> str:
+    if reason is None:
+        return "the link is down"
+    name = hci.HCI_Constant.error_name(reason).removesuffix("_ERROR").replace("_", " ").lower()
+    return f"disconnected: {name} (0x{reason:02x})"

@@ -1,0 +1,136 @@
+"""Bumble's host on an HCI transport or a virtual controller, with the defects that a bleak backend runs into put right.
+
+Knows HCI. Refuses to know GATT and bleak. Places named are in Bumble 0.0.236.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Self
+
+from bumble import hci
+from bumble.host import Host
+
+from rig.capture.writer import BtsnoopWriter, Direction
+
+if TYPE_CHECKING:
+    from bumble.controller import Controller
+    from bumble.transport.common import Transport
+
+_ACL_PREFIX = struct.Struct("<BHH")
+_L2CAP_PREFIX = struct.Struct("<HH")
+_COMPLETED_PACKETS = bytes((hci.HCI_EVENT_PACKET, 0x13, 5, 1))  # of one connection
+
+
+class RadioHost(Host):
+    """A host whose commands survive a cancelled caller, which can record, and which takes data the short way.
+
+    * A caller that is cancelled while its command is under way leaves a response behind that upstream takes for the
+      next command's (``host.py:572``: the semaphore is given back before the controller has answered).
+    * Upstream formats every packet for a debug log, twice (``host.py:541``, ``:1003``): half the cost of an exchange.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writer: BtsnoopWriter | None = None
+        self._transport: Transport | None = None
+        self._commands: set[asyncio.Task[hci.HCI_Command_Complete_Event | hci.HCI_Command_Status_Event]] = set()
+
+    @classmethod
+    def on_controller(cls, controller: Controller) -> Self:
+        """Return a host on an in-process controller."""
+        host = cls()
+        host.controller = controller
+        return host
+
+    @classmethod
+    async def on_transport(cls, name: str) -> Self:
+        """Return a host on an HCI transport, named as Bumble names them (``usb:0``, ``tcp-client:host:port`` …).
+
+        Raises:
+            OSError: the transport cannot be opened.
+            ValueError: there is no such transport.
+        """
+        from bumble.transport import open_transport  # noqa: PLC0415 - the in-process radio does without it
+
+        transport = await open_transport(name)
+        host = cls()
+        host._transport = transport
+        host.set_packet_sink(transport.sink)
+        host.set_packet_source(transport.source)
+        return host
+
+    async def close(self) -> None:
+        """Let go of the controller or transport. Safe to call twice."""
+        self.ready = False
+        self.hci_sink = None
+        for task in self._commands:
+            task.cancel()
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            await transport.close()
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Send one packet to the controller."""
+        data = bytes(packet)
+        if self.writer is not None:
+            self.writer.record(data, Direction.SENT, asyncio.get_running_loop().time())
+        if self.hci_sink is not None:
+            self.hci_sink.on_packet(data)
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take one H4 packet from the controller."""
+        if not self.ready:
+            super().on_packet(packet)
+            return
+        if packet[0] == hci.HCI_ACL_DATA_PACKET:
+            self._record_received(packet)
+            self._on_acl(packet)
+        elif packet[:4] == _COMPLETED_PACKETS:
+            self._record_received(packet)
+            handle, count = struct.unpack_from("<HH", packet, 4)
+            # After a disconnection the queue has given the link's buffers back already, and the handle is unknown.
+            if handle in self.connections and self.le_acl_packet_queue is not None:
+                self.le_acl_packet_queue.on_packets_completed(count, handle)
+        else:
+            super().on_packet(packet)
+
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Take one parsed packet from the controller."""
+        self._record_received(bytes(packet))
+        if isinstance(packet, hci.HCI_Event):
+            self.on_hci_event_packet(packet)
+        elif isinstance(packet, hci.HCI_AclDataPacket):
+            self.on_hci_acl_data_packet(packet)
+
+    def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
+        """Send an L2CAP PDU; one for a link that has just ended is nobody's."""
+        if connection_handle in self.connections:
+            self.send_acl_sdu(connection_handle, _L2CAP_PREFIX.pack(len(pdu), cid) + pdu)
+
+    async def _send_command(
+        self,
+        command: hci.HCI_SyncCommand[hci.HCI_ReturnParameters] | hci.HCI_AsyncCommand,
+        response_timeout: float | None = None,
+    ) -> hci.HCI_Command_Complete_Event | hci.HCI_Command_Status_Event:
+        task = asyncio.ensure_future(super()._send_command(command, response_timeout))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+        return await asyncio.shield(task)
+
+    def _record_received(self, packet: bytes) -> None:
+        if self.writer is not None:
+            self.writer.record(packet, Direction.RECEIVED, asyncio.get_running_loop().time())
+
+    def _on_acl(self, packet: bytes) -> None:
+        _, header, _ = _ACL_PREFIX.unpack_from(packet)
+        connection = self.connections.get(header & 0x0FFF)
+        if connection is None:
+            return
+        if (header >> 12) & 3 != 1 and len(packet) >= 9:
+            length, cid = _L2CAP_PREFIX.unpack_from(packet, 5)
+            if length + 9 == len(packet):
+                self.on_l2cap_pdu(connection, cid, packet[9:])
+                return
+        connection.on_hci_acl_data_packet(hci.HCI_AclDataPacket.from_bytes(packet))

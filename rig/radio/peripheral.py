@@ -1,0 +1,252 @@
+"""A simulated device on a Bumble peripheral: over the in-process air, or on the real one by any HCI transport.
+
+Knows advertising, links and the device's deadlines, on the loop's clock. Refuses to know what the device does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from bumble import hci
+from bumble.device import AdvertisingType, Connection, Device, DeviceConfiguration
+from bumble.keys import MemoryKeyStore
+
+from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
+from rig.radio.adapter import just_works
+from rig.radio.advertising import encode
+from rig.radio.details import details_of
+from rig.radio.host import RadioHost
+from rig.radio.server import DeviceServer
+
+if TYPE_CHECKING:
+    from rig.radio.controller import VirtualController
+    from rig.radio.link import Air
+
+_log = logging.getLogger(__name__)
+_ADVERTISING_INTERVAL_MS = 20.0  # the shortest allowed (Vol 4 Part E 7.8.5)
+
+
+class Peripheral:
+    """One simulated device that advertises, takes one connection at a time, and advertises again afterwards.
+
+    The device is told the loop's time. Its deadline is looked at after every call, so it needs no task.
+
+    Args:
+        device: the device.
+        host: a Bumble host on the controller to use.
+        address: its own address; None: a random static one that Bumble draws.
+    """
+
+    def __init__(self, device: SimulatedDevice, host: RadioHost, address: hci.Address | None = None) -> None:
+        self.device = device
+        self._details = details_of(device)
+        self._host = host
+        self._own = address if address is not None else hci.Address.generate_static_address()
+        self._bumble = _bumble_device(device, host, self._own)
+        self._server = DeviceServer(self._bumble, device, self._details, self._now, self._perform)
+        self._bumble.gatt_server = self._server
+        self._bumble.add_default_services()
+        self._server.add_device_services(self._details)
+        self._bumble.on(Device.EVENT_CONNECTION, self._on_connection)
+        self._connection: Connection | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._on_air = False
+        self._air: tuple[Air, VirtualController] | None = None
+
+    @classmethod
+    async def on_transport(cls, transport: str, device: SimulatedDevice, *, address: str | None = None) -> Self:
+        """Put a device on the controller behind an HCI transport, and start to advertise.
+
+        Args:
+            transport: as Bumble names it: ``usb:0``, ``serial:/dev/ttyACM0``, ``tcp-server:127.0.0.1:9001`` …
+            device: the device.
+            address: the random static address to use; None: a random one.
+
+        Raises:
+            OSError: the transport cannot be opened.
+        """
+        host = await RadioHost.on_transport(transport)
+        try:
+            peripheral = cls(device, host, hci.Address(address) if address is not None else None)
+            await peripheral.start()
+        except BaseException:
+            await host.close()
+            raise
+        return peripheral
+
+    # ---- what one may ask and do --------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The address as bleak shows it."""
+        return self._own.to_string(with_type_qualifier=False)
+
+    @property
+    def bumble_address(self) -> hci.Address:
+        """The address with its type."""
+        return self._own
+
+    @property
+    def is_connected(self) -> bool:
+        """True while a central is connected."""
+        return self._connection is not None
+
+    async def start(self) -> None:
+        """Reset the controller and advertise."""
+        await self._bumble.power_on()
+        self._on_air = True
+        await self._advertise()
+        self._arm()
+
+    async def hang_up(self) -> None:
+        """End the link from the device's side, as the device's :class:`~rig.devices.model.Hangup` does."""
+        connection = self._connection
+        if connection is not None and connection.handle in self._bumble.connections:
+            try:
+                await self._bumble.host.send_async_command(
+                    hci.HCI_Disconnect_Command(
+                        connection_handle=connection.handle,
+                        reason=hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR,
+                    )
+                )
+            except hci.HCI_Error:
+                _log.debug("the link had ended already")
+
+    def vanish(self) -> None:
+        """Go out of reach without a word: both ends lose the link with its supervision timeout, nobody hears it.
+
+        Raises:
+            RuntimeError: the device is not on an in-process air.
+        """
+        air, controller = self._require_air()
+        air.silence(controller)
+
+    def reappear(self) -> None:
+        """Come back into reach; a link that has not timed out yet lives on.
+
+        Raises:
+            RuntimeError: the device is not on an in-process air.
+        """
+        air, controller = self._require_air()
+        air.hear_again(controller)
+
+    def set_rssi(self, rssi: int) -> None:
+        """Set how loud the device is heard from now on, in dBm.
+
+        Raises:
+            RuntimeError: the device is not on an in-process air.
+        """
+        air, _ = self._require_air()
+        air.set_rssi(self._own, rssi)
+
+    async def close(self) -> None:
+        """Switch off: hang up, advertise no more, let go of the controller. Safe to call twice."""
+        if not self._on_air:
+            return
+        self._on_air = False
+        await self.hang_up()
+        if self._connection is not None:
+            # The controller reports the end of the link with its next event.
+            await self._link_ended(self._connection)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bumble.stop_advertising()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._bumble.power_off()
+        await self._host.close()
+
+    def attach_air(self, air: Air, controller: VirtualController) -> None:
+        """Say which in-process air this is on, so that it can vanish."""
+        self._air = (air, controller)
+
+    # ---- the link -----------------------------------------------------------------------------------------------
+
+    def _on_connection(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+        self._perform(self.device.connected(self._now()))
+
+    def _on_disconnection(self, _reason: int) -> None:
+        self._connection = None
+        self._perform(self.device.disconnected(self._now()))
+        if self._on_air:
+            self._spawn(self._advertise())
+
+    async def _link_ended(self, connection: Connection) -> None:
+        ended = asyncio.Event()
+        connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: ended.set())
+        async with asyncio.timeout(10.0):
+            await ended.wait()
+
+    async def _advertise(self) -> None:
+        data, scan_response = encode(self.device.advertisement, self._details.tx_power_dbm)
+        own = hci.OwnAddressType.PUBLIC if self._own.is_public else hci.OwnAddressType.RANDOM
+        await self._bumble.start_advertising(
+            advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
+            own_address_type=own,
+            advertising_data=data,
+            scan_response_data=scan_response,
+            advertising_interval_min=_ADVERTISING_INTERVAL_MS,
+            advertising_interval_max=_ADVERTISING_INTERVAL_MS,
+        )
+
+    # ---- the device ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _perform(self, actions: Sequence[DeviceAction]) -> None:
+        """Do what the device asked for, then look at its deadline again."""
+        for action in actions:
+            if isinstance(action, Notify):
+                if self._connection is not None:
+                    self._server.notify(self._connection, action.characteristic, action.data)
+            elif isinstance(action, Hangup):
+                self._spawn(self.hang_up())
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.device.deadline if self._on_air else None
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._deadline_passed, deadline)
+
+    def _deadline_passed(self, deadline: float) -> None:
+        self._timer = None
+        # asyncio calls up to a clock tick early; to the device it is never before its deadline.
+        self._perform(self.device.deadline_passed(max(deadline, self._now())))
+
+    # ---- inside -------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _require_air(self) -> tuple[Air, VirtualController]:
+        if self._air is None:
+            raise RuntimeError("a device on an HCI transport is on the real air: carry it away instead")
+        return self._air
+
+
+def _bumble_device(device: SimulatedDevice, host: RadioHost, address: hci.Address) -> Device:
+    configuration = DeviceConfiguration(name=device.advertisement.name or "device")
+    # The server that answers for the simulated device replaces Bumble's, so Bumble's own services wait for it.
+    configuration.gap_service_enabled = False
+    configuration.gatt_service_enabled = False
+    configuration.address = address if address.is_random else hci.Address.generate_static_address()
+    bumble = Device(config=configuration, host=host)
+    bumble.keystore = MemoryKeyStore()
+    bumble.pairing_config_factory = just_works
+    return bumble

@@ -1,0 +1,290 @@
+"""The GATT server of a simulated device: Bumble's attribute database, with the device asked in the same breath.
+
+Knows ATT requests and subscriptions. Refuses to know radios, advertising and what the values mean.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bumble import att, gatt
+from bumble.core import UUID
+from bumble.device import Connection, Device
+from bumble.gatt_server import Server
+
+from protocols.gatt import Property
+from rig.devices.model import AttError, DeviceAction, SimulatedDevice
+from rig.radio.details import Descriptor, RadioDetails
+
+_log = logging.getLogger(__name__)
+
+_PROPERTIES = {
+    Property.READ: gatt.Characteristic.Properties.READ,
+    Property.WRITE_WITHOUT_RESPONSE: gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
+    Property.WRITE: gatt.Characteristic.Properties.WRITE,
+    Property.NOTIFY: gatt.Characteristic.Properties.NOTIFY,
+    Property.INDICATE: gatt.Characteristic.Properties.INDICATE,
+}
+_MAX_VALUE = 512  # Vol 3 Part F 3.2.9
+_READ, _WRITE, _WRITE_COMMAND = 0x0A, 0x12, 0x52
+
+
+class _Refusal(Exception):
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+@dataclass(slots=True)
+class _Value:
+    """One attribute that the device, or this server, holds a value for."""
+
+    read: Callable[[Connection], bytes] | None
+    write: Callable[[Connection, bytes], Sequence[DeviceAction]] | None
+    command: bool = False  # may be written without a response
+    request: bool = False  # may be written with one
+    encrypted: bool = False
+
+
+@dataclass(slots=True)
+class _Link:
+    """What the server keeps for one connection."""
+
+    subscriptions: dict[int, int] = field(default_factory=dict)  # CCCD bits, by value handle
+    indications: deque[tuple[int, bytes]] = field(default_factory=deque)
+    confirming: bool = False
+
+
+class DeviceServer(Server):
+    """Serves a simulated device.
+
+    Reads and writes reach the device in order and within the call that brought the packet, so what it takes for the
+    time of a write is the time of its arrival; upstream starts a task for each (``gatt_server.py:1073``). Permissions
+    are checked (upstream: "TODO"), and indications that wait for a confirmation go down with the link (upstream keeps
+    them for 30 s, ``gatt_server.py:535``).
+
+    Args:
+        device: Bumble's device, whose attributes are served.
+        simulated: what answers.
+        details: descriptors, encryption and MTU.
+        now: the clock.
+        perform: takes the actions that a call gave back; called after the response has left.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        simulated: SimulatedDevice,
+        details: RadioDetails,
+        now: Callable[[], float],
+        perform: Callable[[Sequence[DeviceAction]], None],
+    ) -> None:
+        super().__init__(device)
+        self.max_mtu = details.mtu
+        self._simulated = simulated
+        self._now = now
+        self._perform = perform
+        self._values: dict[int, _Value] = {}
+        self._handles: dict[str, int] = {}
+        self._links: dict[int, _Link] = {}  # by connection handle
+
+    # ---- the attribute database ---------------------------------------------------------------------------------
+
+    def add_device_services(self, details: RadioDetails) -> None:
+        """Add the device's services, with a CCCD wherever there is something to subscribe to."""
+        for service in self._simulated.services:
+            characteristics = []
+            for known in service.characteristics:
+                flags = gatt.Characteristic.Properties(0)
+                for ours, theirs in _PROPERTIES.items():
+                    if ours in known.properties:
+                        flags |= theirs
+                descriptors = [
+                    gatt.Descriptor(d.uuid, gatt.Attribute.READABLE, d.value)
+                    for d in details.descriptors.get(known.uuid, ())
+                ]
+                permissions = gatt.Attribute.READABLE | gatt.Attribute.WRITEABLE
+                characteristics.append(
+                    gatt.Characteristic[bytes](known.uuid, flags, permissions, descriptors=descriptors)
+                )
+            added = gatt.Service(service.uuid, characteristics)
+            self.add_service(added)
+            for known, characteristic in zip(service.characteristics, characteristics, strict=True):
+                self._serve(known.uuid, known.properties, characteristic, details)
+
+    def _serve(
+        self, uuid: str, properties: Property, characteristic: gatt.Characteristic[bytes], details: RadioDetails
+    ) -> None:
+        encrypted = uuid in details.encrypted
+        self._handles[uuid] = characteristic.handle
+        simulated = self._simulated
+        self._values[characteristic.handle] = _Value(
+            read=(lambda _: simulated.read(uuid, self._now())) if Property.READ in properties else None,
+            write=lambda _, data: simulated.written(uuid, data, self._now()),
+            command=Property.WRITE_WITHOUT_RESPONSE in properties,
+            request=Property.WRITE in properties,
+            encrypted=encrypted,
+        )
+        described = {UUID(d.uuid).uuid_128_bytes: d for d in details.descriptors.get(uuid, ())}
+        for handle in range(characteristic.handle + 1, characteristic.end_group_handle + 1):
+            attribute = self.get_attribute(handle)
+            if attribute is None:
+                continue
+            if attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
+                self._values[handle] = self._cccd(uuid, properties, characteristic.handle)
+            elif (descriptor := described.get(attribute.type.uuid_128_bytes)) is not None:
+                self._values[handle] = _stored(descriptor)
+
+    def _cccd(self, uuid: str, properties: Property, value_handle: int) -> _Value:
+        allowed = (1 if Property.NOTIFY in properties else 0) | (2 if Property.INDICATE in properties else 0)
+
+        def read(connection: Connection) -> bytes:
+            return self._link(connection).subscriptions.get(value_handle, 0).to_bytes(2, "little")
+
+        def write(connection: Connection, data: bytes) -> Sequence[DeviceAction]:
+            if len(data) != 2:
+                raise _Refusal(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
+            bits = int.from_bytes(data, "little")
+            if bits & ~allowed:
+                raise _Refusal(att.ErrorCode.WRITE_REQUEST_REJECTED)
+            subscriptions = self._link(connection).subscriptions
+            before = subscriptions.get(value_handle, 0)
+            subscriptions[value_handle] = bits
+            if bool(before) == bool(bits):
+                return ()
+            return self._simulated.subscribed(uuid, bool(bits), self._now())
+
+        return _Value(read=read, write=write, request=True)
+
+    # ---- to the central -----------------------------------------------------------------------------------------
+
+    def notify(self, connection: Connection, uuid: str, data: bytes) -> bool:
+        """Send a value, as a notification or as an indication, whichever the central asked for.
+
+        What is longer than the MTU allows is cut off, as Vol 3 Part F 3.4.7.1 has it, with a warning in the log.
+        Returns False when the central has not subscribed.
+        """
+        handle = self._handles[uuid]
+        link = self._link(connection)
+        bits = link.subscriptions.get(handle, 0)
+        if not bits:
+            return False
+        room = connection.att_mtu - 3
+        if len(data) > room:
+            _log.warning("%d bytes of %s cut off: the MTU leaves room for %d", len(data) - room, uuid, room)
+            data = data[:room]
+        if bits & 1:
+            pdu = att.ATT_Handle_Value_Notification(attribute_handle=handle, attribute_value=data)
+            self.send_gatt_pdu(connection, bytes(pdu))
+        else:
+            link.indications.append((handle, data))
+            self._indicate_next(connection, link)
+        return True
+
+    def _indicate_next(self, connection: Connection, link: _Link) -> None:
+        if link.confirming or not link.indications:
+            return
+        handle, data = link.indications.popleft()
+        link.confirming = True
+        pdu = att.ATT_Handle_Value_Indication(attribute_handle=handle, attribute_value=data)
+        self.send_gatt_pdu(connection, bytes(pdu))
+
+    # ---- from the central ---------------------------------------------------------------------------------------
+
+    def on_gatt_pdu(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
+        """Answer a request; those for the device's own values at once, the rest as Bumble does."""
+        if not isinstance(bearer, Connection):
+            super().on_gatt_pdu(bearer, att_pdu)
+        elif isinstance(att_pdu, att.ATT_Write_Command) and att_pdu.attribute_handle in self._values:
+            self._write(bearer, att_pdu.attribute_handle, att_pdu.attribute_value, _WRITE_COMMAND)
+        elif isinstance(att_pdu, att.ATT_Write_Request) and att_pdu.attribute_handle in self._values:
+            self._write(bearer, att_pdu.attribute_handle, att_pdu.attribute_value, _WRITE)
+        elif isinstance(att_pdu, att.ATT_Handle_Value_Confirmation):
+            link = self._link(bearer)
+            link.confirming = False
+            self._indicate_next(bearer, link)
+        elif isinstance(att_pdu, att.ATT_Read_Request) and att_pdu.attribute_handle in self._values:
+            self._read(bearer, att_pdu.attribute_handle)
+        else:
+            super().on_gatt_pdu(bearer, att_pdu)
+
+    def _read(self, connection: Connection, handle: int) -> None:
+        try:
+            value = self._value_of(connection, handle)
+        except _Refusal as refusal:
+            self._refuse(connection, _READ, handle, refusal.code)
+        else:
+            room = connection.att_mtu - 1
+            self.send_response(connection, att.ATT_Read_Response(attribute_value=value[:room]))
+
+    def _value_of(self, connection: Connection, handle: int) -> bytes:
+        value = self._values[handle]
+        if value.read is None:
+            raise _Refusal(att.ATT_READ_NOT_PERMITTED_ERROR)
+        if value.encrypted and not connection.is_encrypted:
+            raise _Refusal(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+        try:
+            return value.read(connection)
+        except AttError as error:
+            raise _Refusal(error.code) from error
+
+    def _write(self, connection: Connection, handle: int, data: bytes, opcode: int) -> None:
+        actions: Sequence[DeviceAction] = ()
+        try:
+            actions = self._take(connection, handle, data, opcode)
+        except _Refusal as refusal:
+            if opcode == _WRITE:
+                self._refuse(connection, opcode, handle, refusal.code)
+            return
+        if opcode == _WRITE:
+            self.send_response(connection, att.ATT_Write_Response())
+        self._perform(actions)
+
+    def _take(self, connection: Connection, handle: int, data: bytes, opcode: int) -> Sequence[DeviceAction]:
+        value = self._values[handle]
+        permitted = value.command if opcode == _WRITE_COMMAND else value.request
+        if value.write is None or not permitted:
+            raise _Refusal(att.ATT_WRITE_NOT_PERMITTED_ERROR)
+        if value.encrypted and not connection.is_encrypted:
+            raise _Refusal(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+        if len(data) > _MAX_VALUE:
+            raise _Refusal(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
+        try:
+            return value.write(connection, data)
+        except AttError as error:
+            raise _Refusal(error.code) from error
+
+    def _refuse(self, connection: Connection, opcode: int, handle: int, code: int) -> None:
+        self.send_response(
+            connection,
+            att.ATT_Error_Response(
+                request_opcode_in_error=opcode, attribute_handle_in_error=handle, error_code=att.ErrorCode(code)
+            ),
+        )
+
+    def send_response(self, bearer: att.Bearer, response: att.ATT_PDU) -> None:
+        """Send a response, without upstream's formatting of it for a debug log."""
+        self.send_gatt_pdu(bearer, bytes(response))
+
+    # ---- links --------------------------------------------------------------------------------------------------
+
+    def on_disconnection(self, bearer: att.Bearer) -> None:
+        """Forget what the central of this link had subscribed to."""
+        super().on_disconnection(bearer)
+        if isinstance(bearer, Connection):
+            self._links.pop(bearer.handle, None)
+
+    def _link(self, connection: Connection) -> _Link:
+        return self._links.setdefault(connection.handle, _Link())
+
+
+def _stored(descriptor: Descriptor) -> _Value:
+    held = [descriptor.value]
+
+    def write(_connection: Connection, data: bytes) -> Sequence[DeviceAction]:
+        held[0] = data
+        return ()
+
+    return _Value(read=lambda _: held[0], write=write if descriptor.writable else None, request=descriptor.writable)
