@@ -40,6 +40,7 @@ HANDSHAKE_LIMIT_S = 10.0
 OPERATION_LIMIT_S = 5.0
 #: From a hang-up to the word of the radio that the link is down. BlueZ alone waits 2 s before it terminates a link.
 HANG_UP_LIMIT_S = 4.0
+HANG_UP_TRIES = 2
 #: An orderly close: at most this long for the stop to be acknowledged (three tries 300 ms apart, and a little).
 STOP_LIMIT_S = 1.0
 CLOSE_LIMIT_S = STOP_LIMIT_S + HANG_UP_LIMIT_S
@@ -538,9 +539,12 @@ class Connection:
                 cause = Cause.DROPPED if link.ready else Cause.HANDSHAKE_FAILED
                 self._hang_up(Ending(cause, operation.reason), link)
             case Write(urgent=True):
-                # A write that was asked for before the stop must never reach the device after it.
+                # What was asked for before the stop and still waits here must never reach the device after it.
+                overtaken = [one for one in link.waiting if isinstance(one, Write)]
                 link.waiting = deque(one for one in link.waiting if not isinstance(one, Write))
                 self._spawn(self._perform(link, operation, in_turn=False))
+                for one in overtaken:
+                    self._failed(link, one, "overtaken by a stop")
             case _:
                 link.waiting.append(operation)
                 link.wake()
@@ -602,11 +606,19 @@ class Connection:
         self._spawn(self._hang_up_task(link, link.client, ending))
 
     async def _hang_up_task(self, link: _Link, client: BleakClient, ending: Ending) -> None:
-        try:
-            async with asyncio.timeout(HANG_UP_LIMIT_S):
-                await client.disconnect()
-        except RADIO_ERRORS as error:
-            text = f"{ending.text}; the radio could not end the link ({describe(error)}): switch the device off"
+        why = ""
+        for _ in range(HANG_UP_TRIES):
+            try:
+                async with asyncio.timeout(HANG_UP_LIMIT_S):
+                    await client.disconnect()
+            except RADIO_ERRORS as error:
+                why = describe(error)
+                if link.ended is None:
+                    continue
+            break
+        else:
+            # Nobody knows now whether the device has stopped, and saying nothing would be worse than saying so.
+            text = f"{ending.text}; the radio could not end the link ({why}): switch the device off"
             ending = Ending(ending.cause, text)
         self._ended(link, ending)
 
