@@ -88,6 +88,7 @@ class SimulatedForeo(SimulatedDevice):
         self._skin = b"\x00\x00"
         self._skin_due: float | None = None
         self._hangup_due: float | None = None
+        self._battery_news_at: float | None = None
 
     # --- the contract -------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class SimulatedForeo(SimulatedDevice):
     @property
     def deadline(self) -> float | None:
         """When the next skin reading is ready or the battery falls by the next percent."""
-        due = [self._next_percent_at()]
+        due = [self._next_percent_at() if self._battery_news_at is None else self._battery_news_at]
         if self._skin_due is not None:
             due.append(self._skin_due)
         if self._hangup_due is not None:
@@ -133,7 +134,7 @@ class SimulatedForeo(SimulatedDevice):
         self._drain(now)
         self._connected = False
         self._subscriptions.clear()
-        self._skin_due = self._hangup_due = None
+        self._skin_due = self._hangup_due = self._battery_news_at = None
         if not self._keeps_pulsating:
             self._set_level(0, now, "link lost")
         return ()
@@ -145,6 +146,8 @@ class SimulatedForeo(SimulatedDevice):
             self._subscriptions.add(characteristic)
         else:
             self._subscriptions.discard(characteristic)
+            if characteristic == BATTERY:
+                self._battery_news_at = None
         return ()
 
     def written(self, characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
@@ -187,7 +190,9 @@ class SimulatedForeo(SimulatedDevice):
             self._skin = self._random.randbytes(2)
             if SKIN in self._subscriptions:
                 actions.append(Notify(SKIN, self._skin))
-        if self._drain(now) and BATTERY in self._subscriptions:
+        self._drain(now)
+        if self._battery_news_at is not None:
+            self._battery_news_at = None
             actions.append(Notify(BATTERY, bytes((self.battery_percent(now),))))
         if self._hangup_due is not None and self._hangup_due <= now:
             self._hangup_due = None
@@ -223,19 +228,20 @@ class SimulatedForeo(SimulatedDevice):
         if self._connected and BATTERY in self._subscriptions:
             since, charge = self._charge
             return since + (charge - (self._shown - 1)) * self._seconds_per_percent()
-        return self._empty_at() if self._level else math.inf
+        return self._empty_at() if self._level or self._connected else math.inf
 
-    def _drain(self, now: float) -> bool:
-        """Let the battery fall up to ``now``; True when its whole percentage has changed. Empty, it switches off."""
+    def _drain(self, now: float) -> None:
+        """Let the battery fall up to ``now``. Empty, the device switches off."""
         percent = self.battery_percent(now)
         if percent == self._shown:
-            return False
+            return
         self._shown = percent
+        if BATTERY in self._subscriptions:
+            self._battery_news_at = now
         if not percent:
             self._set_level(0, min(now, self._empty_at()), "battery empty")
             if self._connected:
                 self._hangup_due = now
-        return True
 
     def _set_level(self, level: int, at: float, cause: str) -> None:
         if level != self._level:
