@@ -1,0 +1,182 @@
+"""Who must not use a microcurrent device, and who not today: the questions as data, and the verdict on the answers.
+
+Versioned; no free text, no bypass. The lists are the strictest of the makers' manuals (NuFACE, Theragun/TheraFace,
+Beurer EM 25, PowerDot) and of the instructions-for-use items of IEC 60601-2-10. Knows no store and no screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+VERSION = 1
+"""Raised with every change of a question: answers to other questions are no answers."""
+
+VALID = timedelta(days=90)
+"""How long answers hold."""
+
+
+class Answer(StrEnum):
+    """The answers there are. ``AGREED`` is for *ask* questions alone: yes, and a doctor has agreed."""
+
+    NO = "no"
+    YES = "yes"
+    NOT_SURE = "not sure"
+    AGREED = "agreed"
+
+
+class Gate(StrEnum):
+    """What a yes does: ends it, asks for a doctor's agreement, or puts it off for today."""
+
+    BLOCK = "block"
+    ASK = "ask"
+    TODAY = "today"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question. ``because`` completes "No session with this app: …" (or "Not today: …")."""
+
+    id: str
+    gate: Gate
+    text: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the answers say. ``blocked`` means no output from this app; ``reasons`` say why, one line each.
+
+    ``missing`` are ids of questions without a valid answer; ``ask`` those that only wait for a doctor's agreement.
+    ``completed`` is False when answers are missing, too old or given to other questions: then ask again.
+    """
+
+    blocked: bool
+    reasons: tuple[str, ...]
+    ask: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    completed: bool = True
+
+
+BLOCK_QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "implant",
+        Gate.BLOCK,
+        "Do you have a pacemaker, a defibrillator or other implanted electronics?",
+        "current can disturb implanted electronics",
+    ),
+    Question("epilepsy", Gate.BLOCK, "Do you have epilepsy, or have you had seizures?", "epilepsy or seizures"),
+    Question("heart", Gate.BLOCK, "Do you have a heart condition?", "a heart condition"),
+    Question(
+        "clots",
+        Gate.BLOCK,
+        "Do you have thrombosis, phlebitis or a blood-clotting disorder?",
+        "thrombosis, phlebitis or a clotting disorder",
+    ),
+    Question("pregnant", Gate.BLOCK, "Are you pregnant, or might you be?", "a pregnancy, certain or possible"),
+    Question("cancer", Gate.BLOCK, "Do you have cancer, or is it suspected?", "cancer, active or suspected"),
+    Question("minor", Gate.BLOCK, "Are you under 18?", "these devices are for adults"),
+)
+
+ASK_QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "worn-device",
+        Gate.ASK,
+        "Do you wear a medical device on your body, such as an insulin pump?",
+        "a medical device worn on the body",
+    ),
+    Question(
+        "procedure",
+        Gate.ASK,
+        "Have you had surgery, filler, botulinum or laser on your face in the last 30 days?",
+        "a procedure on the face in the last 30 days",
+    ),
+    Question("metal", Gate.ASK, "Do you have metal plates or pins in your face?", "metal in the face"),
+    Question(
+        "sensation",
+        Gate.ASK,
+        "Do you have facial palsy, or less feeling in your face?",
+        "facial palsy or reduced sensation",
+    ),
+    Question("physician", Gate.ASK, "Are you under a physician's care?", "being under a physician's care"),
+    Question("thinner", Gate.ASK, "Do you take blood-thinning medicine?", "blood-thinning medicine"),
+)
+
+TODAY_QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "skin",
+        Gate.TODAY,
+        "Is there a wound, rash, sunburn, infection or swelling where you will treat?",
+        "let the skin heal first",
+    ),
+    Question("alcohol", Gate.TODAY, "Have you had alcohol?", "not after alcohol"),
+    Question("bath", Gate.TODAY, "Are you in a bath or a humid room?", "somewhere dry, please"),
+    Question(
+        "jewellery",
+        Gate.TODAY,
+        "Are you wearing jewellery or piercings in the area?",
+        "take off jewellery and piercings first",
+    ),
+)
+
+QUESTIONS: tuple[Question, ...] = BLOCK_QUESTIONS + ASK_QUESTIONS
+"""The screening, the blocking questions first."""
+
+
+def judge(answers: Mapping[str, str] | None, at: datetime | None, now: datetime, *, version: int = VERSION) -> Verdict:
+    """Judge the answers to :data:`QUESTIONS`, given ``at`` a moment (aware) to questions of ``version`` (H10).
+
+    ``answers`` maps question ids to :class:`Answer` values; None when the screening was never done. Blocking questions
+    block on yes and on not sure; asking ones until the answer is ``agreed``. Answers that are missing, unknown, given to
+    another version, dated after ``now`` or older than 90 days do not count, and block until they are given again.
+    """
+    if answers is None or at is None:
+        return _again("Please answer the health questions first.")
+    if version != VERSION:
+        return _again("The health questions have changed: please answer them again.")
+    age = now.astimezone(UTC) - at.astimezone(UTC)
+    if age > VALID or age < timedelta(0):
+        return _again("Your answers to the health questions are older than 90 days: please answer them again.")
+    reasons: list[str] = []
+    ask: list[str] = []
+    missing: list[str] = []
+    for question in QUESTIONS:
+        answer = answers.get(question.id)
+        if answer == Answer.NO or (answer == Answer.AGREED and question.gate is Gate.ASK):
+            continue
+        if answer not in (Answer.YES, Answer.NOT_SURE):
+            missing.append(question.id)
+        elif question.gate is Gate.ASK:
+            ask.append(question.id)
+            reasons.append(f"Only once a doctor has agreed: {question.because}. Please ask your doctor.")
+        else:
+            reasons.append(f"No session with this app: {question.because}. Please ask your doctor.")
+    if missing:
+        reasons.append("Please answer all of the health questions.")
+    return Verdict(bool(reasons), tuple(reasons), tuple(ask), tuple(missing), completed=not missing)
+
+
+def judge_today(answers: Mapping[str, bool | str]) -> Verdict:
+    """Judge the answers to :data:`TODAY_QUESTIONS`: anything but a clear no to each of them means not today.
+
+    ``answers`` maps question ids to :class:`Answer` values or to True (yes) and False (no).
+    """
+    reasons: list[str] = []
+    missing: list[str] = []
+    for question in TODAY_QUESTIONS:
+        answer = answers.get(question.id)
+        if answer is False or answer == Answer.NO:
+            continue
+        if answer is True or answer in (Answer.YES, Answer.NOT_SURE):
+            reasons.append(f"Not today: {question.because}.")
+        else:
+            missing.append(question.id)
+    if missing:
+        reasons.append("Please answer all of today's questions.")
+    return Verdict(bool(reasons), tuple(reasons), (), tuple(missing), completed=not missing)
+
+
+def _again(reason: str) -> Verdict:
+    return Verdict(True, (reason,), (), tuple(question.id for question in QUESTIONS), completed=False)
