@@ -1,0 +1,106 @@
+"""Which protocol speaks to which device: built-in ones, and those that others install by entry point.
+
+A protocol joins by an entry point of the group ``microcurrent.protocols`` that names a :class:`ProtocolEntry`. This
+module refuses to know any device: it asks each entry whether an advertisement is one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from protocols.machine import DeviceProtocol
+from protocols.model import DeviceProfile
+
+GROUP = "microcurrent.protocols"
+BUILT_IN = ("protocols.dr05:ENTRY", "protocols.foreo:ENTRY")
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolEntry:
+    """One protocol on offer.
+
+    ``create`` takes the advertised name and returns a fresh machine for one link. ``matches`` takes the advertised
+    name (None when the advertisement has none) and the advertised service UUIDs, and returns 0 for "not mine", else
+    more the surer it is (100: the exact name).
+    """
+
+    key: str
+    title: str
+    profile: DeviceProfile
+    create: Callable[[str], DeviceProtocol]
+    matches: Callable[[str | None, Sequence[str]], int]
+
+
+class UnknownProtocolError(KeyError):
+    """No protocol has that key; the message lists those that exist."""
+
+    def __str__(self) -> str:
+        """Return the sentence itself; KeyError would quote it."""
+        return str(self.args[0])
+
+
+class Registry:
+    """The protocols on offer, by key. ``problems`` says in one line each which installed ones could not be used."""
+
+    def __init__(self, entries: Iterable[ProtocolEntry], problems: Iterable[str] = ()) -> None:
+        by_key: dict[str, ProtocolEntry] = {}
+        doubles = [entry for entry in entries if by_key.setdefault(entry.key, entry) is not entry]
+        self._by_key = by_key
+        self.problems: tuple[str, ...] = (
+            *problems,
+            *(f"a second protocol with the key {entry.key!r} ({entry.title}) is left out" for entry in doubles),
+        )
+
+    @property
+    def entries(self) -> tuple[ProtocolEntry, ...]:
+        """Every protocol, the built-in ones first."""
+        return tuple(self._by_key.values())
+
+    def get(self, key: str) -> ProtocolEntry:
+        """Return the protocol with that key.
+
+        Raises:
+            UnknownProtocolError: (a KeyError) there is none.
+        """
+        try:
+            return self._by_key[key]
+        except KeyError:
+            known = ", ".join(sorted(self._by_key)) or "none"
+            raise UnknownProtocolError(f"no protocol {key!r}; known: {known}") from None
+
+    def match(self, name: str | None, service_uuids: Sequence[str]) -> ProtocolEntry | None:
+        """Return the protocol that is surest of this advertisement, the earlier one when two are as sure, or None."""
+        best, best_score = None, 0
+        for entry in self._by_key.values():
+            score = entry.matches(name, service_uuids)
+            if score > best_score:
+                best, best_score = entry, score
+        return best
+
+    @classmethod
+    def default(cls) -> Registry:
+        """Return the built-in protocols and the installed ones.
+
+        The built-in ones are entry points as well, and are found without their metadata too (a checkout that was never
+        installed, a zipped app). What cannot be loaded goes to ``problems``: a broken plug-in must not take the rest
+        down.
+        """
+        # Found here, not at the top: 20 ms that `--help` need not pay, and the built-in ones import this module.
+        from importlib.metadata import EntryPoint, entry_points  # noqa: PLC0415
+
+        built_in = [EntryPoint(name="", value=value, group=GROUP) for value in BUILT_IN]
+        installed = [point for point in entry_points(group=GROUP) if point.value not in BUILT_IN]
+        entries: list[ProtocolEntry] = [point.load() for point in built_in]
+        problems: list[str] = []
+        for point in sorted(installed, key=lambda p: (p.name, p.value)):
+            try:
+                entry = point.load()
+            except Exception as error:  # noqa: BLE001 - whatever a plug-in raises at import
+                problems.append(f"protocol {point.name!r} ({point.value}) cannot be loaded: {error}")
+                continue
+            if isinstance(entry, ProtocolEntry):
+                entries.append(entry)
+            else:
+                problems.append(f"protocol {point.name!r} ({point.value}) is not a ProtocolEntry")
+        return cls(entries, problems)
