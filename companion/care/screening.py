@@ -129,8 +129,8 @@ def judge(answers: Mapping[str, str] | None, at: datetime | None, now: datetime,
     """Judge the answers to :data:`QUESTIONS`, given ``at`` a moment (aware) to questions of ``version`` (H10).
 
     ``answers`` maps question ids to :class:`Answer` values; None when the screening was never done. Blocking questions
-    block on yes and on not sure; asking ones until the answer is ``agreed``. Answers that are missing, unknown, given to
-    another version, dated after ``now`` or older than 90 days do not count, and block until they are given again.
+    block on yes and on not sure; asking ones until the answer is ``agreed``. Answers that are missing, unknown, given
+    to another version, dated after ``now`` or older than 90 days do not count, and block until they are given again.
     """
     if answers is None or at is None:
         return _again("Please answer the health questions first.")
@@ -179,4 +179,6 @@ def judge_today(answers: Mapping[str, bool | str]) -> Verdict:
 
 
 def _again(reason: str) -> Verdict:
-    return Verdict(True, (reason,), (), tuple(question.id for question in QUESTIONS), completed=False)
+    return Verdict(
+        blocked=True, reasons=(reason,), missing=tuple(question.id for question in QUESTIONS), completed=False
+    )
