@@ -372,8 +372,11 @@ class ScaledLoop(asyncio.SelectorEventLoop):
         ValueError: ``factor`` is not positive and finite.
     """
 
+    _closed: bool
+
     def __init__(self, factor: float) -> None:
         if not 0 < factor < math.inf:
+            self._closed = True  # so that asyncio's __del__ finds nothing left open
             raise ValueError(f"a positive, finite speed is needed, not {factor!r}")
         self._factor = factor
         self._origin = 0.0  # time() is wanted once while asyncio sets itself up
