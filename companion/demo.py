@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
-    from rig.radio.peripheral import Peripheral
 
     from rig.devices.model import SimulatedDevice
     from rig.radio.link import VirtualRadio
+    from rig.radio.peripheral import Peripheral
 
 T = TypeVar("T")
 
@@ -66,13 +66,12 @@ async def open_demo(key: str, seed: int = 0, record: Path | None = None, calenda
         CompanionError: there is no simulated device of that key, or the recording cannot be written.
     """
     from rig.devices.catalogue import create  # noqa: PLC0415 - the bench is loaded for a demo only
-
     from rig.radio.link import VirtualRadio  # noqa: PLC0415 - as above; it brings Bumble
 
     try:
         device = create(key, seed)
-    except KeyError as error:
-        raise CompanionError(str(error.args[0] if error.args else error), Exit.USAGE) from error
+    except ValueError as error:
+        raise CompanionError(str(error), Exit.USAGE) from error
     with ExitStack() as closing:
         air = VirtualRadio(seed)
         if record is not None:

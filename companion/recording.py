@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from companion.dates import Calendar
     from rig.capture.writer import BtsnoopWriter
 
-ONLY_IN_DEMO = (
-    "--record writes down the traffic of a simulated device only (--demo): "
-    "with a real adapter run `btmon --write FILE` beside the session"
-)
-
 
 @contextmanager
 def btsnoop(path: Path, calendar: Calendar) -> Iterator[BtsnoopWriter]:

@@ -86,6 +86,10 @@ LINK_GONE: Final = (
     "the connection to {device} was lost and did not come back: charge the device, hold it near, try again"
 )
 SPEED_NEEDS_DEMO: Final = "--speed works with --demo alone: a real device runs in real time; leave it out"
+RECORD_NEEDS_DEMO: Final = (
+    "--record writes down the traffic of a simulated device only (--demo): "
+    "with a real adapter run `btmon --write FILE` beside the session"
+)
 STORAGE_FAULT: Final = "the session was stopped because it could not be written down: {fault}"
 ENDED: Final = "the session ended early: {message}"
 

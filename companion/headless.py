@@ -1,0 +1,477 @@
+"""``companion run`` and ``companion scan``: a session without the app, in plain lines or as JSON.
+
+Asks before the loop starts, tells while it runs, and stops on every sign that nobody wants to go on. Knows terminals
+and signals. Refuses to know rules (the door's and the engine's) and bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+
+from companion.account import JsonAccount, Lines, PlainAccount
+from companion.care.screening import TODAY_QUESTIONS
+from companion.config import CompanionError, Exit
+from companion.dates import Calendar
+from companion.device.connection import Connection
+from companion.device.finder import SETTLE_S, Found, find
+from companion.device.radio import RadioError, SystemRadio
+from companion.routines.library import Library, UnknownRoutineError
+from companion.routines.model import RoutineError
+from companion.session.model import Feels, Intent, JournalKind, Phase, Reason, Sensation
+from companion.session.opening import Blocked, check_person, check_today, open_session, plan_for
+from companion.session.runner import GuidedSession
+from companion.store.database import Store
+from companion.words import account as words
+from protocols.registry import Registry
+
+if TYPE_CHECKING:
+    from companion.device.radio import Radio
+    from companion.routines.model import Routine
+    from companion.session.model import JournalEntry, Summary, View
+
+T = TypeVar("T")
+
+LOOK_S = 20.0
+"""How long ``run`` looks for a device."""
+
+ROUTINES_FOLDER = "routines"
+"""The person's own routines, in the data folder."""
+
+_EXITS = {
+    Reason.COMPLETED: Exit.FINISHED,
+    Reason.STOPPED: Exit.STOPPED_EARLY,
+    Reason.PAIN: Exit.STOPPED_EARLY,
+    Reason.TIME_LIMIT: Exit.STOPPED_EARLY,
+    Reason.LINK_LOST: Exit.LINK_LOST,
+    Reason.DEVICE_FAULT: Exit.FAULT,
+    Reason.STORAGE: Exit.FAULT,
+    Reason.DEFECT: Exit.FAULT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What ``companion run`` was asked for. ``speed`` is 1.0, a factor, or ``math.inf``; above 1 in a demo alone."""
+
+    routine: str
+    demo: str | None
+    style: Literal["plain", "json"]
+    speed: float
+    seed: int
+    record: Path | None
+    yes: bool
+    data_folder: Path
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What ``companion scan`` was asked for."""
+
+    demo: str | None
+    timeout_s: float
+    json: bool = False
+
+
+def run_session(options: RunOptions) -> int:
+    """Guide one session; return the exit code.
+
+    Raises:
+        CompanionError: one line for the person, with its exit code.
+    """
+    _check_options(options)
+    terminal = Terminal.of_this_process()
+    calendar = Calendar.system()
+    try:
+        routine = Library([options.data_folder / ROUTINES_FOLDER]).get(options.routine)
+    except (UnknownRoutineError, RoutineError) as error:
+        raise CompanionError(str(error), Exit.USAGE) from error
+    with Store.open(options.data_folder, calendar) as store:
+        if store.recover() and options.style == "plain":
+            terminal.tell(words.INTERRUPTED_BEFORE)
+        today = _ask_before(options, store, calendar, routine, terminal)
+        run = _Run(options, store, calendar, routine, today, terminal=terminal)
+        return _in_time(run.main(), options.speed)
+
+
+def run_scan(options: ScanOptions) -> int:
+    """List the devices in reach; return the exit code.
+
+    Raises:
+        CompanionError: there is none, or the radio cannot look.
+    """
+    return _in_time(_scan(options), 1.0 if options.demo is None else math.inf)
+
+
+def _check_options(options: RunOptions) -> None:
+    if options.demo is None and options.speed != 1.0:
+        raise CompanionError(words.SPEED_NEEDS_DEMO, Exit.USAGE)
+    if options.demo is None and options.record is not None:
+        raise CompanionError(words.RECORD_NEEDS_DEMO, Exit.USAGE)
+
+
+def _in_time(work: Coroutine[Any, Any, T], speed: float) -> T:
+    if speed == 1.0:
+        return asyncio.run(work)
+    from companion.demo import run_at_speed  # noqa: PLC0415 - the test bench is for demos
+
+    return run_at_speed(work, speed)
+
+
+# --- before a session -------------------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """Where questions are asked and notes are told; ``present`` is False when nobody sits there."""
+
+    def __init__(self, asking: TextIO, answering: TextIO, *, present: bool) -> None:
+        self._asking = asking
+        self._answering = answering
+        self.present = present
+
+    @classmethod
+    def of_this_process(cls) -> Terminal:
+        """The terminal of this process; questions go to standard error, so that standard output is the account."""
+        return cls(sys.stderr, sys.stdin, present=sys.stdin.isatty() and sys.stderr.isatty())
+
+    def tell(self, line: str) -> None:
+        """Say something that is no part of the account."""
+        self._asking.write(line + "\n")
+        self._asking.flush()
+
+    def ask(self, question: str) -> bool:
+        """Ask a yes/no question until it is answered. The end of the input is a no.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
+        while True:
+            self._asking.write(f"{question} {words.YES_NO}")
+            self._asking.flush()
+            line = self._answering.readline()
+            answer = line.strip().casefold()
+            if not line or answer in {"n", "no"}:
+                return False
+            if answer in {"y", "yes"}:
+                return True
+            self.tell(words.PLEASE_YES_NO)
+
+
+def _ask_before(
+    options: RunOptions, store: Store, calendar: Calendar, routine: Routine, terminal: Terminal
+) -> dict[str, bool]:
+    """Ask what has to be asked before anything is looked for; return today's answers.
+
+    Raises:
+        Blocked: the answers, the screening or the rest rule say not now; or there is nobody to ask.
+    """
+    demo = options.demo is not None
+    if options.yes:
+        check_person(store, calendar, routine.zones, demo=demo, stand_in=demo)
+        return {question.id: False for question in TODAY_QUESTIONS}
+    if not terminal.present:
+        raise Blocked(words.NO_TERMINAL)
+    if demo and not terminal.ask(words.ASK_DEMO):
+        raise Blocked(words.NOT_NOW)
+    check_person(store, calendar, routine.zones, demo=demo, stand_in=demo)
+    terminal.tell(words.TODAY)
+    today = {}
+    for question in TODAY_QUESTIONS:
+        today[question.id] = terminal.ask(question.text)
+        check_today({**dict.fromkeys((one.id for one in TODAY_QUESTIONS), False), **today})
+    if not terminal.ask(words.READY_TO_BEGIN):
+        raise Blocked(words.NOT_NOW)
+    return today
+
+
+# --- a session --------------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One ``companion run`` on its loop."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        store: Store,
+        calendar: Calendar,
+        routine: Routine,
+        today: dict[str, bool],
+        *,
+        terminal: Terminal,
+    ) -> None:
+        self._options = options
+        self._store = store
+        self._calendar = calendar
+        self._routine = routine
+        self._today = today
+        self._terminal = terminal
+        self._lines = Lines(sys.stdout, flush=options.speed == 1.0)
+        self._plain = options.style == "plain"
+        # Somebody sits there, in real time, and did not say beforehand that everything may go by itself.
+        self._attended = terminal.present and options.speed == 1.0
+        # A demo that nobody watches answers for the face that is not there either.
+        self._simulated_skin = options.demo is not None and not self._attended
+        self._session: GuidedSession | None = None
+        self._link_trouble = False
+        self._nobody_here = False
+
+    async def main(self) -> int:
+        """Find, connect, guide; return the exit code."""
+        task = asyncio.current_task()
+        with _signals(lambda: self._interrupted(task)):
+            try:
+                radio = await self._radio()
+                try:
+                    return await self._with(radio)
+                finally:
+                    await radio.close()
+            except RadioError as error:
+                raise CompanionError(str(error), Exit.NO_DEVICE) from error
+            except asyncio.CancelledError:
+                # by a signal before there was a session, or while one was being ended
+                return Exit.STOPPED_EARLY
+
+    def _interrupted(self, task: asyncio.Task[Any] | None) -> None:
+        """A signal: stop. Each one stops again."""
+        if self._session is not None:
+            self._session.intend(Intent.STOP)
+        elif task is not None:
+            task.cancel()
+
+    async def _radio(self) -> Radio:
+        options = self._options
+        if options.demo is None:
+            return SystemRadio()
+        from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
+
+        return await open_demo(options.demo, options.seed, options.record, self._calendar)
+
+    async def _with(self, radio: Radio) -> int:
+        found = await self._found(radio)
+        connection = Connection(radio, found)
+        await connection.connect()
+        try:
+            return await self._guide(connection, found)
+        finally:
+            await connection.aclose()
+
+    async def _found(self, radio: Radio) -> Found:
+        if self._plain:
+            self._lines.say(words.SEARCHING)
+        devices = await find(radio, Registry.default(), LOOK_S, settle_s=SETTLE_S if radio.system else 0.0)
+        if not devices:
+            raise CompanionError(words.NO_DEVICE, Exit.NO_DEVICE)
+        if self._plain:
+            self._lines.say(words.FOUND.format(name=devices[0].name))
+        return devices[0]
+
+    async def _guide(self, connection: Connection, found: Found) -> int:
+        demo = self._options.demo is not None
+        plan = plan_for(self._store, self._routine, connection.profile)
+        account = PlainAccount(self._lines, plan) if self._plain else JsonAccount(self._lines)
+        if self._plain:
+            self._begin_plain(
+                plan.title, sum(step.seconds for step in plan.steps), found.name, plan.comfortable_percent
+            )
+        opening = open_session(
+            self._store,
+            self._calendar,
+            self._routine,
+            profile=connection.profile,
+            protocol=found.entry.key,
+            device_name=found.name,
+            today=self._today,
+            now=asyncio.get_running_loop().time(),
+            demo=demo,
+            stand_in=demo,
+            listeners=(account.tell, self._listen),
+        )
+        try:
+            session = GuidedSession(opening.engine, connection, opening.journal, self._changed, opening=opening.entries)
+            self._session = session
+            with self._keys():
+                summary = await session.run()
+            return self._outcome(summary, session, found.name)
+        finally:
+            opening.journal.close()
+
+    def _begin_plain(self, title: str, seconds: float, device: str, cap: int) -> None:
+        minutes = words.duration(60 * math.ceil(seconds / 60))
+        self._lines.say(words.BEGIN.format(title=title, minutes=minutes, device=device, cap=cap))
+        if self._attended:
+            self._lines.say(words.KEYS)
+
+    # --- the person who is here, or is not ---------------------------------------------------------------------------
+
+    def _listen(self, _t: float, entry: JournalEntry) -> None:
+        """Look at what was just told for what it asks of the person."""
+        if entry.kind is JournalKind.LINK_LOST:
+            self._link_trouble = True
+        elif entry.kind is JournalKind.RESUMED:
+            self._link_trouble = False
+        elif entry.kind is JournalKind.SENSATION and "asked" in entry.data and self._simulated_skin:
+            self._soon(Feels(Sensation.TINGLING))
+
+    def _changed(self, view: View) -> None:
+        """Do what the person agreed to beforehand; end what nobody is here to go on with."""
+        if self._lines.gone:
+            self._soon(Intent.STOP)
+        elif view.phase is Phase.READY:
+            self._soon(Intent.START)
+        elif view.waits_for_confirm and (self._options.yes or not self._attended):
+            self._soon(Intent.CONFIRM)
+        elif view.can_resume and not self._attended and not self._nobody_here:
+            # H5: nothing goes on by itself, and there is nobody to say so.
+            self._nobody_here = True
+            self._terminal.tell(words.NOBODY_HERE)
+            self._soon(Intent.STOP)
+
+    def _soon(self, intent: Intent | Feels) -> None:
+        """Pass an intent on once the step that is being shown is over."""
+        if self._session is not None:
+            asyncio.get_running_loop().call_soon(self._session.intend, intent)
+
+    @contextlib.contextmanager
+    def _keys(self) -> Iterator[None]:
+        """Take lines from the terminal while the session runs. Where that cannot be had, Ctrl-C stops."""
+        if not self._attended:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        descriptor = sys.stdin.fileno()
+        try:
+            loop.add_reader(descriptor, self._typed, descriptor)
+        except (NotImplementedError, PermissionError):  # Windows' loop; a file behind standard input
+            yield
+            return
+        try:
+            yield
+        finally:
+            loop.remove_reader(descriptor)
+
+    def _typed(self, descriptor: int) -> None:
+        """Read what was typed. Whatever is not understood is a stop, and so is the end of the input."""
+        typed = os.read(descriptor, 1024)
+        if not typed:
+            asyncio.get_running_loop().remove_reader(descriptor)
+        session = self._session
+        if session is None:
+            return
+        for word in typed.decode("utf-8", "replace").splitlines() or [""]:
+            session.intend(self._meant(word.strip().casefold(), session.view))
+
+    @staticmethod
+    def _meant(word: str, view: View) -> Intent | Feels:
+        if not word and view.waits_for_confirm:
+            return Intent.CONFIRM
+        return _KEYS.get(word, Intent.STOP)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _outcome(self, summary: Summary, session: GuidedSession, device: str) -> int:
+        """Return the exit code.
+
+        Raises:
+            CompanionError: it ended by a fault, told in one line.
+        """
+        if session.storage_fault is not None:
+            raise CompanionError(words.STORAGE_FAULT.format(fault=session.storage_fault), Exit.FAULT)
+        exit_code = _EXITS[summary.reason]
+        if self._nobody_here:
+            exit_code = Exit.LINK_LOST if self._link_trouble else Exit.FAULT
+        match exit_code:
+            case Exit.LINK_LOST:
+                raise CompanionError(words.LINK_GONE.format(device=device), exit_code)
+            case Exit.FAULT:
+                raise CompanionError(words.ENDED.format(message=session.view.message), exit_code)
+            case _:
+                return exit_code
+
+
+_KEYS: dict[str, Intent | Feels] = {
+    "p": Intent.PAUSE,
+    "r": Intent.RESUME,
+    "n": Intent.SKIP,
+    "+": Intent.MORE,
+    "-": Intent.LESS,
+    "1": Feels(Sensation.NOTHING),
+    "2": Feels(Sensation.TINGLING),
+    "3": Feels(Sensation.UNCOMFORTABLE),
+    "4": Feels(Sensation.PAIN),
+}
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let every signal that asks a process to end call ``stop`` instead, as often as it comes."""
+    loop = asyncio.get_running_loop()
+    taken: list[int] = []
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, stop)
+        except (NotImplementedError, RuntimeError, ValueError):
+            break  # Windows' loop, or not the main thread: Ctrl-C then cancels, and a cancelled session stops as well
+        taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+# --- scan -------------------------------------------------------------------------------------------------------------
+
+
+async def _scan(options: ScanOptions) -> int:
+    lines = Lines(sys.stdout, flush=True)
+    try:
+        if options.demo is None:
+            devices = await find(SystemRadio(), Registry.default(), options.timeout_s)
+        else:
+            from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
+
+            radio = await open_demo(options.demo)
+            try:
+                devices = await find(radio, Registry.default(), options.timeout_s)
+            finally:
+                await radio.close()
+    except RadioError as error:
+        raise CompanionError(str(error), Exit.NO_DEVICE) from error
+    if not devices:
+        raise CompanionError(words.NO_DEVICE, Exit.NO_DEVICE)
+    for line in _scan_lines(devices, json=options.json):
+        lines.say(line)
+    return Exit.FINISHED
+
+
+def _scan_lines(devices: Sequence[Found], *, json: bool) -> Iterator[str]:
+    for found in devices:
+        if json:
+            from json import dumps  # noqa: PLC0415 - for this line alone
+
+            facts = {
+                "name": found.name,
+                "address": found.device.address,
+                "rssi": found.rssi,
+                "protocol": found.entry.key,
+            }
+            yield dumps(facts, ensure_ascii=False)
+        else:
+            yield words.SCAN_LINE.format(
+                name=found.name, signal=words.signal(found.rssi), title=found.entry.title
+            ).rstrip()

@@ -1,0 +1,7 @@
+"""Words of the door to a session. Plain, warm, short; no medical claim."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOW_TO_ANSWER: Final = "On the command line that is `companion profile`."
