@@ -423,10 +423,12 @@ class SessionEngine:
         if isinstance(command, StopOutput | TotalStop):
             if reason is not Refusal.SUPERSEDED:
                 self._hang_up("a stop did not get through", now)
-        elif reason is Refusal.SUPERSEDED and self._output.state in (Output.STOPPING, Output.OFF):
-            pass  # by a stop of ours
+        elif reason is Refusal.SUPERSEDED and self._output.expects_overtaking(command):
+            pass
         else:
-            self._trouble(command, words.REFUSED.format(reason=reason.value), now)
+            # what the radio could not deliver does not count against the device
+            counted = reason is not Refusal.RADIO
+            self._trouble(command, words.REFUSED.format(reason=reason.value), now, counted=counted)
 
     def _unanswered(self, command: Command, now: float) -> None:
         if not self._output.gave_up(command):
@@ -436,16 +438,14 @@ class SessionEngine:
         else:
             self._trouble(command, words.NO_ANSWER, now)
 
-    def _trouble(self, command: Command, message: str, now: float) -> None:
+    def _trouble(self, command: Command, message: str, now: float, *, counted: bool = True) -> None:
         """A command of ours failed: whether it took effect is unknown, so everything stops first."""
         if self._ending is not None:
             return
         if isinstance(command, _COOLING):
-            self._cooling = False
-            self._message = words.COOLING_FAILED
-            self._note(JournalKind.WARNING, message=self._message)
+            self._cooling_failed()
             return
-        self._troubles += 1
+        self._troubles += counted
         if self._troubles > TROUBLES_ALLOWED:
             self._end(now, Reason.DEVICE_FAULT, words.TOO_MUCH_TROUBLE)
         elif self._phase in (Phase.GUIDING, Phase.TREATING, Phase.MOVING):
@@ -457,8 +457,18 @@ class SessionEngine:
             self._halt(now, total=True)
             self._message = message
 
+    def _cooling_failed(self) -> None:
+        """Cooling is a comfort: without it the session goes on."""
+        self._cooling = False
+        self._message = words.COOLING_FAILED
+        self._note(JournalKind.WARNING, message=self._message)
+
     def _refused(self, command: Command, reason: str, now: float) -> None:
         if isinstance(command, _QUERIES):
+            return
+        if isinstance(command, _COOLING):
+            if self._output.gave_up(command) and self._ending is None:
+                self._cooling_failed()
             return
         if isinstance(command, TotalStop):
             self._hang_up("the total stop was refused", now)
@@ -695,13 +705,13 @@ class SessionEngine:
             self._zone_begun = True
             self._step_base_s = self._output.on_s(now)
             self._note(
-                JournalKind.ZONE, event="begin", zone=self._step.zone, index=self._index, seconds=self._step.seconds
+                JournalKind.ZONE, state="begin", zone=self._step.zone, index=self._index, seconds=self._step.seconds
             )
 
     def _close_zone(self, now: float, outcome: str) -> None:
         zone = self._step.zone or ""
         seconds = self._rounded(now) if self._zone_begun else 0.0
-        self._note(JournalKind.ZONE, event="end", zone=zone, index=self._index, seconds=seconds, outcome=outcome)
+        self._note(JournalKind.ZONE, state="end", zone=zone, index=self._index, seconds=seconds, outcome=outcome)
         if outcome == "skipped" and zone not in self._skipped:
             self._skipped = (*self._skipped, zone)
         elif outcome in ("done", "shortened", "limit") and zone not in self._done:
@@ -860,7 +870,8 @@ class SessionEngine:
 
     def _stop_cooling(self, now: float) -> None:
         self._cooling = False
-        self._send_tracked(StopCooling(), now)
+        if not self._output.awaits_total_stop:
+            self._send_tracked(StopCooling(), now)
 
     def _ask_temperature(self) -> None:
         if Report.TEMPERATURE in self._plan.profile.reports:
