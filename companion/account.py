@@ -70,6 +70,8 @@ class PlainAccount:
     def __init__(self, lines: Lines, plan: SessionPlan) -> None:
         self._lines = lines
         self._plan = plan
+        self._at = words.clock(0.0)
+        self._output_on = False
 
     def tell(self, t: float, entry: JournalEntry) -> None:
         """Write what an entry means, if it means something to the person."""
@@ -128,10 +130,13 @@ class PlainAccount:
     def _intensity(self, data: Mapping[str, Any]) -> None:
         match data["command"]:
             case "start":
-                self._under(words.OUTPUT_ON.format(**data))
+                self._output_on = True
+                rising = data["percent"] < data["target"]
+                self._under((words.OUTPUT_ON_RISING if rising else words.OUTPUT_ON).format(**data))
             case "stop":
+                self._output_on = False
                 self._under(words.OUTPUT_OFF)
-            case "level" if data["percent"] == data["target"]:
+            case "level" if self._output_on and data["percent"] == data["target"]:
                 self._under(words.OUTPUT_AT_TARGET.format(**data))
 
     def _finished(self, data: Mapping[str, Any]) -> None:
