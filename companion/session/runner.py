@@ -6,11 +6,13 @@ Knows the order in which things must happen. Refuses to know rules (the engine's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from companion.device.radio import RadioError
 from companion.session.journal import Journal, JournalError
 from companion.session.model import (
     CommandRefused,
@@ -124,8 +126,11 @@ class GuidedSession:
                         self._feed(DeviceSaid(event))
                 else:
                     self._arm()
-                    await connection.connect()
+                    await self._connect()
                 summary = await asyncio.shield(self._outcome)
+            except RadioError:
+                self._never_began()
+                raise
             except asyncio.CancelledError:
                 await self._stop_before_leaving()
                 await self._leave(within_s=CANCEL_CLOSE_S)
@@ -136,6 +141,22 @@ class GuidedSession:
             self._complete(suppress=True)
             raise
         return self._complete(suppress=False) or summary
+
+    async def _connect(self) -> None:
+        """Connect, unless the person ends it before.
+
+        Raises:
+            RadioError: the device could not be reached.
+        """
+        connecting = self._loop.create_task(self._connection.connect())
+        try:
+            await asyncio.wait((connecting, self._outcome), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not connecting.done():
+                connecting.cancel()
+                await asyncio.wait((connecting,))
+        if not connecting.cancelled():
+            connecting.result()
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
@@ -165,7 +186,7 @@ class GuidedSession:
         self._drain(stop_is_out=True)
 
     def _handle(self, given: Input) -> None:
-        if self._outcome.done():
+        if self._outcome.done() and given is not Intent.STOP:
             return
         step = self._engine.handle(given, self._loop.time())
         stops = [request for request in step.requests if isinstance(request, _STOPS)]
@@ -274,6 +295,11 @@ class GuidedSession:
             self._drain(stop_is_out=True)
             if self._outcome.done() and not self._outcome.cancelled():
                 self._outcome.exception()  # seen: it is raised by run, or overtaken by what run raises
+
+    def _never_began(self) -> None:
+        """Keep that there was no session: no device, no output."""
+        with contextlib.suppress(JournalError):  # nothing happened that could be lost
+            self._journal.finish(Summary(Reason.LINK_LOST, {}, 0, 0.0, 0.0))
 
     def _complete(self, *, suppress: bool) -> Summary | None:
         """Write the session's end, with the traffic of the whole connection; None where there is no end to write."""
