@@ -49,3 +49,8 @@ def data_folder(*, demo: bool = False, environ: Mapping[str, str] = os.environ) 
 
         folder = user_data_path(APP_NAME, appauthor=False)
     return folder / "demo" if demo else folder
+
+
+def routines_folder(*, environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the person's own routines. It holds for demos too, where one tries a routine out."""
+    return data_folder(environ=environ) / "routines"

@@ -6,12 +6,13 @@ Reads the store; refuses to judge what it finds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from companion.account import JsonAccount, Lines
+from companion.commands.layout import clock, duration, table
 from companion.config import CompanionError, Exit, data_folder
 from companion.dates import Calendar
 from companion.session.model import JournalEntry
@@ -30,7 +31,7 @@ def print_list(*, limit: int | None, json: bool, demo: bool) -> int:
     if json:
         _write(msgspec.json.encode(_as_json(record)).decode() for record in records)
     elif records:
-        _write(_table([_HEADINGS, *map(_row, records)]))
+        _write(table([_HEADINGS, *map(_row, records)]))
     else:
         _write([words.NO_SESSIONS_DEMO if demo else words.NO_SESSIONS])
     return Exit.FINISHED
@@ -53,22 +54,10 @@ def print_one(session_id: int, *, json: bool, demo: bool) -> int:
         for t, entry in entries:
             account.tell(t, entry)
     else:
-        _write(_table([_HEADINGS, _row(record)]))
+        _write(table([_HEADINGS, _row(record)]))
         _write([""])
-        _write(_table([(clock(t), entry.kind.value.replace("_", " "), facts(entry)) for t, entry in entries]))
+        _write(table([(clock(t), entry.kind.value.replace("_", " "), facts(entry)) for t, entry in entries]))
     return Exit.FINISHED
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: ``9 min 12 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds: ``9:12``."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def facts(entry: JournalEntry) -> str:
@@ -128,12 +117,6 @@ def _opened(demo: bool) -> Store:
         store.close()
         raise
     return store
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _write(lines: Iterable[str]) -> None:

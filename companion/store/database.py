@@ -1,6 +1,6 @@
 """The store: one SQLite database in the data folder, opened by one writer at a time.
 
-Knows rows; refuses to know what a screening answer or a journal entry means. Belongs to the thread that opened it.
+Knows rows; refuses to judge a screening answer or a session. Belongs to the thread that opened it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
+from companion.care.screening import VERSION
 from companion.dates import Calendar
 from companion.session.interlocks import PastSession
 from companion.session.model import JournalEntry, JournalKind
@@ -111,8 +112,8 @@ class Store:
         with explained(self._path):
             self._connection.execute("UPDATE person SET comfortable_percent = ?", (percent,))
 
-    def save_screening(self, answers: Mapping[str, Any], version: int) -> None:
-        """Keep the answers to a completed screening, dated now; earlier ones stay.
+    def save_screening(self, answers: Mapping[str, Any], version: int = VERSION) -> None:
+        """Keep the answers to a completed screening of ``version``, dated now; earlier ones stay.
 
         Raises:
             StoreError: they cannot be written.
@@ -224,7 +225,7 @@ class Store:
     def past_sessions(self) -> list[PastSession]:
         """Sessions with output on a real device, newest first: what the rest rule judges by (H6).
 
-        An interrupted session, and one that is still running, counts with every zone that it entered.
+        An interrupted session, and one that is still running, counts with every zone that it commanded output in.
 
         Raises:
             StoreError: the database cannot be read.
@@ -234,15 +235,17 @@ class Store:
             if record.demo:
                 continue
             if record.summary is None:
-                zones = self._zones_entered(record.id)
+                zones = self._zones_with_output(record.id)
             else:
                 zones = frozenset(zone for zone, seconds in record.summary.zone_seconds.items() if seconds > 0)
             if zones:
                 past.append(PastSession(ended_at=record.ended_at or self._last_sign(record), zones=zones))
         return past
 
-    def _zones_entered(self, session_id: int) -> frozenset[str]:
-        named = (entry.data.get("zone") for _, entry in self.entries(session_id))
+    def _zones_with_output(self, session_id: int) -> frozenset[str]:
+        """Zones that the output was commanded in: kept before the command left, so none is missing after a crash."""
+        commanded = (entry for _, entry in self.entries(session_id) if entry.kind is JournalKind.INTENSITY)
+        named = (entry.data.get("zone") for entry in commanded)
         return frozenset(zone for zone in named if isinstance(zone, str))
 
     def _last_sign(self, record: SessionRecord) -> datetime:

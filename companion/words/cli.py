@@ -155,7 +155,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ("companion profile show", "what you answered, and when"),
             ),
             about="Some people must not use microcurrent: questions before a first session, and again every 90 days.",
-            sections=(("Answers", (("n, y, ?", "no, yes, not sure"),)), _EVERYWHERE),
+            sections=(("Answers", (("n, y, s", "no, yes, not sure"),)), _EVERYWHERE),
             note="What you answer stays on this computer.",
         ),
         ("profile", "show"): Page(
@@ -201,6 +201,30 @@ NO_SESSIONS_DEMO: Final = "The demo has no sessions yet. `companion run first-to
 NO_SUCH_SESSION: Final = "there is no session {id}; `companion history` lists them"
 INTERRUPTED: Final = "interrupted"
 RUNNING: Final = "running now"
+
+# --- routines ---------------------------------------------------------------------------------------------------------
+
+ROUTINE_FINE: Final = "{file}: a routine, {minutes} guided, {zones}."
+ZONES: Final = "zones: {zones}"
+NO_ZONES: Final = "no zones"
+CONFIRM: Final = "until you say so"
+
+# --- profile ----------------------------------------------------------------------------------------------------------
+
+PROFILE_INTRO: Final = (
+    "Some people must not use microcurrent. Please answer for yourself: n no, y yes, s not sure.\n"
+    "Your answers stay on this computer. Ctrl+C leaves, and nothing is kept.\n"
+)
+PROFILE_QUESTION: Final = "{index} of {count}  {question}  n/y/s "
+PROFILE_AGREED: Final = "        Has a doctor agreed that you may use it?  n/y "
+PROFILE_CHOICES: Final = "        Please answer with one of: {choices}"
+PROFILE_NEEDS_TERMINAL: Final = "the health questions are asked in a terminal; run `companion profile` in one"
+PROFILE_UNFINISHED: Final = "not all questions were answered, so nothing was kept; start again with `companion profile`"
+PROFILE_NONE: Final = "The health questions have not been answered yet: `companion profile` asks them."
+PROFILE_DATE: Final = "Answered on {at}; asked again after {until}."
+PROFILE_CLEAR: Final = "Nothing in your answers speaks against a session. Your device's manual comes first."
+PROFILE_LEGEND: Final = {"no": "no", "yes": "yes", "not sure": "not sure", "agreed": "yes, and a doctor has agreed"}
+PROFILE_NO_ANSWER: Final = "no answer"
 
 # --- doctor -----------------------------------------------------------------------------------------------------------
 

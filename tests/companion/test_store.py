@@ -167,15 +167,20 @@ def test_h6_demo_sessions_never_count(store: Store) -> None:
     assert store.person().first_session
 
 
-def test_h6_an_interrupted_session_counts_with_every_zone_it_entered_until_its_last_entry(store: Store) -> None:
+def test_h6_an_interrupted_session_counts_with_every_zone_it_had_output_in_until_its_last_entry(store: Store) -> None:
+    def level(zone: str) -> JournalEntry:
+        return JournalEntry(JournalKind.INTENSITY, {"command": "start", "zone": zone, "percent": 10})
+
     writer = begin(store)
-    writer.append([zone("left-cheek")], 30.0)
-    writer.append([zone("chin"), JournalEntry(JournalKind.INTENSITY, {"percent": 10})], 90.5)
+    writer.append([zone("left-cheek"), level("left-cheek")], 30.0)
+    writer.append([zone("right-cheek")], 80.0)  # entered, and no output yet
+    writer.append([level("chin"), JournalEntry(JournalKind.PAUSED, {"zone": "forehead"})], 90.5)
     expected = [PastSession(MORNING + timedelta(seconds=90.5), frozenset({"left-cheek", "chin"}))]
     assert store.past_sessions() == expected  # while it runs
     writer.close()
     assert store.recover() == [writer.session_id]
     assert store.past_sessions() == expected
+    assert not store.person().first_session
 
 
 # --- one live session -------------------------------------------------------------------------------------------------

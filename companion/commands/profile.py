@@ -1,0 +1,104 @@
+"""``companion profile``: asks the screening in plain text, and shows what was answered.
+
+Asks a person at a terminal and nobody else, since answers that come from a script are nobody's. Refuses to judge:
+the rules are those of :mod:`companion.care.screening`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from companion.care.screening import QUESTIONS, VALID, Answer, Gate, judge
+from companion.config import CompanionError, Exit, data_folder
+from companion.dates import Calendar
+from companion.store.database import Screening, Store
+from companion.words import cli as words
+
+_REPLIES: Mapping[str, Answer] = {
+    "n": Answer.NO,
+    "no": Answer.NO,
+    "y": Answer.YES,
+    "yes": Answer.YES,
+    "s": Answer.NOT_SURE,
+    "not sure": Answer.NOT_SURE,
+}
+
+
+def ask() -> int:
+    """Ask every question, keep the answers, say what they mean.
+
+    Raises:
+        CompanionError: nobody sits at a terminal, or left before the last question; nothing was kept.
+        StoreError: the answers cannot be kept.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CompanionError(words.PROFILE_NEEDS_TERMINAL, Exit.USAGE)
+    return ask_of(sys.stdin, sys.stdout, data_folder(), Calendar.system())
+
+
+def ask_of(answering: TextIO, asking: TextIO, folder: Path, calendar: Calendar) -> int:
+    """Do what :func:`ask` does, with whoever is behind ``answering`` and ``asking``.
+
+    Raises:
+        CompanionError: the answers ended before the questions; nothing was kept.
+        StoreError: the answers cannot be kept.
+    """
+    with Store.open(folder, calendar) as store:  # first of all: nobody answers thirteen questions in vain
+        asking.write(words.PROFILE_INTRO)
+        answers: dict[str, str] = {}
+        for index, question in enumerate(QUESTIONS, start=1):
+            line = words.PROFILE_QUESTION.format(index=index, count=len(QUESTIONS), question=question.text)
+            answer = _reply(answering, asking, line, _REPLIES.keys())
+            if answer is not Answer.NO and question.gate is Gate.ASK:
+                agreed = _reply(answering, asking, words.PROFILE_AGREED, ("n", "no", "y", "yes"))
+                answer = Answer.AGREED if agreed is Answer.YES else answer
+            answers[question.id] = answer.value
+        store.save_screening(answers)
+        screening = store.screening()
+    asking.write("\n")
+    if screening is not None:
+        asking.writelines(f"{line}\n" for line in _verdict(screening, calendar))
+    return Exit.FINISHED
+
+
+def show() -> int:
+    """Print the answers given last, and what they mean today.
+
+    Raises:
+        StoreError: they cannot be read.
+    """
+    calendar = Calendar.system()
+    with Store.open(data_folder(), calendar) as store:
+        screening = store.screening()
+    if screening is None:
+        sys.stdout.write(words.PROFILE_NONE + "\n")
+        return Exit.FINISHED
+    for question in QUESTIONS:
+        answer = words.PROFILE_LEGEND.get(str(screening.answers.get(question.id)), words.PROFILE_NO_ANSWER)
+        sys.stdout.write(f"{question.text}  {answer}\n")
+    until = screening.at + VALID
+    sys.stdout.write(f"\n{words.PROFILE_DATE.format(at=f'{screening.at:%Y-%m-%d}', until=f'{until:%Y-%m-%d}')}\n")
+    sys.stdout.writelines(f"{line}\n" for line in _verdict(screening, calendar))
+    return Exit.FINISHED
+
+
+def _reply(answering: TextIO, asking: TextIO, line: str, choices: Collection[str]) -> Answer:
+    while True:
+        asking.write(line)
+        asking.flush()
+        reply = answering.readline()
+        if not reply:
+            asking.write("\n")
+            raise CompanionError(words.PROFILE_UNFINISHED)
+        key = " ".join(reply.split()).casefold()
+        if key in choices:
+            return _REPLIES[key]
+        asking.write(f"{words.PROFILE_CHOICES.format(choices=', '.join(choices))}\n")
+
+
+def _verdict(screening: Screening, calendar: Calendar) -> tuple[str, ...]:
+    verdict = judge(screening.answers, screening.at, calendar.now(), version=screening.version)
+    return verdict.reasons if verdict.blocked else (words.PROFILE_CLEAR,)
