@@ -94,13 +94,13 @@ class Arrival(NamedTuple):
 
 
 class _Chunk:
-    """Bytes that the module sends in one notification, and when the last of them has left the UART."""
+    """Bytes that the module sends in one notification, and when it does."""
 
-    __slots__ = ("data", "ends_at")
+    __slots__ = ("data", "sent_at")
 
-    def __init__(self, ends_at: float) -> None:
+    def __init__(self, sent_at: float) -> None:
         self.data = bytearray()
-        self.ends_at = ends_at
+        self.sent_at = sent_at
 
 
 class _Receiver:
@@ -180,6 +180,8 @@ class SimulatedDr05(SimulatedDevice):
         bridge: the BLE-UART module.
         low_byte_first: take and send the checksum low byte first, as the maker's document has it.
         payload_bytes: of one notification of the module (20 with the ATT_MTU of 23 that it keeps).
+        module_waits_s: how long the UART has to be quiet before the module sends what it has; a longer one joins
+            replies.
         version: major, minor.
         announces_water_back: send the "water back" that the document promises and the firmware never sends.
         deaf_after_connect_s: the firmware throws bytes away until it has seen the module's state pin up for ten scans
@@ -194,6 +196,7 @@ class SimulatedDr05(SimulatedDevice):
         bridge: Bridge = Bridge.FFE1,
         low_byte_first: bool = False,
         payload_bytes: int = 20,
+        module_waits_s: float = 0.0,
         version: tuple[int, int] = (2, 1),
         announces_water_back: bool = False,
         deaf_after_connect_s: float = 0.1,
@@ -203,6 +206,7 @@ class SimulatedDr05(SimulatedDevice):
         self._name = name
         self._bridge = bridge
         self._payload_bytes = payload_bytes
+        self._module_waits_s = module_waits_s
         self._version = version
         self._announces_water_back = announces_water_back
         self._deaf_after_connect_s = deaf_after_connect_s
@@ -263,8 +267,8 @@ class SimulatedDr05(SimulatedDevice):
         if self._incoming:
             first = self._incoming[0]
             due = first if isinstance(first, float) else first[0].time
-        if self._outgoing and (due is None or self._outgoing[0].ends_at < due):
-            due = self._outgoing[0].ends_at
+        if self._outgoing and (due is None or self._outgoing[0].sent_at < due):
+            due = self._outgoing[0].sent_at
         if self._water_report_due is not None and (due is None or self._water_report_due < due):
             due = self._water_report_due
         if self._hangup_due is not None and (due is None or self._hangup_due < due):
@@ -350,7 +354,7 @@ class SimulatedDr05(SimulatedDevice):
         """Handle what has come in, and give the notifications that are due."""
         self._catch_up(now)
         actions: list[DeviceAction] = []
-        while self._outgoing and self._outgoing[0].ends_at <= now:
+        while self._outgoing and self._outgoing[0].sent_at <= now:
             chunk = self._outgoing.popleft()
             if self._subscribed:
                 actions.append(Notify(self._bridge.notifying, bytes(chunk.data)))
@@ -588,16 +592,16 @@ class SimulatedDr05(SimulatedDevice):
             self._lost_replies.discard(self._replies)
             return
         checksum = fastcrc.crc16.modbus(covered).to_bytes(2, "little" if self._low_byte_first else "big")
-        without_gap = at < self._line_out_free_at
-        time = self._line_out_free_at if without_gap else at
-        chunk = self._outgoing[-1] if without_gap and self._outgoing else None
+        waits = self._module_waits_s
+        chunk = self._outgoing[-1] if self._outgoing and at < self._line_out_free_at + waits else None
+        time = max(at, self._line_out_free_at)
         for byte in b"\x55\xaa" + covered + checksum:
             time += BYTE_S
             if chunk is None or len(chunk.data) == self._payload_bytes:
                 chunk = _Chunk(time)
                 self._outgoing.append(chunk)
             chunk.data.append(byte)
-            chunk.ends_at = time
+            chunk.sent_at = time if len(chunk.data) == self._payload_bytes else time + waits
         self._line_out_free_at = time
 
     # --- heat ---------------------------------------------------------------------------------------------------------
