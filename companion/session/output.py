@@ -151,6 +151,12 @@ class OutputControl:
             return self.state is Output.STOPPING and command == self._awaited_stop
         return self._forget(command)
 
+    def expects_overtaking(self, command: Command) -> bool:
+        """True when ``command`` was overtaken by something of ours: by a stop, or by a lower level."""
+        if self.state in (Output.STOPPING, Output.OFF):
+            return True
+        return isinstance(command, SetIntensity) and command.percent > self._asked_level
+
     def link_gone(self, now: float) -> None:
         """The link is over: the device has stopped by itself, and nothing it was told may be relied on."""
         self._off(now)
