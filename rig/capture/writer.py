@@ -50,7 +50,7 @@ class BtsnoopWriter:
             raise ValueError("epoch needs a time zone: a capture's times are absolute")
         self._epoch_us = (epoch - _UNIX_EPOCH) // _MICROSECOND + _UNIX_EPOCH_US
         self._owned = isinstance(target, Path | str)
-        self._file: BinaryIO = Path(target).open("wb", buffering=0) if isinstance(target, Path | str) else target
+        self._file: BinaryIO = _create(Path(target)) if isinstance(target, Path | str) else target
         self._closed = False
         self.records = 0
         self._write(_HEADER)
@@ -100,7 +100,10 @@ class BtsnoopWriter:
     def _write(self, data: bytes) -> None:
         # An unbuffered file may take less than it is given; a file that was handed in may be buffered.
         while data:
-            written = self._file.write(data)
-            data = data[written:] if written is not None else b""
+            data = data[self._file.write(data) :]
         if not self._owned:
             self._file.flush()
+
+
+def _create(path: Path) -> BinaryIO:
+    return path.open("wb", buffering=0)

@@ -15,7 +15,7 @@ from bumble.keys import MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 
 from rig.capture.writer import BtsnoopWriter
-from rig.radio.att import AttClient
+from rig.radio.att import AttClient, hci_error_text
 from rig.radio.host import RadioHost
 
 Report = hci.HCI_LE_Advertising_Report_Event.Report | hci.HCI_LE_Extended_Advertising_Report_Event.Report
@@ -307,5 +307,4 @@ def _create_connection(peer: hci.Address) -> hci.HCI_LE_Create_Connection_Comman
 
 def _explain(error: Exception) -> str:
     code = getattr(error, "error_code", None)
-    name = hci.HCI_Constant.error_name(code) if isinstance(code, int) else str(error)
-    return name.replace("_ERROR", "").replace("_", " ").lower()
+    return hci_error_text(code) if isinstance(code, int) else str(error)

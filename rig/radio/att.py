@@ -162,5 +162,13 @@ def _answers(response: att.ATT_PDU, request: att.ATT_PDU) -> bool:
 def _disconnection_text(reason: int | None) -> str:
     if reason is None:
         return "the link is down"
-    name = hci.HCI_Constant.error_name(reason).removesuffix("_ERROR").replace("_", " ").lower()
-    return f"disconnected: {name} (0x{reason:02x})"
+    return f"disconnected: {hci_error_text(reason)}"
+
+
+def hci_error_text(code: int) -> str:
+    """Return an HCI error code (Vol 1 Part F) in words, with its number."""
+    try:
+        name = hci.HCI_ErrorCode(code).name.removesuffix("_ERROR").replace("_", " ").lower()
+    except ValueError:
+        return f"HCI error 0x{code:02x}"
+    return f"{name} (0x{code:02x})"

@@ -1,6 +1,6 @@
-"""A bleak backend on Bumble: ``BleakScanner(backend=…)`` and ``BleakClient(device, backend=…)`` without an operating
-system's Bluetooth, on the in-process air (:class:`rig.radio.link.VirtualRadio`) or on any HCI transport.
+"""A bleak backend on Bumble: bleak's scanner and client without an operating system's Bluetooth.
 
+It works on the in-process air (:class:`rig.radio.link.VirtualRadio`) and on any HCI transport (:class:`HciRadio`).
 Follows bleak's BlueZ backend wherever bleak leaves a choice. Refuses to know which devices are simulated.
 """
 

@@ -51,7 +51,7 @@ class BumbleClient(BaseBleakClient):
         services: set[str] | None = None,
         *,
         disconnected_callback: Callable[[], None] | None = None,
-        timeout: float = 30.0,  # noqa: ASYNC109 - bleak's signature
+        timeout: float = 30.0,
         **_kwargs: Any,
     ) -> None:
         super().__init__(address_or_ble_device, disconnected_callback=disconnected_callback, timeout=timeout)

@@ -289,7 +289,7 @@ class VirtualController(Controller):
         connection.send_ll_control_pdu(ll.TerminateInd(command.reason))
         self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR)
 
-    def on_link_acl_data(self, sender_address: hci.Address, transport: PhysicalTransport, data: bytes) -> None:
+    def on_link_acl_data(self, sender_address: hci.Address, _transport: PhysicalTransport, data: bytes) -> None:
         """Hand a PDU from the air to the host; one for a link that has just ended is nobody's."""
         connection = self.le_connections.get(sender_address)
         if connection is not None:

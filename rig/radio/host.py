@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bumble import hci
 from bumble.host import Host
@@ -23,6 +23,9 @@ _L2CAP_PREFIX = struct.Struct("<HH")
 _COMPLETED_PACKETS = bytes((hci.HCI_EVENT_PACKET, 0x13, 5, 1))  # of one connection
 
 
+_Answer = hci.HCI_Command_Complete_Event[Any] | hci.HCI_Command_Status_Event
+
+
 class RadioHost(Host):
     """A host whose commands survive a cancelled caller, which can record, and which takes data the short way.
 
@@ -35,7 +38,7 @@ class RadioHost(Host):
         super().__init__()
         self.writer: BtsnoopWriter | None = None
         self._transport: Transport | None = None
-        self._commands: set[asyncio.Task[hci.HCI_Command_Complete_Event | hci.HCI_Command_Status_Event]] = set()
+        self._commands: set[asyncio.Task[_Answer]] = set()
 
     @classmethod
     def on_controller(cls, controller: Controller) -> Self:
@@ -106,14 +109,23 @@ class RadioHost(Host):
 
     def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
         """Send an L2CAP PDU; one for a link that has just ended is nobody's."""
-        if connection_handle in self.connections:
-            self.send_acl_sdu(connection_handle, _L2CAP_PREFIX.pack(len(pdu), cid) + pdu)
+        connection = self.connections.get(connection_handle)
+        if connection is None:
+            return
+        queue = connection.acl_packet_queue
+        data = _L2CAP_PREFIX.pack(len(pdu), cid) + pdu
+        if len(data) > queue.max_packet_size:
+            self.send_acl_sdu(connection_handle, data)
+        else:
+            # The queue asks a packet for nothing but its bytes, and bytes have those.
+            packet = _ACL_PREFIX.pack(hci.HCI_ACL_DATA_PACKET, connection_handle, len(data)) + data
+            queue.enqueue(packet, connection_handle)  # type: ignore[arg-type]
 
     async def _send_command(
         self,
         command: hci.HCI_SyncCommand[hci.HCI_ReturnParameters] | hci.HCI_AsyncCommand,
         response_timeout: float | None = None,
-    ) -> hci.HCI_Command_Complete_Event | hci.HCI_Command_Status_Event:
+    ) -> _Answer:
         task = asyncio.ensure_future(super()._send_command(command, response_timeout))
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)

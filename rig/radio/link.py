@@ -58,11 +58,12 @@ class Air(LocalLink):
     """
 
     def __init__(self, *, latency_s: float = 0.0, jitter_s: float = 0.0, rng: random.Random | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # upstream: no annotations
         self.latency_s = latency_s
         self.jitter_s = jitter_s
         self._rng = rng or random.Random(0)  # noqa: S311 - a seeded simulation, not cryptography
         self._members: dict[VirtualController, None] = {}
+        self._owners: dict[hci.Address, VirtualController] = {}
         self._rssi: dict[hci.Address, int] = {}
         self._silent: set[VirtualController] = set()
         self._paths: dict[tuple[VirtualController, VirtualController], _Path] = {}
@@ -74,22 +75,30 @@ class Air(LocalLink):
         if not isinstance(controller, VirtualController):
             raise TypeError(f"{controller!r} cannot be on this air: make it a VirtualController")
         self._members[controller] = None
+        self._owners.clear()
 
     def remove_controller(self, controller: Controller) -> None:
         """Take a controller off the air."""
         if isinstance(controller, VirtualController) and self._members.pop(controller, ...) is None:
+            self._owners.clear()
             self._silent.discard(controller)
             self._rssi.pop(controller.random_address, None)
             self._rssi.pop(controller.public_address, None)
             self._paths = {ends: path for ends, path in self._paths.items() if controller not in ends}
             self.listeners_changed()
 
+    def on_address_changed(self, controller: Controller) -> None:  # noqa: ARG002 - upstream's signature
+        """Look addresses up anew."""
+        self._owners.clear()
+
     def find_le_controller(self, address: hci.Address) -> VirtualController | None:
-        """Return the controller that has a link under this address, or else the one that owns it."""
-        for controller in self._members:
-            if any(link.self_address == address for link in controller.le_connections.values()):
-                return controller
-        return next((c for c in self._members if address in (c.random_address, c.public_address)), None)
+        """Return the owner of an address."""
+        owner = self._owners.get(address)
+        if owner is None:
+            owner = next((c for c in self._members if address in (c.random_address, c.public_address)), None)
+            if owner is not None:
+                self._owners[address] = owner
+        return owner
 
     def set_rssi(self, address: hci.Address, rssi: int) -> None:
         """Set how loud the owner of an address is heard, in dBm."""
@@ -104,7 +113,7 @@ class Air(LocalLink):
         owner = self.find_le_controller(address)
         return bytes(owner.le_legacy_advertiser.scan_response_data) if owner is not None else b""
 
-    def anyone_listens(self, besides: VirtualController) -> bool:
+    def anyone_listens(self, besides: Controller) -> bool:
         """True while some other controller scans or initiates."""
         if besides in self._silent:
             return False
@@ -122,7 +131,7 @@ class Air(LocalLink):
         self._silent.add(controller)
         for link in list(controller.le_connections.values()):
             controller.silence_begins(link.peer_address)
-            peer = self._other_end(controller, link.peer_address)
+            peer = self.find_le_controller(link.peer_address)
             if peer is not None:
                 peer.silence_begins(link.self_address)
         self.listeners_changed()
@@ -131,7 +140,7 @@ class Air(LocalLink):
         """End a silence; links that have not timed out live on."""
         self._silent.discard(controller)
         for link in list(controller.le_connections.values()):
-            peer = self._other_end(controller, link.peer_address)
+            peer = self.find_le_controller(link.peer_address)
             if peer is not None and peer not in self._silent:
                 controller.silence_ends(link.peer_address)
                 peer.silence_ends(link.self_address)
@@ -149,7 +158,7 @@ class Air(LocalLink):
         """Carry a data PDU to the other end of a link."""
         link = sender_controller.le_connections.get(destination_address)
         if link is not None and isinstance(sender_controller, VirtualController):
-            receiver = self._other_end(sender_controller, destination_address)
+            receiver = self.find_le_controller(destination_address)
             if receiver is not None:
                 self._send(sender_controller, receiver, receiver.on_link_acl_data, link.self_address, transport, data)
 
@@ -179,16 +188,6 @@ class Air(LocalLink):
         advertiser.on_le_connect_ind(packet)
         if packet.initiator_address not in advertiser.le_connections:
             central.never_established(packet.advertiser_address)
-
-    def _other_end(self, controller: VirtualController, peer_address: hci.Address) -> VirtualController | None:
-        link = controller.le_connections.get(peer_address)
-        if link is None:
-            return None
-        for other in self._members:
-            back = other.le_connections.get(link.self_address)
-            if back is not None and back.self_address == peer_address:
-                return other
-        return None
 
     def _send(
         self, sender: VirtualController, receiver: VirtualController, callback: Callable[..., None], *args: Any

@@ -99,6 +99,7 @@ class Peripheral:
         """Reset the controller and advertise."""
         await self._bumble.power_on()
         self._on_air = True
+        self.device.deadline_moved = self._arm
         await self._advertise()
         self._arm()
 
@@ -148,6 +149,7 @@ class Peripheral:
         if not self._on_air:
             return
         self._on_air = False
+        self.device.deadline_moved = None
         await self.hang_up()
         if self._connection is not None:
             # The controller reports the end of the link with its next event.

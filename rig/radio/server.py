@@ -32,7 +32,7 @@ _MAX_VALUE = 512  # Vol 3 Part F 3.2.9
 _READ, _WRITE, _WRITE_COMMAND = 0x0A, 0x12, 0x52
 
 
-class _Refusal(Exception):
+class _RefusalError(Exception):
     def __init__(self, code: int) -> None:
         self.code = code
 
@@ -102,10 +102,10 @@ class DeviceServer(Server):
                     if ours in known.properties:
                         flags |= theirs
                 descriptors = [
-                    gatt.Descriptor(d.uuid, gatt.Attribute.READABLE, d.value)
+                    gatt.Descriptor(d.uuid, att.Attribute.READABLE, d.value)
                     for d in details.descriptors.get(known.uuid, ())
                 ]
-                permissions = gatt.Attribute.READABLE | gatt.Attribute.WRITEABLE
+                permissions = att.Attribute.READABLE | att.Attribute.WRITEABLE
                 characteristics.append(
                     gatt.Characteristic[bytes](known.uuid, flags, permissions, descriptors=descriptors)
                 )
@@ -136,6 +136,29 @@ class DeviceServer(Server):
                 self._values[handle] = self._cccd(uuid, properties, characteristic.handle)
             elif (descriptor := described.get(attribute.type.uuid_128_bytes)) is not None:
                 self._values[handle] = _stored(descriptor)
+        for handle in range(characteristic.handle, characteristic.end_group_handle + 1):
+            self._give_to_upstream(handle)
+
+    def _give_to_upstream(self, handle: int) -> None:
+        """Let Bumble's own request handlers, for blobs, types and prepared writes, ask the same value."""
+        attribute = self.get_attribute(handle)
+        if attribute is None or handle not in self._values:
+            return
+
+        def read(bearer: att.Bearer) -> bytes:
+            try:
+                return self._value_of(_unenhanced(bearer), handle)
+            except _RefusalError as refusal:
+                raise att.ATT_Error(error_code=att.ErrorCode(refusal.code), att_handle=handle) from refusal
+
+        def write(bearer: att.Bearer, data: bytes) -> None:
+            try:
+                actions = self._take(_unenhanced(bearer), handle, data, _WRITE)
+            except _RefusalError as refusal:
+                raise att.ATT_Error(error_code=att.ErrorCode(refusal.code), att_handle=handle) from refusal
+            self._perform(actions)
+
+        attribute.value = att.AttributeValueV2(read=read, write=write)
 
     def _cccd(self, uuid: str, properties: Property, value_handle: int) -> _Value:
         allowed = (1 if Property.NOTIFY in properties else 0) | (2 if Property.INDICATE in properties else 0)
@@ -145,10 +168,10 @@ class DeviceServer(Server):
 
         def write(connection: Connection, data: bytes) -> Sequence[DeviceAction]:
             if len(data) != 2:
-                raise _Refusal(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
+                raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
             bits = int.from_bytes(data, "little")
             if bits & ~allowed:
-                raise _Refusal(att.ErrorCode.WRITE_REQUEST_REJECTED)
+                raise _RefusalError(att.ErrorCode.WRITE_REQUEST_REJECTED)
             subscriptions = self._link(connection).subscriptions
             before = subscriptions.get(value_handle, 0)
             subscriptions[value_handle] = bits
@@ -213,48 +236,49 @@ class DeviceServer(Server):
     def _read(self, connection: Connection, handle: int) -> None:
         try:
             value = self._value_of(connection, handle)
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             self._refuse(connection, _READ, handle, refusal.code)
         else:
             room = connection.att_mtu - 1
             self.send_response(connection, att.ATT_Read_Response(attribute_value=value[:room]))
+        self._perform(())
 
     def _value_of(self, connection: Connection, handle: int) -> bytes:
         value = self._values[handle]
         if value.read is None:
-            raise _Refusal(att.ATT_READ_NOT_PERMITTED_ERROR)
+            raise _RefusalError(att.ATT_READ_NOT_PERMITTED_ERROR)
         if value.encrypted and not connection.is_encrypted:
-            raise _Refusal(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+            raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
         try:
             return value.read(connection)
         except AttError as error:
-            raise _Refusal(error.code) from error
+            raise _RefusalError(error.code) from error
 
     def _write(self, connection: Connection, handle: int, data: bytes, opcode: int) -> None:
         actions: Sequence[DeviceAction] = ()
         try:
             actions = self._take(connection, handle, data, opcode)
-        except _Refusal as refusal:
+        except _RefusalError as refusal:
             if opcode == _WRITE:
                 self._refuse(connection, opcode, handle, refusal.code)
-            return
-        if opcode == _WRITE:
-            self.send_response(connection, att.ATT_Write_Response())
+        else:
+            if opcode == _WRITE:
+                self.send_response(connection, att.ATT_Write_Response())
         self._perform(actions)
 
     def _take(self, connection: Connection, handle: int, data: bytes, opcode: int) -> Sequence[DeviceAction]:
         value = self._values[handle]
         permitted = value.command if opcode == _WRITE_COMMAND else value.request
         if value.write is None or not permitted:
-            raise _Refusal(att.ATT_WRITE_NOT_PERMITTED_ERROR)
+            raise _RefusalError(att.ATT_WRITE_NOT_PERMITTED_ERROR)
         if value.encrypted and not connection.is_encrypted:
-            raise _Refusal(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+            raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
         if len(data) > _MAX_VALUE:
-            raise _Refusal(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
+            raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
         try:
             return value.write(connection, data)
         except AttError as error:
-            raise _Refusal(error.code) from error
+            raise _RefusalError(error.code) from error
 
     def _refuse(self, connection: Connection, opcode: int, handle: int, code: int) -> None:
         self.send_response(
@@ -278,6 +302,12 @@ class DeviceServer(Server):
 
     def _link(self, connection: Connection) -> _Link:
         return self._links.setdefault(connection.handle, _Link())
+
+
+def _unenhanced(bearer: att.Bearer) -> Connection:
+    if not isinstance(bearer, Connection):
+        raise TypeError("EATT is never offered, so every bearer is a link")
+    return bearer
 
 
 def _stored(descriptor: Descriptor) -> _Value:
