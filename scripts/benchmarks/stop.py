@@ -1,0 +1,141 @@
+"""Stop latency in wall-clock time: from the key's byte on the terminal to the total-stop frame at the simulated device.
+
+The real app runs in a pseudo terminal of 120x40 with true colour and full animation, on the virtual radio. The key is
+pressed at seeded random moments of a running session: while the level ramps and the face is drawn ten times a second.
+Both ends are stamped with CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import Measurement, Report, quantile
+from start import open_terminal, terminal_environment
+
+STOPS = 200
+LIMIT_MS = 50
+LONGEST_WAIT_S = 0.8
+PATIENCE_S = 30
+KEYS = {"space": b" ", "escape": b"\x1b"}
+
+ROUTINE = """
+format = 1
+name = "bench-stop"
+title = "Bench"
+summary = "One long zone: there is always something to stop."
+
+[[steps]]
+kind = "treat"
+zone = "left-cheek"
+passes = 10
+seconds_per_pass = 30
+share = 1.0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop: which key, and how long it took to reach the device and to end its output."""
+
+    key: str
+    arrived_ms: float
+    zero_ms: float
+
+
+class _App:
+    """The app in its terminal. Its screen is read and thrown away all the time, as a terminal does."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        (folder / "routines").mkdir(parents=True)
+        (folder / "routines" / "bench-stop.toml").write_text(ROUTINE, encoding="utf-8")
+        self.terminal, theirs = open_terminal()
+        self._told, telling = os.pipe()
+        child = Path(__file__).with_name("stop_child.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(child), str(telling), str(seed), str(folder)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=terminal_environment(folder),
+            pass_fds=[telling],
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.close(telling)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self.terminal, selectors.EVENT_READ)
+        self._selector.register(self._told, selectors.EVENT_READ)
+        self._line = b""
+        self._screen = b""
+
+    def events(self, until: float) -> Iterator[dict[str, object]]:
+        """What the child tells, until that CLOCK_MONOTONIC time (seconds)."""
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left):
+                try:
+                    data = os.read(key.fd, 1 << 16)
+                except OSError:  # the terminal is gone with the program
+                    data = b""
+                if not data:
+                    raise AssertionError(f"the app ended by itself:\n{self._screen[-3000:].decode(errors='replace')}")
+                if key.fd == self.terminal:
+                    self._screen = (self._screen + data)[-6000:]
+                    continue
+                *lines, self._line = (self._line + data).split(b"\n")
+                yield from map(json.loads, lines)
+
+    def wait_for(self, event: str) -> dict[str, object]:
+        for told in self.events(time.monotonic() + PATIENCE_S):
+            if told["event"] == event:
+                return told
+        raise AssertionError(f"no {event!r} for {PATIENCE_S} s:\n{self._screen[-3000:].decode(errors='replace')}")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+        os.close(self._told)
+        self._selector.close()
+
+
+def _stop(app: _App, key: str, wait_s: float) -> Stop:
+    app.wait_for("running")
+    for told in app.events(time.monotonic() + wait_s):
+        raise AssertionError(f"unexpected before the key: {told}")
+    pressed_ns = time.monotonic_ns()
+    os.write(app.terminal, KEYS[key])
+    arrived = app.wait_for("arrived")
+    over = app.wait_for("over")
+    if over["reason"] != "stopped by you" or not arrived["percent"]:
+        raise AssertionError(f"not a stop of a running session: {arrived}, {over}")
+    return Stop(key, (int(str(arrived["ns"])) - pressed_ns) / 1e6, (int(str(over["zero_at_ns"])) - pressed_ns) / 1e6)
+
+
+def run(report: Report, *, repeat: int | None, seed: int) -> None:
+    rng = random.Random(seed)
+    keys = [list(KEYS)[number % len(KEYS)] for number in range(repeat or STOPS)]
+    with tempfile.TemporaryDirectory() as folder:
+        app = _App(Path(folder) / "data", seed)
+        try:
+            stops = [_stop(app, key, rng.uniform(0.05, LONGEST_WAIT_S)) for key in keys]
+        finally:
+            app.close()
+    for key in KEYS:
+        arrived = [stop.arrived_ms for stop in stops if stop.key == key]
+        zero = [stop.zero_ms for stop in stops if stop.key == key]
+        for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
+            limit = LIMIT_MS if name == "p99" else None
+            label = f"stop: {key} to total stop at the device, {name} of {len(arrived)}"
+            report.add(Measurement(label, quantile(arrived, share), "ms", at_most=limit))
+        # The device reads its ten bytes at 9600 baud first: 10.4 ms that no host can save.
+        report.add(Measurement(f"stop: {key} to output zero, p99", quantile(zero, 0.99), "ms"))
