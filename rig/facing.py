@@ -114,8 +114,7 @@ class Facing:
             UnsupportedDeviceError: the protocol does not know the device's services.
             ValueError: there is a link already.
         """
-        if self._host_up or self._device_up:
-            raise ValueError("the last link is not over yet")
+        self._check_free()
         self._link += 1
         self._host_up = self._device_up = self._air = True
         self._waiting.clear()
@@ -126,8 +125,13 @@ class Facing:
 
     def reconnect(self, protocol: DeviceProtocol) -> None:
         """Connect again, with a fresh protocol as every link needs one; raises as :meth:`start` does."""
+        self._check_free()
         self.protocol = protocol
         self.start()
+
+    def _check_free(self) -> None:
+        if self._host_up or self._device_up:
+            raise ValueError("the last link is not over yet")
 
     def command(self, command: Command) -> Reaction:
         """Hand a command to the protocol, and its operations to the link.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols.gatt import Property
 from rig.devices.dr05 import Bridge, SimulatedDr05
@@ -277,7 +280,8 @@ def test_an_output_starts_when_the_last_byte_of_the_request_is_in_and_not_before
     assert bench.device.output_percent(at - 1e-6) == 0
     assert bench.device.output_percent(at + 1e-6) == 5
     [entry] = bench.device.trace
-    assert entry == (pytest.approx(at), 5.0, "start")
+    assert (entry.output_percent, entry.cause) == (5.0, "start")
+    assert entry.time == pytest.approx(at)
 
 
 def test_what_is_written_is_known_in_order_of_time_however_late_one_looks() -> None:
@@ -479,6 +483,59 @@ def test_the_nth_reply_to_come_is_the_one_that_is_lost() -> None:
     assert bench.ask(GET_VERSION, TOTAL_STOP, GET_VERSION) == VERSION_2_1 * 2
     with pytest.raises(ValueError, match="counted from 1"):
         bench.device.lose_reply(0)
+
+
+# --- whatever is written ----------------------------------------------------------------------------------------------
+
+_PIECES = st.one_of(
+    st.sampled_from([GET_VERSION, TOTAL_STOP, TOTAL_STOP_AS_PRINTED, START, STOP, MODE_1, MODE_2, GET_TEMPERATURE]),
+    st.integers(0, 120).map(set_energy),
+    st.binary(max_size=6).filter(lambda data: b"\x55" not in data),
+)
+_CHUNKS = st.lists(
+    st.tuples(st.floats(0.0, 3.0), st.lists(_PIECES, max_size=3).map(b"".join), st.integers(0, 30)), max_size=12
+)
+
+
+@given(_CHUNKS, st.integers(1, 20))
+def test_when_one_looks_makes_no_difference_to_what_happened(
+    chunks: list[tuple[float, bytes, int]], payload_bytes: int
+) -> None:
+    """A radio that calls at every deadline and one that calls now and then see the same bytes and the same output."""
+
+    def run(*, promptly: bool) -> tuple[bytes, tuple[TraceEntry, ...]]:
+        bench = Bench(SimulatedDr05(deaf_after_connect_s=0, payload_bytes=payload_bytes))
+        for wait, data, cut in chunks:
+            for part in (data[:cut], data[cut:]):
+                bench.write(part)
+            if promptly:
+                bench.run_until(bench.now + wait)
+            else:
+                bench.now += wait
+                bench.device.output_percent(bench.now)
+        bench.run_until(bench.now + 100)
+        heard = [data for _, data in bench.notifications]
+        assert all(0 < len(data) <= payload_bytes for data in heard)
+        return b"".join(heard), bench.device.trace
+
+    heard, trace = run(promptly=True)
+    assert (heard, trace) == run(promptly=False)
+    assert [entry.time for entry in trace] == sorted(entry.time for entry in trace)
+    levels = [0.0, *(entry.output_percent for entry in trace)]
+    assert all(before != after for before, after in pairwise(levels))
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 3.0), st.binary(max_size=40)), max_size=10))
+def test_any_bytes_leave_the_device_in_a_state_that_can_be_asked_for(chunks: list[tuple[float, bytes]]) -> None:
+    bench = Bench()
+    for wait, data in chunks:
+        bench.write(data)
+        bench.run_until(bench.now + wait)
+    assert 0 <= bench.output <= 100
+    bench.device.power_cycle(bench.now)
+    bench.run_until(bench.now)
+    bench.connect()
+    assert bench.ask(GET_VERSION) == VERSION_2_1
 
 
 # --- cooling, water, temperature --------------------------------------------------------------------------------------
