@@ -1,0 +1,267 @@
+"""The seven hazards of the published Dr-05 firmware, one interlock each (safety case, H8).
+
+Each test names its hazard and fails when its interlock is taken out.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.protocols.talk import FFE1, START, STOP, TOTAL_STOP, Talk, energy, reply
+
+from protocols.dr05 import PROFILE, Dr05
+from protocols.frames import encode
+from protocols.gatt import Disconnect, Write
+from protocols.machine import LocalProtocolError
+from protocols.model import (
+    Acknowledged,
+    Battery,
+    Command,
+    ContactLost,
+    ContactRestored,
+    Delivered,
+    QueryTemperature,
+    QueryVersion,
+    Rejected,
+    Refusal,
+    Report,
+    SelectMode,
+    SetIntensity,
+    StartCooling,
+    StartOutput,
+    StopOutput,
+    TotalStop,
+    Unanswered,
+)
+
+
+def refuses(talk: Talk, command: Command, because: str) -> None:
+    """Asking for ``command`` raises, makes no byte and changes nothing."""
+    before = talk.protocol.output_possible
+    talk.look()
+    with pytest.raises(LocalProtocolError, match=because):
+        talk.asks(command)
+    assert talk.look() == ([], [])
+    assert talk.protocol.output_possible == before
+
+
+def test_dr05_hazard_1_start_is_refused_until_the_lowest_level_is_set() -> None:
+    """Dr-05 hazard 1: with no energy set, the firmware starts at 50 %."""
+    talk = Talk.ready()
+    refuses(talk, StartOutput(), "set the lowest level")
+    talk.asks(SetIntensity(5), answered=True)
+    talk.look()
+    talk.asks(StartOutput())
+    assert talk.look()[0] == [START]
+
+
+def test_dr05_hazard_1_start_is_refused_while_the_level_is_not_acknowledged() -> None:
+    """Dr-05 hazard 1: a level that was sent may not have arrived."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(5))
+    refuses(talk, StartOutput(), "not acknowledged yet")
+    talk.waits(1.5)
+    refuses(talk, StartOutput(), "not acknowledged yet")  # given up: in doubt
+
+
+def test_dr05_hazard_1_start_is_refused_at_any_level_but_the_lowest() -> None:
+    """Dr-05 hazard 1 and H2: a start is always at the lowest step."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(3), answered=True)
+    refuses(talk, StartOutput(), "lowest level, 5 %, not at 3 %")
+    refuses(talk, SetIntensity(6), "at most the lowest")
+
+
+def test_dr05_hazard_2_mode_change_is_refused_while_output_is_possible() -> None:
+    """Dr-05 hazard 2: a mode change while running at 0 % restarts the output at 50 %."""
+    talk = Talk.running()
+    refuses(talk, SelectMode(2), "stopped alone")
+    talk.asks(SetIntensity(0), answered=True)
+    refuses(talk, SelectMode(2), "stopped alone")
+    talk.asks(StopOutput())
+    refuses(talk, SelectMode(2), "not acknowledged yet")
+    talk.hears(reply(STOP))
+    talk.asks(SelectMode(2), answered=True)
+    assert talk.events[-1] == Acknowledged(SelectMode(2), 0.0)
+
+
+def test_dr05_hazard_2_mode_change_is_refused_behind_a_start_that_still_waits() -> None:
+    """Dr-05 hazard 2: an accepted start counts, though another request is in flight before it."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(QueryTemperature())
+    talk.asks(StartOutput())
+    refuses(talk, SelectMode(2), "stopped alone")
+
+
+def test_dr05_hazard_2_start_is_refused_behind_a_mode_change_that_still_waits() -> None:
+    """Dr-05 hazard 2: no start while it is open which mode the device is in."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SelectMode(2))
+    refuses(talk, StartOutput(), "mode asked for last")
+
+
+def test_dr05_hazard_3_a_rise_is_one_step_at_most() -> None:
+    """Dr-05 hazard 3 and H2: the device has no soft start."""
+    talk = Talk.running()
+    talk.now = 10.0
+    refuses(talk, SetIntensity(11), "more than one step")
+    refuses(talk, SetIntensity(100), "more than one step")
+    talk.asks(SetIntensity(10))
+    assert talk.look()[0] == [energy(10)]
+
+
+def test_dr05_hazard_3_a_rise_waits_for_the_acknowledgement_before_it() -> None:
+    """Dr-05 hazard 3 and H2: two unanswered rises could arrive as one."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(StartOutput())
+    talk.now = 0.4
+    refuses(talk, SetIntensity(10), "acknowledged")
+    talk.hears(reply(START))
+    talk.now = 0.9
+    talk.asks(SetIntensity(10))
+    talk.now = 1.3
+    refuses(talk, SetIntensity(15), "acknowledged")
+
+
+def test_dr05_hazard_3_a_rise_waits_for_the_ramp() -> None:
+    """Dr-05 hazard 3 and H2: one step of 5 % takes half a second on a ramp of 10 % a second."""
+    talk = Talk.running()
+    talk.now = 0.499
+    refuses(talk, SetIntensity(10), "allowed in 0.001 s")
+    talk.now = 0.5 - 1e-10
+    talk.asks(SetIntensity(10))
+    talk.now = 0.6
+    talk.hears(reply(energy(10)))
+    talk.now = 1.099
+    refuses(talk, SetIntensity(15), "allowed in")
+    talk.now = 1.1
+    talk.asks(SetIntensity(15))
+
+
+def test_dr05_hazard_3_a_rise_that_was_given_up_leaves_only_lowering_until_one_is_acknowledged() -> None:
+    """Dr-05 hazard 3 and H2: what may or may not be in effect is no ground to rise from."""
+    talk = Talk.running()
+    talk.now = 1.0
+    talk.asks(SetIntensity(10))
+    talk.waits(2.0)
+    refuses(talk, SetIntensity(10), "acknowledged")
+    talk.asks(SetIntensity(5), answered=True)
+    talk.waits(0.5)
+    talk.asks(SetIntensity(10))
+
+
+def test_dr05_hazard_3_lowering_is_always_allowed() -> None:
+    """Dr-05 hazard 3: less is never held back by the ramp."""
+    talk = Talk.running()
+    talk.now = 0.5
+    talk.asks(SetIntensity(10), answered=True)
+    talk.asks(SetIntensity(7))
+    talk.asks(SetIntensity(0))
+    talk.hears(reply(energy(7)))
+    talk.hears(reply(energy(0)))
+    talk.now = 1.0
+    talk.asks(SetIntensity(5), answered=True)
+    assert talk.events[-1] == Acknowledged(SetIntensity(5), 0.0)
+
+
+def test_dr05_hazard_4_the_level_is_forgotten_at_each_stop() -> None:
+    """Dr-05 hazard 4: the device keeps its energy across a stop; the host relies on none that it did not set since."""
+    for stop, frame in ((StopOutput(), STOP), (TotalStop(), TOTAL_STOP)):
+        talk = Talk.running()
+        talk.now = 0.5
+        talk.asks(SetIntensity(10), answered=True)
+        talk.asks(stop)
+        talk.hears(reply(frame))
+        refuses(talk, StartOutput(), "none is known since the stop")
+
+
+def test_dr05_hazard_4_a_late_echo_of_a_level_from_before_the_stop_is_no_level() -> None:
+    """Dr-05 hazard 4: the level was overtaken by the stop."""
+    talk = Talk.ready()
+    talk.asks(SetIntensity(5))
+    talk.asks(TotalStop())
+    talk.hears(reply(energy(5)))
+    talk.hears(reply(TOTAL_STOP))
+    talk.hears(reply(TOTAL_STOP))
+    assert not talk.protocol.output_possible
+    refuses(talk, StartOutput(), "none is known since the stop")
+
+
+def test_dr05_hazard_4_level_0_is_refused_while_stopped() -> None:
+    """Dr-05 hazard 4: the device acknowledges it and ignores it."""
+    talk = Talk.ready()
+    refuses(talk, SetIntensity(0), "acknowledges and ignores")
+
+
+def test_dr05_hazard_5_a_lost_link_ends_the_output_and_the_instance() -> None:
+    """Dr-05 hazard 5 and H5: the firmware stops at disconnection, and nothing may go on from what was known."""
+    talk = Talk.running()
+    talk.take(talk.protocol.link_lost(1.0))
+    assert not talk.protocol.output_possible
+    assert talk.protocol.deadline is None
+    for command in (StartOutput(), SetIntensity(5), QueryVersion(), StartCooling()):
+        refuses(talk, command, "link has ended")
+    talk.asks(TotalStop())
+    assert talk.look() == ([], [Rejected(TotalStop(), Refusal.RADIO)])
+
+
+def test_dr05_hazard_6_the_profile_promises_no_report_that_the_device_does_not_have() -> None:
+    """Dr-05 hazard 6: no battery, contact or delivered current, so "not reported by this device"."""
+    assert not PROFILE.reports & {Report.BATTERY, Report.CONTACT, Report.CURRENT, Report.SKIN}
+    assert PROFILE.full_scale_ua is None
+    assert Dr05().profile.reports == {Report.TEMPERATURE, Report.WATER}
+
+
+@given(st.lists(st.tuples(st.sampled_from([0x31, 0x32, 0x33, 0x66]), st.integers(0, 255), st.binary(max_size=3))))
+def test_dr05_hazard_6_no_frame_whatever_becomes_a_battery_contact_or_current(
+    frames: list[tuple[int, int, bytes]],
+) -> None:
+    """Dr-05 hazard 6: what the device cannot know is never made up from anything it says."""
+    talk = Talk.running()
+    for type_, func, para in frames:
+        talk.asks(QueryTemperature())
+        talk.hears(encode(type_, 0x01, func, para))
+    assert not [e for e in talk.events if isinstance(e, Battery | ContactLost | ContactRestored | Delivered)]
+
+
+@pytest.mark.parametrize(("stop", "frame"), [(TotalStop(), TOTAL_STOP), (StopOutput(), STOP)])
+def test_dr05_hazard_7_a_stop_is_repeated_until_acknowledged_and_the_third_silence_ends_the_link(
+    stop: TotalStop | StopOutput, frame: bytes
+) -> None:
+    """Dr-05 hazard 7 and H3: output cannot be read back, so it is on until the acknowledgement."""
+    talk = Talk.running()
+    talk.asks(stop)
+    written = Write(FFE1, frame, with_response=False, urgent=True)
+    assert talk.operations == [written]
+    talk.waits(0.299)
+    assert talk.operations == [written]
+    talk.waits(0.001)
+    assert talk.operations == [written, written]
+    talk.waits(0.3)
+    assert talk.operations == [written, written, written]
+    assert talk.protocol.output_possible
+    talk.waits(0.3)
+    assert [type(operation) for operation in talk.operations[3:]] == [Disconnect]
+    assert talk.events[-1] == Unanswered(stop, 3)
+    assert talk.protocol.output_possible
+    talk.take(talk.protocol.link_lost(talk.now))
+    assert not talk.protocol.output_possible
+
+
+@pytest.mark.parametrize("answered_at", [0.05, 0.35, 0.85])
+def test_dr05_hazard_7_an_acknowledged_stop_is_not_repeated(answered_at: float) -> None:
+    """Dr-05 hazard 7: the acknowledgement, and it alone, ends the repetition."""
+    talk = Talk.running()
+    talk.asks(TotalStop())
+    talk.waits(answered_at)
+    assert talk.protocol.output_possible
+    talk.look()
+    talk.hears(reply(TOTAL_STOP))
+    assert not talk.protocol.output_possible
+    assert talk.look() == ([], [Acknowledged(TotalStop(), talk.now)])
+    talk.waits(5.0)
+    assert talk.look() == ([], [])
