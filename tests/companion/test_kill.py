@@ -132,7 +132,7 @@ def test_a_session_killed_at_random_moments_keeps_every_acknowledged_step(
 
 def demo_run(data: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "companion", "run", "full-face", "--demo", "dr05", "--speed", "60", "--json", "--yes"],
+        [sys.executable, "-m", "companion", "run", "full-face", "--demo", "dr05", "--speed", "600", "--json", "--yes"],
         env={**os.environ, "COMPANION_DATA": str(data), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
