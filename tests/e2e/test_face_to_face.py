@@ -1,0 +1,425 @@
+"""Engine, protocol and simulated device face to face, through everything that people, radios and firmware can do.
+
+Judged by what the device put out (``device.trace``), never by what the host believes. Randomness is hypothesis's alone:
+the same examples each time, unless ``COMPANION_EXAMPLES`` asks for more of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+
+import fastcrc
+import pytest
+from hypothesis import HealthCheck, Phase as Stage, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from companion.session.engine import SessionEngine
+from companion.session.model import (
+    CommandRefused,
+    DeviceSaid,
+    DropLink,
+    Feels,
+    Input,
+    Intent,
+    JournalEntry,
+    JournalKind,
+    Limits,
+    LinkLost,
+    LinkReady,
+    Output,
+    Phase,
+    PlannedStep,
+    Reason,
+    Reconnect,
+    ReconnectFailed,
+    Sensation,
+    SessionPlan,
+    StepKind,
+    Tick,
+)
+from protocols.dr05 import PROFILE as DR05
+from protocols.dr05 import Dr05
+from protocols.gatt import Disconnect
+from protocols.machine import DeviceProtocol, LocalProtocolError
+from protocols.model import Event, Ready, Repeated, Report, TotalStop
+from rig.devices.dr05 import SimulatedDr05
+from rig.facing import Facing
+
+EXAMPLES = int(os.environ.get("COMPANION_EXAMPLES", "2000"))
+
+CAP = 30
+THIN_SKIN_CAP = 15
+STEP = DR05.step_percent
+RISE_S = STEP / DR05.ramp_percent_per_s
+SESSION_LIMIT_S = 20.0
+ZONE_LIMIT_S = 8.0
+STOP_S = 0.5
+LOST_S = 0.2
+UART_S = 0.03
+
+
+def treat(zone: str, seconds: float, target: int, mode: int | None) -> PlannedStep:
+    return PlannedStep(StepKind.TREAT, zone, "", seconds=seconds, zone=zone, target_percent=target, mode=mode)
+
+
+PLAN = SessionPlan(
+    routine="bench",
+    title="Bench",
+    steps=(
+        PlannedStep(StepKind.PREPARE, "Gel", "", confirm=True),
+        treat("left-cheek", 6.0, 30, 2),
+        treat("forehead", 5.0, 15, 1),
+        PlannedStep(StepKind.COOL, "Cool", "", seconds=2.0, cooling_c=8),
+        treat("chin", 7.0, 20, 1),
+        PlannedStep(StepKind.CARE, "Care", "", seconds=1.0),
+        treat("left-cheek", 6.0, 25, 2),
+    ),
+    limits=Limits(
+        lowest_percent=DR05.lowest_percent,
+        step_percent=STEP,
+        cap_percent=CAP,
+        ramp_percent_per_s=DR05.ramp_percent_per_s,
+        session_output_s=SESSION_LIMIT_S,
+        zone_output_s=ZONE_LIMIT_S,
+        zone_caps={"forehead": THIN_SKIN_CAP},
+    ),
+    comfortable_percent=CAP,
+    profile=DR05,
+)
+
+
+class Bench:
+    """One person's session on one simulated device: does for the engine what the runner does, in virtual time."""
+
+    def __init__(
+        self,
+        plan: SessionPlan,
+        device: SimulatedDr05,
+        protocol: Callable[[], DeviceProtocol] = Dr05,
+        *,
+        delay_s: float = 0.008,
+        jitter_s: float = 0.0,
+        loss_told_first: bool = True,
+    ) -> None:
+        self.device = device
+        self.new_protocol = protocol
+        self.facing = Facing(
+            protocol(),
+            device,
+            to_device_s=delay_s,
+            to_host_s=delay_s,
+            jitter_s=jitter_s,
+            on_events=self._heard,
+        )
+        self.engine = SessionEngine(plan, 0.0)
+        self.view = self.engine.view(0.0)
+        self.journal: list[JournalEntry] = []
+        self.loss_told_first = loss_told_first
+        self.return_after_s = 1.0
+        self.caps: list[tuple[float, int]] = []
+        self.stopped_at: float | None = None
+        self.consent_needed_since: float | None = None
+        self.cut_at = self.device_gone_by = -1.0
+        self._return_at: float | None = None
+        self._give_up_at = 0.0
+        self._link_known_up = False
+        self._ever_ready = False
+        self._inputs: deque[Input] = deque()
+        self._handling = False
+        self.facing.start()
+
+    @property
+    def now(self) -> float:
+        return self.facing.now
+
+    # --- the runner's part --------------------------------------------------------------------------------------------
+
+    def feed(self, given: Input) -> None:
+        self._inputs.append(given)
+        if self._handling:
+            return
+        self._handling = True
+        while self._inputs:
+            self._handle(self._inputs.popleft())
+        self._handling = False
+
+    def _handle(self, given: Input) -> None:
+        if given is Intent.RESUME and self.view.can_resume:
+            self.consent_needed_since = None
+        step = self.engine.handle(given, self.now)
+        self.view = step.view
+        self.journal.extend(step.journal)
+        for entry in step.journal:
+            if entry.kind is JournalKind.INTENSITY and entry.data["state"] == "asked":
+                self.caps.append((self.now, THIN_SKIN_CAP if entry.data["zone"] == "forehead" else CAP))
+        for request in step.requests:
+            if self.stopped_at is not None:
+                assert isinstance(request, TotalStop | DropLink), f"{request} was sent after a stop"
+            match request:
+                case DropLink(reason):
+                    if self.facing.link_up:
+                        self.facing._queue(Disconnect(reason))
+                case Reconnect(deadline):
+                    self._return_at = self.now + self.return_after_s
+                    self._give_up_at = deadline
+                case _:
+                    try:
+                        self.facing.command(request)
+                    except LocalProtocolError as error:
+                        self._inputs.append(CommandRefused(request, str(error)))
+
+    def _heard(self, events: list[Event], now: float) -> None:
+        if self.loss_told_first:
+            self._look_at_the_link()
+        for event in events:
+            if isinstance(event, Ready):
+                self._link_known_up = True
+                self.feed(LinkReady(first=not self._ever_ready, firmware=event.firmware))
+                self._ever_ready = True
+            elif not isinstance(event, Repeated):
+                self.feed(DeviceSaid(event))
+
+    def _look_at_the_link(self) -> None:
+        if self._link_known_up and not self.facing.link_up:
+            self._link_known_up = False
+            self.consent_needed_since = self.now
+            self.feed(LinkLost("out of reach"))
+
+    def _come_back(self) -> None:
+        if self.now >= self._give_up_at:
+            self._return_at = None
+            self.feed(ReconnectFailed("not found again"))
+            return
+        try:
+            self.facing.reconnect(self.new_protocol())
+        except ValueError:  # one of the two sides has not noticed yet that the old link is gone
+            self._return_at = self.now + 0.1
+        else:
+            self._return_at = None
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float) -> None:
+        until = self.now + seconds
+        while True:
+            dues = [due for due in (self.engine.deadline, self._return_at, until) if due is not None]
+            target = max(self.now, min(dues))
+            if self.facing.step(target - self.now):
+                self._look_at_the_link()
+                continue
+            self.facing.now = target
+            if self._return_at is not None and target >= self._return_at:
+                self._come_back()
+            deadline = self.engine.deadline
+            if deadline is not None and target >= deadline:
+                self.feed(Tick())
+            elif target >= until:
+                return
+
+    def run_until(self, reached: Callable[[], bool], limit_s: float = 120.0) -> bool:
+        until = self.now + limit_s
+        while not reached():
+            if self.now >= until:
+                return False
+            self.run(0.05)
+        return True
+
+    # --- what is done to it -------------------------------------------------------------------------------------------
+
+    def intend(self, intent: Intent | Feels) -> None:
+        if self.stopped_at is None and (intent is Intent.STOP or intent == Feels(Sensation.PAIN)):
+            self.stopped_at = self.now
+        self.feed(intent)
+
+    def cut(self, device_after_s: float, host_after_s: float) -> None:
+        self.cut_at = self.now
+        self.device_gone_by = self.now + device_after_s
+        self.facing.lose_link(device_notices_after_s=device_after_s, host_notices_after_s=host_after_s)
+
+    # --- the truth ----------------------------------------------------------------------------------------------------
+
+    def output_at(self, time: float) -> float:
+        level = 0.0
+        for entry in self.device.trace:
+            if entry.time > time:
+                break
+            level = entry.output_percent
+        return level
+
+    def output_s(self) -> float:
+        changes = [(entry.time, entry.output_percent) for entry in self.device.trace]
+        changes.append((self.now, 0.0))
+        return sum(after[0] - before[0] for before, after in pairwise(changes) if before[1] > 0)
+
+    def check(self) -> None:
+        """Every promise about the output, judged on everything that has happened so far."""
+        cap_at = deque(self.caps)
+        cap = CAP
+        level, changed_at = 0.0, -1.0
+        for time, percent, cause in self.device.trace:
+            while cap_at and cap_at[0][0] <= time:
+                cap = cap_at.popleft()[1]
+            assert percent <= cap, f"H1: {percent} % at {time} s ({cause}), where {cap} % is the most"
+            if percent > level:
+                if level == 0:
+                    assert percent == DR05.lowest_percent, f"H2: output started at {percent} % at {time} s ({cause})"
+                else:
+                    assert percent - level <= STEP, f"H2: from {level} to {percent} % at {time} s"
+                    assert time - changed_at >= RISE_S - 1e-6, f"H2: a rise {time - changed_at} s after the last change"
+            if percent > 0 and self.consent_needed_since is not None:
+                # what was on its way through the UART when the link went is still carried out
+                known_by_all = max(self.consent_needed_since, self.device_gone_by) + UART_S
+                assert time <= known_by_all, f"H5: output at {time} s, and nobody had asked to go on"
+            level, changed_at = percent, time
+        if self.stopped_at is not None:
+            self._check_stop(self.stopped_at)
+        if self.now >= self.device_gone_by + LOST_S >= LOST_S:
+            at = self.device_gone_by + LOST_S
+            assert self.output_at(at) == 0, f"output {LOST_S} s after the link was lost at {self.device_gone_by} s"
+        assert self.output_s() <= SESSION_LIMIT_S + STOP_S, "H6: more output than a session may have"
+        summary = self.view.summary
+        assert summary is None or summary.reason is not Reason.DEFECT, f"H8: asked for the forbidden: {self.view.message}"
+        if self.view.output is Output.OFF and self._link_known_up:
+            assert self.device.output_percent(self.now) == 0, "H3: shown as off, and current was flowing"
+
+    def _check_stop(self, at: float) -> None:
+        zero_by = at + STOP_S
+        if self.cut_at <= zero_by and self.device_gone_by >= at:
+            # nothing gets through any more: the device has to notice the loss of the link by itself
+            zero_by = max(zero_by, self.device_gone_by + LOST_S)
+        if self.now < zero_by:
+            return
+        assert self.output_at(zero_by) == 0, f"H3: stop asked at {at} s, output still on at {zero_by} s"
+        late = [entry for entry in self.device.trace if entry.time > zero_by and entry.output_percent > 0]
+        assert not late, f"H3: output again after the stop: {late}"
+
+
+def reply(type_: int, func: int, para: bytes = b"", state: int = 1) -> bytes:
+    body = bytes((5 + len(para), 0x00, 0xA6, type_, state, func)) + para
+    return b"\x55\xaa" + body + fastcrc.crc16.modbus(body).to_bytes(2, "big")
+
+
+HOSTILE = st.one_of(
+    st.binary(min_size=1, max_size=24),
+    st.sampled_from(
+        [
+            reply(0x31, 0x03, b"\x01"),  # an echo of a start
+            reply(0x32, 0x02, b"\x05"),  # echoes of levels
+            reply(0x32, 0x02, b"\x0a"),
+            reply(0x32, 0x02, b"\x64"),
+            reply(0x32, 0x0D, b"\x01"),
+            reply(0x32, 0x02, b"\x0a", state=0),
+            reply(0x31, 0x06, state=0),
+            reply(0x66, 0x07, b"\x00"),
+            reply(0x66, 0x07, b"\x01"),
+            reply(0x33, 0x40, b"\x02\x01"),
+            reply(0x31, 0x06)[:6],
+            reply(0x31, 0x03, b"\x00")[:-1] + b"\x00",
+        ]
+    ),
+)
+"""Whatever a broken device or a bad neighbour may say, but for a forged echo of a stop: nobody could tell that one."""
+
+
+class Faults(RuleBasedStateMachine):
+    """Random people, random radios, random firmware trouble."""
+
+    @initialize(
+        delay_s=st.sampled_from([0.004, 0.02, 0.06]),
+        jitter_s=st.sampled_from([0.0, 0.015]),
+        loss_told_first=st.booleans(),
+        begun=st.booleans(),
+    )
+    def begin(self, delay_s: float, jitter_s: float, loss_told_first: bool, begun: bool) -> None:
+        device = SimulatedDr05(payload_bytes=20 if jitter_s else 7)
+        self.bench = Bench(PLAN, device, delay_s=delay_s, jitter_s=jitter_s, loss_told_first=loss_told_first)
+        self.bench.run_until(lambda: self.bench.view.phase is Phase.READY)
+        if begun:
+            self.bench.intend(Intent.START)
+            self.bench.intend(Intent.CONFIRM)
+            self.bench.run(5.0)
+
+    @rule(seconds=st.sampled_from([0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 7.0]))
+    def wait(self, seconds: float) -> None:
+        self.bench.run(seconds)
+
+    @rule(
+        intent=st.sampled_from(
+            [Intent.START, Intent.PAUSE, Intent.RESUME, Intent.RESUME, Intent.MORE, Intent.LESS, Intent.SKIP]
+            + [Intent.CONFIRM]
+        )
+    )
+    def intend(self, intent: Intent) -> None:
+        self.bench.intend(intent)
+
+    @rule(times=st.integers(2, 4), up=st.booleans())
+    def hammer(self, times: int, up: bool) -> None:
+        for _ in range(times):
+            self.bench.intend(Intent.MORE if up else Intent.LESS)
+            self.bench.run(0.03)
+
+    @rule(sensation=st.sampled_from([Sensation.NOTHING, Sensation.TINGLING, Sensation.UNCOMFORTABLE]))
+    def feel(self, sensation: Sensation) -> None:
+        self.bench.intend(Feels(sensation))
+
+    @rule(how=st.sampled_from([Intent.STOP, Intent.STOP, Feels(Sensation.PAIN)]), later_s=st.sampled_from([0.3, 0.6]))
+    def stop(self, how: Intent | Feels, later_s: float) -> None:
+        self.bench.intend(how)
+        self.bench.run(later_s)
+
+    @rule(nth=st.integers(1, 3), and_more=st.integers(0, 3))
+    def lose_notifications(self, nth: int, and_more: int) -> None:
+        for more in range(and_more + 1):
+            self.bench.facing.drop_notification(nth + more)
+
+    @rule()
+    def fail_in_the_radio(self) -> None:
+        self.bench.facing.fail_operation()
+
+    @precondition(lambda self: self.bench.facing.link_up and self.bench.facing._air)
+    @rule(
+        device_after_s=st.sampled_from([0.0, 0.1, 0.7]),
+        host_after_s=st.sampled_from([0.0, 0.1, 0.9]),
+        return_after_s=st.sampled_from([0.5, 3.0, 70.0]),
+    )
+    def cut(self, device_after_s: float, host_after_s: float, return_after_s: float) -> None:
+        self.bench.return_after_s = return_after_s
+        self.bench.cut(device_after_s, host_after_s)
+
+    @rule(low=st.booleans())
+    def water(self, low: bool) -> None:
+        self.bench.device.set_water_low(low, self.bench.now)
+
+    @rule(data=HOSTILE, in_s=st.sampled_from([0.0, 0.02, 0.3]))
+    def say_something_hostile(self, data: bytes, in_s: float) -> None:
+        self.bench.facing.inject(data, in_s=in_s)
+
+    @invariant()
+    def output_keeps_every_promise(self) -> None:
+        if hasattr(self, "bench"):
+            self.bench.check()
+
+    def teardown(self) -> None:
+        if hasattr(self, "bench"):
+            self.bench.run(1.5)
+            self.bench.check()
+
+
+class TestFaults(Faults.TestCase):  # type: ignore[misc, valid-type]
+    """H1, H2, H3, H5, H6: output never above the clamp, never faster than the ramp, off in time, never on by itself."""
+
+    settings = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=25,
+        deadline=None,
+        derandomize=EXAMPLES == 2000,
+        database=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+
+
+TestFaults = pytest.mark.slow(TestFaults)
