@@ -1,0 +1,171 @@
+"""Looks for devices and lets the person choose one. Knows signal strengths and abilities; refuses to know sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from companion.home import Device
+from companion.widgets.keyline import KeyHint, KeyLine
+from companion.words import app as shared
+from companion.words import find as words
+
+LOOK_S = 8.0
+"""How long one look is drawn to take; it ends when the finder says so."""
+
+BARS = "▂▄▆█"
+
+
+class FindScreen(Screen[None]):
+    """What is in reach. Everything it shows is told to it; it asks for a look and hands on the choice.
+
+    As the first screen of all its style sheet is among the app's own.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "again", words.KEY_AGAIN),
+        Binding("h", "history", words.KEY_HISTORY),
+    ]
+
+    class Again(Message):
+        """The person wants another look."""
+
+    class Chosen(Message):
+        """The person chose a device."""
+
+        def __init__(self, device: Device) -> None:
+            super().__init__()
+            self.device = device
+
+    def __init__(self, notice: str = "", remark: str = "") -> None:
+        super().__init__()
+        self._remark = remark
+        self._notice = notice
+        self._devices: dict[str, Device] = {}
+        self._looking_since: float | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay the screen out."""
+        with Horizontal(id="top"):
+            yield Static(shared.TITLE, id="name")
+            yield Static(self._notice, id="notice")
+        with Vertical(id="column"):
+            yield Static(words.LOOKING, id="headline")
+            yield Static(words.LOOKING_HINT, id="hint")
+            yield Static(id="progress")
+            yield OptionList(id="devices")
+        yield Static(self._remark, id="remark")
+        yield KeyLine(id="keys")
+
+    def on_mount(self) -> None:
+        """Begin to show how the look goes on."""
+        self.set_interval(0.2, self._progress)
+        self._offer()
+
+    def looking(self) -> None:
+        """A look has begun."""
+        self._devices.clear()
+        self._looking_since = asyncio.get_running_loop().time()
+        self.query_one("#devices", OptionList).clear_options()
+        self._say(words.LOOKING, words.LOOKING_HINT)
+        self._progress()
+        self._offer()
+
+    def seen(self, device: Device) -> None:
+        """A device was seen, or seen again with another strength."""
+        devices = self.query_one("#devices", OptionList)
+        known = device.address in self._devices
+        self._devices[device.address] = device
+        if known:
+            devices.replace_option_prompt(device.address, _line(device))
+        else:
+            devices.add_option(Option(_line(device), id=device.address))
+            if devices.highlighted is None:
+                devices.highlighted = 0
+            devices.focus()
+        self._say(words.FOUND_ONE if len(self._devices) == 1 else words.FOUND_SOME, words.FOUND_HINT)
+        self._offer()
+
+    def looked(self) -> None:
+        """The look is over."""
+        self._looking_since = None
+        self._progress()
+        if not self._devices:
+            self._say(words.NONE, words.NONE_HINT)
+        self._offer()
+
+    def failed(self, reason: str, advice: str, headline: str = words.FAILED) -> None:
+        """The look, or a connection, failed: why, and the one thing to try."""
+        self._looking_since = None
+        self._progress()
+        first = reason[:1].upper() + reason[1:]
+        self._say(headline, f"{first.rstrip('.')}.\n{words.TRY.format(advice=advice)}")
+        self._offer()
+
+    def _say(self, headline: str, hint: str) -> None:
+        self.query_one("#headline", Static).update(Content(headline))
+        self.query_one("#hint", Static).update(Content(hint))
+
+    def _progress(self) -> None:
+        line = self.query_one("#progress", Static)
+        if self._looking_since is None:
+            line.update("", layout=False)
+            return
+        share = min(1.0, (asyncio.get_running_loop().time() - self._looking_since) / LOOK_S)
+        width = 40
+        filled = round(width * share)
+        line.update(Content.assemble(("━" * filled, "$now"), ("─" * (width - filled), "$faint")), layout=False)
+
+    def _offer(self) -> None:
+        hints = [KeyHint("r", words.KEY_AGAIN, "screen.again")]
+        if self._devices:
+            hints.insert(0, KeyHint("enter", words.KEY_USE, "screen.use"))
+        self.query_one("#keys", KeyLine).offer(
+            (
+                *hints,
+                KeyHint("h", words.KEY_HISTORY, "screen.history"),
+                KeyHint("t", shared.KEY_THEME, "app.theme"),
+                KeyHint("?", shared.KEY_HELP, "app.help"),
+                KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
+            )
+        )
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Hand on the choice."""
+        event.stop()
+        device = self._devices.get(event.option_id or "")
+        if device is not None:
+            self.post_message(self.Chosen(device))
+
+    def action_use(self) -> None:
+        """Choose what is highlighted."""
+        self.query_one("#devices", OptionList).action_select()
+
+    def action_again(self) -> None:
+        """Look again."""
+        self.post_message(self.Again())
+
+    async def action_history(self) -> None:
+        """Show what has been done."""
+        await self.app.run_action("app.history")
+
+
+def _line(device: Device) -> Content:
+    bars = words.nearness(device.rssi)
+    return Content.assemble(
+        (BARS[:bars], "$done"),
+        (BARS[bars:], "$faint"),
+        "  ",
+        (f"{device.name:<14}", "bold $foreground"),
+        (f"{words.NEARNESS[4 - bars]:<13}", "$muted"),
+        (words.abilities(device.profile), "$muted"),
+    )

@@ -1,0 +1,22 @@
+"""Words of the preparation: one thing at a time, then the questions of today."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TITLE: Final = "Before you begin"
+COUNT: Final = "{index} of {count}"
+TODAY: Final = "Today"
+TODAY_HINT: Final = "A yes means: not today. Your skin will be there tomorrow."
+READY: Final = "Everything is ready"
+READY_HINT: Final = "Spread the gel, take the device in your hand. Nothing is switched on before you say so."
+MANUAL: Final = "Your device's own manual comes first: where it is stricter than this app, follow it."
+NOT_TODAY: Final = "Not today"
+NOT_TODAY_HINT: Final = "Nothing was switched on."
+MARK_HERE: Final = "→ "
+MARK_DONE: Final = "✓ "
+MARK_TO_COME: Final = "· "
+KEY_TICK: Final = "done"
+KEY_YES: Final = "yes"
+KEY_NO: Final = "no"
+KEY_BEGIN: Final = "begin"
