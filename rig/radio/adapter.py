@@ -72,7 +72,7 @@ class Adapter:
                 host.writer = self._writer
                 device = Device(config=_configuration(self._address), host=host)
                 device.keystore = MemoryKeyStore()
-                device.pairing_config_factory = just_works
+                device.pairing_config_factory = just_works(public=False)
                 # Bumble asserts that somebody is connecting when a link comes up as central (device.py:6053), which is
                 # no longer so when the attempt was given up a moment too late.
                 device.connect_own_address_type = hci.OwnAddressType.RANDOM
@@ -267,19 +267,24 @@ class _Attempt:
             self.outcome.exception()  # taken note of, also when nobody waits any longer
 
 
-def just_works(_connection: Connection) -> PairingConfig:
-    """Pair with LE Secure Connections and nothing to show or type; the identity is the static address in use.
+def just_works(*, public: bool) -> Callable[[Connection], PairingConfig]:
+    """Return how to pair: LE Secure Connections, nothing to show or to type, identity = the address in use.
 
-    Upstream would give the public address as the identity (``smp.py``, ``Session.identity_address``), under which
-    nobody has heard the device.
+    Upstream gives the public address as the identity (``smp.py:995``), under which nobody has heard a device that
+    advertises with its random one.
+
+    Args:
+        public: whether the address in use is a public one.
     """
-    return PairingConfig(
+    kinds = PairingConfig.AddressType
+    configuration = PairingConfig(
         sc=True,
         mitm=False,
         bonding=True,
         delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT),
-        identity_address_type=PairingConfig.AddressType.RANDOM,
+        identity_address_type=kinds.PUBLIC if public else kinds.RANDOM,
     )
+    return lambda _connection: configuration
 
 
 def _configuration(address: hci.Address | None) -> DeviceConfiguration:

@@ -43,8 +43,8 @@ def encode(advertisement: Advertisement, tx_power: int | None = None) -> tuple[b
     parts: list[bytes] = []
     if tx_power is not None:
         parts.append(_structure(_TX_POWER, struct.pack("b", tx_power)))
-    short = [u for u in map(_wire_uuid, advertisement.service_uuids) if len(u) == 2]
-    full = [u for u in map(_wire_uuid, advertisement.service_uuids) if len(u) == 16]
+    short = [u for u in map(wire_uuid, advertisement.service_uuids) if len(u) == 2]
+    full = [u for u in map(wire_uuid, advertisement.service_uuids) if len(u) == 16]
     if short:
         parts.append(_structure(_ALL_UUID16, b"".join(short)))
     if full:
@@ -53,7 +53,7 @@ def encode(advertisement: Advertisement, tx_power: int | None = None) -> tuple[b
         parts.append(_structure(_NAME, advertisement.name.encode()))
     parts += [_structure(_MANUFACTURER, struct.pack("<H", key) + d) for key, d in advertisement.manufacturer_data]
     for service, data in advertisement.service_data:
-        wire = _wire_uuid(service)
+        wire = wire_uuid(service)
         parts.append(_structure(_DATA16 if len(wire) == 2 else _DATA128, wire + data))
     first, second = flags, b""
     for part in parts:
@@ -112,7 +112,8 @@ def _structure(kind: int, value: bytes) -> bytes:
     return bytes((len(value) + 1, kind)) + value
 
 
-def _wire_uuid(uuid: str) -> bytes:
+def wire_uuid(uuid: str) -> bytes:
+    """Return a UUID as it goes over the air: little-endian, two octets where it is a 16-bit one, else sixteen."""
     full = UUID(uuid if len(uuid) > 4 else f"0000{uuid}{_BASE_TAIL}")
     if str(full).startswith("0000") and str(full).endswith(_BASE_TAIL):
         return bytes(reversed(full.bytes[2:4]))

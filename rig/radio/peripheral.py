@@ -250,5 +250,5 @@ def _bumble_device(device: SimulatedDevice, host: RadioHost, address: hci.Addres
     configuration.address = address if address.is_random else hci.Address.generate_static_address()
     bumble = Device(config=configuration, host=host)
     bumble.keystore = MemoryKeyStore()
-    bumble.pairing_config_factory = just_works
+    bumble.pairing_config_factory = just_works(public=address.is_public)
     return bumble

@@ -17,6 +17,7 @@ from bumble.gatt_server import Server
 
 from protocols.gatt import Property
 from rig.devices.model import AttError, DeviceAction, SimulatedDevice
+from rig.radio.advertising import wire_uuid
 from rig.radio.details import Descriptor, RadioDetails
 
 _log = logging.getLogger(__name__)
@@ -102,14 +103,14 @@ class DeviceServer(Server):
                     if ours in known.properties:
                         flags |= theirs
                 descriptors = [
-                    gatt.Descriptor(d.uuid, att.Attribute.READABLE, d.value)
+                    gatt.Descriptor(_short(d.uuid), att.Attribute.READABLE, d.value)
                     for d in details.descriptors.get(known.uuid, ())
                 ]
                 permissions = att.Attribute.READABLE | att.Attribute.WRITEABLE
                 characteristics.append(
-                    gatt.Characteristic[bytes](known.uuid, flags, permissions, descriptors=descriptors)
+                    gatt.Characteristic[bytes](_short(known.uuid), flags, permissions, descriptors=descriptors)
                 )
-            added = gatt.Service(service.uuid, characteristics)
+            added = gatt.Service(_short(service.uuid), characteristics)
             self.add_service(added)
             for known, characteristic in zip(service.characteristics, characteristics, strict=True):
                 self._serve(known.uuid, known.properties, characteristic, details)
@@ -302,6 +303,12 @@ class DeviceServer(Server):
 
     def _link(self, connection: Connection) -> _Link:
         return self._links.setdefault(connection.handle, _Link())
+
+
+def _short(uuid: str) -> UUID:
+    """Return Bumble's UUID, in 16 bits where it has those: as devices have it in their attributes."""
+    wire = wire_uuid(uuid)
+    return UUID(int.from_bytes(wire, "little")) if len(wire) == 2 else UUID(uuid)
 
 
 def _unenhanced(bearer: att.Bearer) -> Connection:
