@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.protocols.talk import ACCEPTED, FFE1, REFUSED, REPORT, START, TOTAL_STOP, Talk, energy, reply
 
 from protocols.dr05 import PROFILE, REPLY_S
 from protocols.frames import HEADER, encode
@@ -18,8 +17,8 @@ from protocols.model import (
     QueryBattery,
     QueryTemperature,
     QueryVersion,
-    Rejected,
     Refusal,
+    Rejected,
     Repeated,
     SelectMode,
     SetCoolingTarget,
@@ -36,6 +35,7 @@ from protocols.model import (
     WaterBack,
     WaterLow,
 )
+from tests.protocols.talk import ACCEPTED, FFE1, REFUSED, REPORT, START, TOTAL_STOP, Talk, energy, reply
 
 ASK_TEMPERATURE = bytes.fromhex("55AA0500A63302419913")
 ASK_VERSION = bytes.fromhex("55AA0500A633024059D2")
@@ -56,7 +56,7 @@ ASK_VERSION = bytes.fromhex("55AA0500A633024059D2")
         (QueryVersion(), "55 AA 05 00 A6 33 02 40 59 D2"),
         (QueryTemperature(), "55 AA 05 00 A6 33 02 41 99 13"),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_each_command_is_the_frame_that_the_maker_documents_and_its_echo_acknowledges_it(
     command: Command, frame: str

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 import pytest
+
+from protocols.dr05 import Dr05
+from protocols.frames import encode
+from protocols.gatt import Characteristic, Disconnect, Property, Service, Subscribe, Write, uuid
+from protocols.machine import LocalProtocolError, UnsupportedDeviceError
+from protocols.model import (
+    Acknowledged,
+    HandshakeFailed,
+    QueryVersion,
+    Ready,
+    Refusal,
+    Rejected,
+    Repeated,
+    TotalStop,
+    Unanswered,
+)
 from tests.protocols.talk import (
     ACTION,
     FFE1,
@@ -14,22 +30,6 @@ from tests.protocols.talk import (
     TOTAL_STOP,
     Talk,
     reply,
-)
-
-from protocols.dr05 import Dr05
-from protocols.frames import encode
-from protocols.gatt import Characteristic, Disconnect, Property, Service, Subscribe, Write, uuid
-from protocols.machine import LocalProtocolError, UnsupportedDeviceError
-from protocols.model import (
-    Acknowledged,
-    HandshakeFailed,
-    QueryVersion,
-    Ready,
-    Rejected,
-    Refusal,
-    Repeated,
-    TotalStop,
-    Unanswered,
 )
 
 VERSION_LOW = encode(0x33, REQUEST, 0x40, order=LOW)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.protocols.talk import FFE1, START, STOP, TOTAL_STOP, Talk, energy, reply
 
 from protocols.dr05 import PROFILE, Dr05
 from protocols.frames import encode
@@ -23,8 +22,8 @@ from protocols.model import (
     Delivered,
     QueryTemperature,
     QueryVersion,
-    Rejected,
     Refusal,
+    Rejected,
     Report,
     SelectMode,
     SetIntensity,
@@ -34,6 +33,7 @@ from protocols.model import (
     TotalStop,
     Unanswered,
 )
+from tests.protocols.talk import FFE1, START, STOP, TOTAL_STOP, Talk, energy, reply
 
 
 def refuses(talk: Talk, command: Command, because: str) -> None:

@@ -12,7 +12,6 @@ from collections import deque
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, REFUSED, SERVICES, START, TOTAL_STOP, reply
 
 from protocols.dr05 import PROFILE, Dr05
 from protocols.gatt import Disconnect, Write
@@ -27,12 +26,13 @@ from protocols.model import (
     StopOutput,
     TotalStop,
 )
+from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, REFUSED, SERVICES, START, TOTAL_STOP, reply
 
 STEP, RAMP = PROFILE.step_percent, PROFILE.ramp_percent_per_s
 
 
 class Races(RuleBasedStateMachine):
-    """``radio`` holds what waits there, ``line`` what is on its way to the device, ``echoes`` what is on its way back."""
+    """``radio``: what waits there; ``line``: what is on its way to the device; ``echoes``: what is on its way back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class Races(RuleBasedStateMachine):
             elif self.reports and self.unreported:
                 self.radio_reports()
             elif self.line:
-                self.device_handles(False)
+                self.device_handles(spoilt=False)
             elif self.echoes:
                 self.echoes_arrive(1)
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.protocols.talk import ACCEPTED, FFE1, LOW, REFUSED, START, STOP, TOTAL_STOP, Talk, energy, reply
 
 from protocols.frames import encode
 from protocols.gatt import Disconnect, Write
@@ -13,8 +12,8 @@ from protocols.model import (
     Fault,
     QueryTemperature,
     QueryVersion,
-    Rejected,
     Refusal,
+    Rejected,
     Repeated,
     SetIntensity,
     StartOutput,
@@ -23,6 +22,7 @@ from protocols.model import (
     Unanswered,
     Unrecognised,
 )
+from tests.protocols.talk import ACCEPTED, FFE1, LOW, REFUSED, START, STOP, TOTAL_STOP, Talk, energy, reply
 
 STOP_LOW = encode(0x31, 0x02, 0x06, order=LOW)
 URGENT = Write(FFE1, TOTAL_STOP, with_response=False, urgent=True)
