@@ -17,6 +17,7 @@ from companion.routines.library import Library, UnknownRoutineError
 from companion.routines.model import Routine, RoutineError, load
 from companion.routines.schema import RoutineStep
 from companion.routines.zones import ZONES
+from companion.session.engine import MOVE_S
 from companion.words import cli as words
 
 
@@ -102,9 +103,11 @@ def _minutes(routine: Routine) -> str:
 
 
 def _seconds(step: RoutineStep) -> float:
-    if step.zone_ids and step.seconds is None:
-        return sum(_zone_seconds(step, zone) for zone in step.zone_ids)
-    return step.seconds or 0.0
+    """Guided seconds of a step, with the moves from zone to zone."""
+    if not step.zone_ids:
+        return step.seconds or 0.0
+    move = MOVE_S if step.kind == "treat" else 0.0
+    return sum(_zone_seconds(step, zone) + move for zone in step.zone_ids)
 
 
 def _zone_seconds(step: RoutineStep, zone: str) -> float:

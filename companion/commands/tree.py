@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -238,6 +239,7 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
         UsageError: the command line is wrong; the message names what, and where help is.
         CompanionError: the command failed.
     """
+    _set_up_logging(debug=debug)
     path = command_of(tokens)
     try:
         command, bound, _ = app.parse_args(_with_demo_device(tokens, path), print_error=False, exit_on_error=False)
@@ -245,6 +247,14 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
         hint = words.SEE_HELP.format(command=" ".join(("companion", *path)))
         raise UsageError(f"{_in_words(error, path)}; {hint}") from error
     return int(command(*bound.args, **bound.kwargs, debug=debug))
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    """What libraries log is for a bug report: without a handler Python would print warnings between the lines."""
+    if debug:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _with_demo_device(tokens: Sequence[str], path: tuple[str, ...]) -> list[str]:
