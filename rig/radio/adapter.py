@@ -73,9 +73,11 @@ class Adapter:
                 device = Device(config=_configuration(self._address), host=host)
                 device.keystore = MemoryKeyStore()
                 device.pairing_config_factory = just_works(public=False)
-                # Bumble asserts that somebody is connecting when a link comes up as central (device.py:6053), which is
+                # Bumble asserts that somebody is connecting when a link comes up as central (device.py:6056), which is
                 # no longer so when the attempt was given up a moment too late.
                 device.connect_own_address_type = hci.OwnAddressType.RANDOM
+                # Bumble would parse every advertisement for listeners that there are none of.
+                host.remove_listener("advertising_report", device.on_advertising_report)
                 host.on("advertising_report", self._on_report)
                 try:
                     await device.power_on()
@@ -270,7 +272,7 @@ class _Attempt:
 def just_works(*, public: bool) -> Callable[[Connection], PairingConfig]:
     """Return how to pair: LE Secure Connections, nothing to show or to type, identity = the address in use.
 
-    Upstream gives the public address as the identity (``smp.py:995``), under which nobody has heard a device that
+    Upstream prefers the public address as the identity (``smp.py:1047``), under which nobody has heard a device that
     advertises with its random one.
 
     Args:

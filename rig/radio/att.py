@@ -27,7 +27,7 @@ class AttClient(Client):
     * A caller that is cancelled leaves its request under way, and the next one waits for its response, as the protocol
       demands; upstream sends the next at once and takes the old response for its own (``gatt_client.py:375``).
     * When the link ends, all that is under way fails at once; upstream cancels the future, which the caller sees as its
-      own cancellation (``gatt_client.py:1164``).
+      own cancellation (``gatt_client.py:1160``).
     * A peer that does not answer for 30 s loses the link, as Vol 3 Part F 3.3.3 says.
 
     Args:

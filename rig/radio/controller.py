@@ -38,7 +38,7 @@ class Advertiser(LegacyAdvertiser):
 
     In virtual time every timer costs real work, and a device that nobody can hear need not speak: the next event falls
     on the same grid, so what a listener hears is the same either way. Upstream takes the interval for milliseconds
-    (``controller.py:83``), which makes 20 ms into 32.
+    (``controller.py:90``), which makes 20 ms into 32.
     """
 
     started_at: float = 0.0
@@ -120,7 +120,7 @@ class VirtualController(Controller):
         self._to_host(struct.pack("<BBBBHH", hci.HCI_EVENT_PACKET, 0x13, 5, 1, connection.handle, 1))
 
     def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        """Take one parsed packet; upstream formats every one for a debug log that nobody reads (``:478``)."""
+        """Take one parsed packet; upstream formats every one for a debug log that nobody reads (``:526``)."""
         if isinstance(packet, hci.HCI_Command):
             self.on_hci_command_packet(packet)
 
@@ -140,7 +140,7 @@ class VirtualController(Controller):
         return self.le_scan_enable or self.pending_le_connection is not None
 
     def on_hci_reset_command(self, _command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
-        """Reset; upstream keeps scanning, advertising and connecting through it (``:2306``, "TODO")."""
+        """Reset; upstream keeps scanning, advertising and connecting through it (``:2312``, "TODO")."""
         self.le_legacy_advertiser.stop()
         self.le_scan_enable = False
         self.pending_le_connection = None
@@ -165,7 +165,7 @@ class VirtualController(Controller):
         """Report what was heard, and connect when it is what the host waits for.
 
         Upstream reports the advertising data once more as the scan response, also while it scans passively, and hears
-        everything at -50 dBm (``:1150``).
+        everything at -50 dBm (``:1175``).
         """
         if self.le_scan_enable:
             address = pdu.advertiser_address
@@ -197,7 +197,7 @@ class VirtualController(Controller):
     # ---- the life of a link -------------------------------------------------------------------------------------
 
     def on_hci_le_create_connection_command(self, command: hci.HCI_LE_Create_Connection_Command) -> None:
-        """Initiate a connection; upstream leaves the host waiting for ever when there is one already (``:1037``)."""
+        """Initiate a connection; upstream leaves the host waiting for ever when there is one already (``:968``)."""
         if command.peer_address in self.le_connections:
             self._send_hci_command_status(hci.HCI_ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR, command.op_code)
             return
@@ -242,7 +242,7 @@ class VirtualController(Controller):
         self.air.listeners_changed()
 
     def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:
-        """Accept a connection with the central's parameters; upstream reports 12.5 ms and 100 ms always (``:908``)."""
+        """Accept a connection with the central's parameters; upstream reports 12.5 ms and 100 ms always (``:930``)."""
         advertiser = self.le_legacy_advertiser
         if not (advertiser.enabled and advertiser.address == packet.advertiser_address):
             return

@@ -30,8 +30,8 @@ class RadioHost(Host):
     """A host whose commands survive a cancelled caller, which can record, and which takes data the short way.
 
     * A caller that is cancelled while its command is under way leaves a response behind that upstream takes for the
-      next command's (``host.py:572``: the semaphore is given back before the controller has answered).
-    * Upstream formats every packet for a debug log, twice (``host.py:541``, ``:1003``): half the cost of an exchange.
+      next command's (``host.py:701``: the semaphore is given back before the controller has answered).
+    * Upstream formats every packet for a debug log, twice (``host.py:664``, ``:1003``): half the cost of an exchange.
     """
 
     def __init__(self) -> None:

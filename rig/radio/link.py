@@ -52,9 +52,9 @@ class _Path:
 class Air(LocalLink):
     """The link layer between virtual controllers, in an order that is the same in every run.
 
-    Upstream keeps its controllers in a set (``link.py:48``) and so visits them in the order of memory addresses, names
-    the sender of data by its random address even where the link was made from the public one (``link.py:95``), raises
-    at the sender when the receiver has gone (``link.py:129``), and has no latency.
+    Upstream keeps its controllers in a set (``link.py:47``) and so visits them in the order of memory addresses, names
+    the sender of data by its random address even where the link was made from the public one (``link.py:96``), raises
+    at the sender when the receiver has gone (``link.py:128``), and has no latency.
     """
 
     def __init__(self, *, latency_s: float = 0.0, jitter_s: float = 0.0, rng: random.Random | None = None) -> None:

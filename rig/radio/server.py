@@ -62,9 +62,9 @@ class DeviceServer(Server):
     """Serves a simulated device.
 
     Reads and writes reach the device in order and within the call that brought the packet, so what it takes for the
-    time of a write is the time of its arrival; upstream starts a task for each (``gatt_server.py:1073``). Permissions
+    time of a write is the time of its arrival; upstream starts a task for each (``gatt_server.py:1086``). Permissions
     are checked (upstream: "TODO"), and indications that wait for a confirmation go down with the link (upstream keeps
-    them for 30 s, ``gatt_server.py:535``).
+    them for 30 s, ``gatt_server.py:508``).
 
     Args:
         device: Bumble's device, whose attributes are served.
