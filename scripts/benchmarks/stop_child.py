@@ -24,8 +24,11 @@ from companion.household import Household
 from companion.screens.find import FindScreen
 from companion.screens.prepare import PrepareScreen
 from companion.screens.today import TodayScreen
+from companion.session import engine
 from companion.session.model import Intent, Output, Phase, View
 from rig.devices.model import DeviceAction
+
+engine.MOVE_S = 0.1  # the seconds for moving to a zone are no subject here, and 200 of them take a quarter of an hour
 
 ROUTINE = "bench-stop"
 TOTAL_STOP = bytes.fromhex("55AA0500A63102066BF2")
