@@ -160,7 +160,7 @@ def _answers(response: att.ATT_PDU, request: att.ATT_PDU) -> bool:
 
 
 def _disconnection_text(reason: int | None) -> str:
-    if reason is None:
+    if not reason:  # Bumble says 0 when the controller itself has gone
         return "the link is down"
     return f"disconnected: {hci_error_text(reason)}"
 

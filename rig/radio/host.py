@@ -72,7 +72,7 @@ class RadioHost(Host):
             task.cancel()
         if self._transport is not None:
             transport, self._transport = self._transport, None
-            await transport.close()
+            await close_transport(transport)
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send one packet to the controller."""
@@ -146,3 +146,15 @@ class RadioHost(Host):
                 self.on_l2cap_pdu(connection, cid, packet[9:])
                 return
         connection.on_hci_acl_data_packet(hci.HCI_AclDataPacket.from_bytes(packet))
+
+
+async def close_transport(transport: Transport) -> None:
+    """Close an HCI transport; upstream leaves a ``tcp-server``'s sockets open (``transport/tcp_server.py:60``)."""
+    accepted = getattr(transport.sink, "transport", None)
+    await transport.close()
+    if accepted is not None:
+        accepted.close()
+    server = getattr(transport, "server", None)
+    if isinstance(server, asyncio.Server):
+        server.close()
+        await server.wait_closed()

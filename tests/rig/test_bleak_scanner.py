@@ -118,7 +118,9 @@ def test_a_device_is_found_by_name_by_address_and_by_filter() -> None:
             peripheral = await radio.add_device(echo_device())
             backend = radio.scanner_backend
             by_address = await BleakScanner.find_device_by_address(peripheral.address.lower(), backend=backend)
-            by_filter = await BleakScanner.find_device_by_filter(lambda _, a: SERVICE in a.service_uuids, backend=backend)
+            by_filter = await BleakScanner.find_device_by_filter(
+                lambda _, a: SERVICE in a.service_uuids, backend=backend
+            )
             for device in (await found(radio), by_address, by_filter):
                 assert isinstance(device, BLEDevice)
                 assert device.address == peripheral.address

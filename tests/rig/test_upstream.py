@@ -18,6 +18,7 @@ from bumble.gatt_client import Client
 from bumble.gatt_server import Server
 from bumble.host import Host
 from bumble.link import LocalLink
+from bumble.transport import open_transport
 
 from rig.clock import run
 
@@ -313,3 +314,15 @@ def test_the_server_keeps_an_unconfirmed_indication_when_the_link_ends() -> None
         assert connection in server.pending_confirmations
 
     run(main())
+
+
+# ---- transports --------------------------------------------------------------------------------------------------
+
+
+async def test_a_tcp_server_transport_goes_on_listening_after_it_is_closed() -> None:
+    transport = await open_transport("tcp-server:127.0.0.1:0")
+    server = transport.server  # type: ignore[attr-defined]
+    await transport.close()
+    assert server.is_serving()
+    server.close()
+    await server.wait_closed()
