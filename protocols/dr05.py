@@ -681,8 +681,8 @@ class Dr05(DeviceProtocol):
         elif request is not None and entry.key == request.key and entry.attempt == request.attempt:
             answer.events.append(model.Rejected(request.command, Refusal.RADIO))
             self._give_up(request, now, answer)
-        elif handshake is not None and entry.key == _VERSION and handshake.deadline is not None:
-            self._next_bridge(handshake, now, answer)
+        elif handshake is not None and entry.key == _VERSION and handshake.deadline is not None and stopping is None:
+            self._next_bridge(handshake, now, answer)  # beside a stop, which may have pushed it out: ask again when due
 
     def link_lost(self, now: float) -> Reaction:  # noqa: ARG002 - the contract gives the time
         """The firmware stops output and cooling when its module loses the link (Dr-05 hazard 5). Spent from here on."""

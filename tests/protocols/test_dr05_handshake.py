@@ -302,3 +302,17 @@ def test_a_total_stop_on_a_device_whose_handshake_failed_is_still_tried_and_then
     writes, events = talk.look()
     assert writes == [TOTAL_STOP, STOP_LOW] * 3
     assert Unanswered(TotalStop(), 3) in events
+
+
+def test_a_question_pushed_out_of_the_radio_by_a_stop_is_asked_again() -> None:
+    talk = Talk()
+    talk.begin()
+    talk.asks(TotalStop())
+    talk.look()
+    talk.take(talk.protocol.operation_failed(Write(FFE1, GET_VERSION, with_response=False), "overtaken", talk.now))
+    talk.hears(reply(TOTAL_STOP))
+    talk.waits(1.0)
+    assert talk.look() == ([VERSION_LOW], [Acknowledged(TotalStop(), 0.0)])
+    talk.hears(version(HIGH, REFUSED))
+    talk.hears(version())
+    assert talk.look() == ([GET_VERSION], [Ready("2.1")])
