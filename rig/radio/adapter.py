@@ -1,6 +1,6 @@
 """The central side of a radio: one Bumble host that scans and connects on behalf of any number of bleak objects.
 
-Knows HCI scanning, connecting and pairing. Refuses to know GATT and bleak's classes.
+Knows HCI scanning, connecting and pairing. Refuses to know GATT.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 from bumble import core, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.keys import MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
+from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter
 from rig.radio.att import AttClient, hci_error_text
@@ -26,6 +28,7 @@ _CONNECTION_INTERVAL_MAX = 40
 _SUPERVISION_TIMEOUT = 42  # of 10 ms
 _SCAN_INTERVAL = _SCAN_WINDOW = 96  # of 0.625 ms: listen all the time
 _ABANDON_TIMEOUT_S = 2.0
+_RESET_TIMEOUT_S = 10.0  # a driver may have firmware to load first
 _DISCONNECT_TIMEOUT_S = 10.0  # bleak's BlueZ backend waits so long
 
 
@@ -65,7 +68,11 @@ class Adapter:
             self._host(self._device).writer = writer
 
     async def ready(self) -> Device:
-        """Return the central, powered on."""
+        """Return the central, powered on.
+
+        Raises:
+            BleakBluetoothNotAvailableError: no controller answers.
+        """
         async with self._starting:
             if self._device is None:
                 host = await self._make_host()
@@ -80,9 +87,12 @@ class Adapter:
                 host.remove_listener("advertising_report", device.on_advertising_report)
                 host.on("advertising_report", self._on_report)
                 try:
-                    await device.power_on()
-                except BaseException:
+                    async with asyncio.timeout(_RESET_TIMEOUT_S):
+                        await device.power_on()
+                except BaseException as error:
                     await host.close()
+                    if isinstance(error, TimeoutError | hci.HCI_Error | TransportLostError):
+                        raise _not_available(f"the Bluetooth controller does not answer: {error}") from error
                     raise
                 self._device = device
             return self._device
@@ -129,12 +139,17 @@ class Adapter:
             if wanted == self._scanning or (wanted is None and self._device is None):
                 return
             device = await self.ready()
-            if self._scanning is not None:
-                await device.stop_scanning()
+            try:
+                if self._scanning is not None:
+                    await device.stop_scanning()
+                    self._scanning = None
+                if wanted is not None:
+                    await device.start_scanning(active=wanted, scan_interval=60, scan_window=60)
+                    self._scanning = wanted
+            except TransportLostError as error:
                 self._scanning = None
-            if wanted is not None:
-                await device.start_scanning(active=wanted, scan_interval=60, scan_window=60)
-                self._scanning = wanted
+                if wanted is not None:
+                    raise _not_available(str(error)) from error
 
     def _on_report(self, report: Report) -> None:
         for _, on_report in list(self._scanners.values()):
@@ -157,12 +172,12 @@ class Adapter:
             device = await self.ready()
             device.on(Device.EVENT_CONNECTION, attempt.succeeded)
             device.on(Device.EVENT_CONNECTION_FAILURE, attempt.failed)
-            await device.host.send_async_command(_create_connection(peer))
+            await device.host.send_async_command(_create_connection(device, peer))
             attempt.under_way = True
             connection = await asyncio.shield(attempt.outcome)
         except BaseException as error:
             self._spawn(self._abandon(device, attempt))
-            if isinstance(error, hci.HCI_Error | core.ConnectionError):
+            if isinstance(error, hci.HCI_Error | core.ConnectionError | TransportLostError):
                 raise AdapterError(_explain(error)) from error
             raise
         self._attempt_over(device, attempt)
@@ -179,6 +194,8 @@ class Adapter:
             if not attempt.outcome.done():
                 try:
                     await device.host.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                except TransportLostError:
+                    return
                 except hci.HCI_Error:
                     if not attempt.under_way:
                         return  # the controller had refused the attempt: nothing will come of it
@@ -216,8 +233,8 @@ class Adapter:
             )
             async with asyncio.timeout(_DISCONNECT_TIMEOUT_S):
                 await down
-        except hci.HCI_Error:
-            pass  # the controller knows the link no longer
+        except (hci.HCI_Error, TransportLostError):
+            pass  # the controller knows the link no longer, or has gone with it
         finally:
             connection.remove_listener(Connection.EVENT_DISCONNECTION, on_disconnection)
 
@@ -295,7 +312,25 @@ def _configuration(address: hci.Address | None) -> DeviceConfiguration:
     return configuration
 
 
-def _create_connection(peer: hci.Address) -> hci.HCI_LE_Create_Connection_Command:
+def _create_connection(device: Device, peer: hci.Address) -> hci.HCI_AsyncCommand:
+    # A controller that has been asked to scan by an extended command refuses the legacy ones, and the other way round
+    # (Vol 4 Part E 3.1.1), so this follows what Bumble scans with.
+    if device.supports_le_extended_advertising:
+        return hci.HCI_LE_Extended_Create_Connection_Command(
+            initiator_filter_policy=0,
+            own_address_type=hci.OwnAddressType.RANDOM,
+            peer_address_type=peer.address_type,
+            peer_address=peer,
+            initiating_phys=1 << hci.HCI_LE_1M_PHY_BIT,
+            scan_intervals=[_SCAN_INTERVAL],
+            scan_windows=[_SCAN_WINDOW],
+            connection_interval_mins=[_CONNECTION_INTERVAL_MIN],
+            connection_interval_maxs=[_CONNECTION_INTERVAL_MAX],
+            max_latencies=[0],
+            supervision_timeouts=[_SUPERVISION_TIMEOUT],
+            min_ce_lengths=[0],
+            max_ce_lengths=[0],
+        )
     return hci.HCI_LE_Create_Connection_Command(
         le_scan_interval=_SCAN_INTERVAL,
         le_scan_window=_SCAN_WINDOW,
@@ -310,6 +345,10 @@ def _create_connection(peer: hci.Address) -> hci.HCI_LE_Create_Connection_Comman
         min_ce_length=0,
         max_ce_length=0,
     )
+
+
+def _not_available(what: str) -> BleakBluetoothNotAvailableError:
+    return BleakBluetoothNotAvailableError(what, BleakBluetoothNotAvailableReason.NO_BLUETOOTH)
 
 
 def _explain(error: Exception) -> str:

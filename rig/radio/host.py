@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bumble import hci
 from bumble.host import Host
+from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter, Direction
 
@@ -23,6 +24,7 @@ _L2CAP_PREFIX = struct.Struct("<HH")
 _COMPLETED_PACKETS = bytes((hci.HCI_EVENT_PACKET, 0x13, 5, 1))  # of one connection
 
 
+_GONE = "the Bluetooth controller has gone"
 _Answer = hci.HCI_Command_Complete_Event[Any] | hci.HCI_Command_Status_Event
 
 
@@ -67,9 +69,7 @@ class RadioHost(Host):
     async def close(self) -> None:
         """Let go of the controller or transport. Safe to call twice."""
         self.ready = False
-        self.hci_sink = None
-        for task in self._commands:
-            task.cancel()
+        self._give_up_commands()
         if self._transport is not None:
             transport, self._transport = self._transport, None
             await close_transport(transport)
@@ -126,10 +126,27 @@ class RadioHost(Host):
         command: hci.HCI_SyncCommand[hci.HCI_ReturnParameters] | hci.HCI_AsyncCommand,
         response_timeout: float | None = None,
     ) -> _Answer:
+        if self.hci_sink is None:
+            raise TransportLostError(_GONE)
         task = asyncio.ensure_future(super()._send_command(command, response_timeout))
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise TransportLostError(_GONE) from None
+            raise
+
+    def on_transport_lost(self) -> None:
+        """Fail every command, now and later; upstream leaves all but one waiting for ever (``host.py:994``)."""
+        self._give_up_commands()
+        self.emit("flush")
+
+    def _give_up_commands(self) -> None:
+        self.hci_sink = None
+        for task in self._commands:
+            task.cancel()
 
     def _record_received(self, packet: bytes) -> None:
         if self.writer is not None:

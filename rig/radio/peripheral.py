@@ -6,6 +6,7 @@ Knows advertising, links and the device's deadlines, on the loop's clock. Refuse
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bumble import hci
 from bumble.device import AdvertisingType, Connection, Device, DeviceConfiguration
 from bumble.keys import MemoryKeyStore
+from bumble.transport.common import TransportLostError
 
 from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
@@ -114,8 +116,8 @@ class Peripheral:
                         reason=hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR,
                     )
                 )
-            except hci.HCI_Error:
-                _log.debug("the link had ended already")
+            except (hci.HCI_Error, TransportLostError):
+                _log.debug("the link, or the controller, had gone already")
 
     def vanish(self) -> None:
         """Go out of reach without a word: both ends lose the link with its supervision timeout, nobody hears it.
@@ -156,7 +158,8 @@ class Peripheral:
             await self._link_ended(self._connection)
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._bumble.stop_advertising()
+        with contextlib.suppress(TransportLostError):
+            await self._bumble.stop_advertising()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -178,13 +181,17 @@ class Peripheral:
         self._connection = None
         self._perform(self.device.disconnected(self._now()))
         if self._on_air:
-            self._spawn(self._advertise())
+            self._spawn(self._advertise_again())
 
     async def _link_ended(self, connection: Connection) -> None:
         ended = asyncio.Event()
         connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: ended.set())
         async with asyncio.timeout(10.0):
             await ended.wait()
+
+    async def _advertise_again(self) -> None:
+        with contextlib.suppress(TransportLostError):  # the link went with the controller
+            await self._advertise()
 
     async def _advertise(self) -> None:
         data, scan_response = encode(self.device.advertisement, self._details.tx_power_dbm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -322,7 +323,7 @@ def test_indications_are_confirmed_one_by_one_and_all_arrive() -> None:
                     device.notify(METER, bytes([n]))
                 await asyncio.sleep(1)
                 assert [data for data, _ in heard] == [b"\x00", b"\x01", b"\x02"]
-                gaps = [later - earlier for (_, earlier), (_, later) in zip(heard, heard[1:], strict=False)]
+                gaps = [later - earlier for (_, earlier), (_, later) in pairwise(heard)]
                 assert gaps == pytest.approx([0.02, 0.02])  # out and confirmed before the next leaves
 
     run(main())

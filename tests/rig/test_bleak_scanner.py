@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from bleak import BleakClient, BleakScanner
@@ -92,7 +93,7 @@ def test_every_advertising_event_is_one_detection_with_the_rssi_of_that_moment()
             assert {rssi for rssi, _ in heard} == {-40, -80}
             times = [at for _, at in heard]
             assert len(times) in (14, 15)
-            assert all(b - a == pytest.approx(0.02) for a, b in zip(times, times[1:], strict=False))
+            assert all(b - a == pytest.approx(0.02) for a, b in pairwise(times))
 
     run(main())
 
@@ -201,7 +202,7 @@ def test_a_connected_device_is_silent_and_advertises_again_afterwards() -> None:
 def test_an_advertisement_that_does_not_fit_is_refused_by_name() -> None:
     async def main() -> None:
         async with VirtualRadio() as radio:
-            with pytest.raises(ValueError, match="'Wordy'.*does not fit"):
+            with pytest.raises(ValueError, match=r"'Wordy'.*does not fit"):
                 await radio.add_device(ScriptedDevice("Wordy", manufacturer_data={1: bytes(60)}))
 
     run(main())

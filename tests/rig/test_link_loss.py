@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from bleak import BleakClient
@@ -112,18 +113,15 @@ def test_what_is_under_way_fails_with_the_link_and_does_not_wait_for_the_att_tim
             descriptor = next(iter(client.services.descriptors.values()))
             peripheral.vanish()
             begun = now()
+            operations: dict[str, Callable[[], Awaitable[object]]] = {
+                "write": lambda: client.write_gatt_char(ECHO, b"x", response=True),
+                "read": lambda: client.read_gatt_char(ECHO),
+                "start_notify": lambda: client.start_notify(ECHO, lambda *_: None),
+                "stop_notify": lambda: client.stop_notify(METER),
+                "descriptor": lambda: client.read_gatt_descriptor(descriptor),
+            }
             with pytest.raises(BleakError, match=r"disconnected: connection timeout \(0x08\)"):
-                match operation:
-                    case "write":
-                        await client.write_gatt_char(ECHO, b"x", response=True)
-                    case "read":
-                        await client.read_gatt_char(ECHO)
-                    case "start_notify":
-                        await client.start_notify(ECHO, lambda *_: None)
-                    case "stop_notify":
-                        await client.stop_notify(METER)
-                    case _:
-                        await client.read_gatt_descriptor(descriptor)
+                await operations[operation]()
             assert now() - begun == pytest.approx(SUPERVISION_TIMEOUT_S)
 
     run(main())
@@ -212,6 +210,14 @@ def test_a_device_that_stops_answering_during_discovery_fails_the_connect_within
     run(main())
 
 
+async def radio_connects(radio: VirtualRadio) -> None:
+    """Wait until the central's controller has sent its connect request."""
+    connected = asyncio.Event()
+    device = await radio.adapter.ready()
+    device.once("connection", lambda _: connected.set())
+    await connected.wait()
+
+
 def test_a_connect_request_that_nobody_receives_ends_as_a_failed_connect() -> None:
     """Core Specification Vol 6 Part B 4.5: a link that is not answered in six events was never established."""
 
@@ -221,8 +227,8 @@ def test_a_connect_request_that_nobody_receives_ends_as_a_failed_connect() -> No
             device = await found(radio)
             client = BleakClient(device, backend=radio.client_backend)
             attempt = asyncio.ensure_future(client.connect())
-            while radio.adapter.connections == 0:
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(5):
+                await radio_connects(radio)
             await peripheral._bumble.stop_advertising()  # before the request arrives
             with pytest.raises(BleakError, match="connection failed to be established"):
                 await attempt

@@ -1,5 +1,7 @@
-"""What :mod:`rig.radio` works around in Bumble 0.0.236 is still so: a test here that fails says that upstream has mended
-it, and that the override which names the place can go."""
+"""What :mod:`rig.radio` works around in Bumble 0.0.236 is still so.
+
+A test here that fails says that upstream has mended it, and that the override which names the place can go.
+"""
 
 from __future__ import annotations
 

@@ -193,7 +193,6 @@ def test_a_hundred_connects_leave_nothing_behind() -> None:
                 await once()
             after = await state()
             assert after == before
-            del ble_device
         assert [ref for ref in clients if ref() is not None] == []
         assert [ref for ref in links if ref() is not None] == []
 
@@ -252,7 +251,7 @@ def test_two_devices_of_one_address_are_refused() -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     async def main() -> None:
         async with VirtualRadio() as radio:
-            with pytest.raises(ValueError, match="address|hexadecimal"):
+            with pytest.raises(ValueError, match=r"address|hexadecimal"):
                 await radio.add_device(echo_device(), address=address)
 
     run(main())
