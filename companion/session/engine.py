@@ -197,7 +197,7 @@ class SessionEngine:
                     due.append(self._guide_end())
                 case Phase.MOVING:
                     due.append(self._move_until)
-                case Phase.TREATING:
+                case Phase.TREATING if not self._over:
                     due += [self._output.rise_due, self._zone_end(), self._output.zone_limit_at()]
                     due += [self._output.session_limit_at(), self._question_at()]
                 case Phase.PAUSED:

@@ -216,6 +216,8 @@ class Bench:
             deadline = self.engine.deadline
             if deadline is not None and target >= deadline:
                 self.feed(Tick())
+                again = self.engine.deadline
+                assert again is None or again > self.now, f"the engine asks again for a tick at {again} s, which it had"
             elif target >= until:
                 return
 
@@ -324,60 +326,80 @@ HOSTILE = st.one_of(
 """Whatever a broken device or a bad neighbour may say, but for a forged echo of a stop: nobody could tell that one."""
 
 
+INTENTS = [Intent.MORE, Intent.LESS, Intent.SKIP, Intent.PAUSE, Intent.RESUME, Intent.CONFIRM, Intent.START]
+
+
 class Faults(RuleBasedStateMachine):
-    """Random people, random radios, random firmware trouble."""
+    """Random people, random radios, random firmware trouble. Each example is one device and a few sessions with it."""
+
+    bench: Bench
 
     @initialize(
         delay_s=st.sampled_from([0.004, 0.02, 0.06]),
         jitter_s=st.sampled_from([0.0, 0.015]),
         loss_told_first=st.booleans(),
-        begun=st.booleans(),
+        into_s=st.sampled_from([8.0, 6.0, 4.0, 0.0, 14.0, 20.0]),
     )
-    def begin(self, delay_s: float, jitter_s: float, loss_told_first: bool, begun: bool) -> None:
+    def begin(self, delay_s: float, jitter_s: float, loss_told_first: bool, into_s: float) -> None:
         device = SimulatedDr05(payload_bytes=20 if jitter_s else 7)
         self.bench = Bench(PLAN, device, delay_s=delay_s, jitter_s=jitter_s, loss_told_first=loss_told_first)
         self.bench.run_until(lambda: self.bench.view.phase is Phase.READY)
-        if begun:
-            self.bench.intend(Intent.START)
-            self.bench.intend(Intent.CONFIRM)
-            self.bench.run(5.0)
+        self.bench.intend(Intent.START)
+        self.bench.intend(Intent.CONFIRM)
+        self.bench.run(into_s)
 
-    @rule(seconds=st.sampled_from([0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 7.0]))
+    @precondition(lambda self: self.bench.view.phase is not Phase.FINISHED)
+    @rule(seconds=st.sampled_from([0.5, 2.0, 4.0, 7.0, 1.0, 0.2, 0.05, 0.01]))
     def wait(self, seconds: float) -> None:
         self.bench.run(seconds)
 
-    @rule(
-        intent=st.sampled_from(
-            [Intent.START, Intent.PAUSE, Intent.RESUME, Intent.RESUME, Intent.MORE, Intent.LESS, Intent.SKIP]
-            + [Intent.CONFIRM]
-        )
-    )
-    def intend(self, intent: Intent) -> None:
-        self.bench.intend(intent)
+    @precondition(lambda self: self.bench.view.phase is not Phase.FINISHED)
+    @rule(intents=st.lists(st.sampled_from(INTENTS), min_size=1, max_size=4), apart_s=st.sampled_from([0.03, 0.0, 0.4]))
+    def want(self, intents: list[Intent], apart_s: float) -> None:
+        for intent in intents:
+            self.bench.intend(intent)
+            self.bench.run(apart_s)
 
-    @rule(times=st.integers(2, 4), up=st.booleans())
-    def hammer(self, times: int, up: bool) -> None:
-        for _ in range(times):
-            self.bench.intend(Intent.MORE if up else Intent.LESS)
-            self.bench.run(0.03)
+    @precondition(lambda self: self.bench.view.phase in (Phase.PAUSED, Phase.LINK_LOST))
+    @rule(seconds=st.sampled_from([6.0, 3.0, 0.3]))
+    def go_on(self, seconds: float) -> None:
+        self.bench.run_until(lambda: self.bench.view.phase is not Phase.LINK_LOST, limit_s=4.0)
+        self.bench.run(0.2)
+        self.bench.intend(Intent.RESUME)
+        self.bench.run(seconds)
 
-    @rule(sensation=st.sampled_from([Sensation.NOTHING, Sensation.TINGLING, Sensation.UNCOMFORTABLE]))
+    @precondition(lambda self: self.bench.view.output is not Output.OFF)
+    @rule(sensation=st.sampled_from([Sensation.TINGLING, Sensation.UNCOMFORTABLE, Sensation.NOTHING]))
     def feel(self, sensation: Sensation) -> None:
         self.bench.intend(Feels(sensation))
 
-    @rule(how=st.sampled_from([Intent.STOP, Intent.STOP, Feels(Sensation.PAIN)]), later_s=st.sampled_from([0.3, 0.6]))
-    def stop(self, how: Intent | Feels, later_s: float) -> None:
+    @precondition(lambda self: self.bench.view.phase is not Phase.FINISHED)
+    @rule(
+        how=st.sampled_from([Intent.STOP, Feels(Sensation.PAIN)]),
+        then=st.lists(st.sampled_from(INTENTS), max_size=3),
+        later_s=st.sampled_from([0.6, 0.3, 3.0]),
+    )
+    def stop(self, how: Intent | Feels, then: list[Intent], later_s: float) -> None:
         self.bench.intend(how)
+        for intent in then:
+            self.bench.intend(intent)
+            self.bench.run(0.02)
         self.bench.run(later_s)
+
+    @precondition(lambda self: self.bench.view.phase is Phase.FINISHED)
+    @rule(intents=st.lists(st.sampled_from(INTENTS), max_size=3), into_s=st.sampled_from([7.0, 5.0]))
+    def once_more(self, intents: list[Intent], into_s: float) -> None:
+        """A finished session stays finished, whatever is asked of it; then comes the next one."""
+        for intent in intents:
+            self.bench.intend(intent)
+        self.bench.run(1.0)
+        self.bench.check()
+        self.begin(delay_s=0.008, jitter_s=0.0, loss_told_first=True, into_s=into_s)
 
     @rule(nth=st.integers(1, 3), and_more=st.integers(0, 3))
     def lose_notifications(self, nth: int, and_more: int) -> None:
         for more in range(and_more + 1):
             self.bench.facing.drop_notification(nth + more)
-
-    @rule()
-    def fail_in_the_radio(self) -> None:
-        self.bench.facing.fail_operation()
 
     @precondition(lambda self: self.bench.facing.link_up and self.bench.facing._air)
     @rule(
@@ -389,13 +411,14 @@ class Faults(RuleBasedStateMachine):
         self.bench.return_after_s = return_after_s
         self.bench.cut(device_after_s, host_after_s)
 
-    @rule(low=st.booleans())
-    def water(self, low: bool) -> None:
-        self.bench.device.set_water_low(low, self.bench.now)
-
-    @rule(data=HOSTILE, in_s=st.sampled_from([0.0, 0.02, 0.3]))
-    def say_something_hostile(self, data: bytes, in_s: float) -> None:
-        self.bench.facing.inject(data, in_s=in_s)
+    @rule(what=st.one_of(HOSTILE, st.sampled_from(["radio fails", "water low", "water back"])), in_s=st.floats(0.0, 0.3))
+    def trouble(self, what: bytes | str, in_s: float) -> None:
+        if isinstance(what, bytes):
+            self.bench.facing.inject(what, in_s=in_s)
+        elif what == "radio fails":
+            self.bench.facing.fail_operation()
+        else:
+            self.bench.device.set_water_low(what == "water low", self.bench.now)
 
     @invariant()
     def output_keeps_every_promise(self) -> None:
