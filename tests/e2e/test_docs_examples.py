@@ -18,6 +18,11 @@ def _run(example: str, *, said_to_it: str = "") -> str:
 def test_face_to_face_the_forbidden_start_is_refused_and_the_trace_ends_at_zero() -> None:
     lines = _run("face_to_face.py").splitlines()
     assert lines[0].startswith("refused: set the lowest level, 5 %")
+    assert [line.split()[2] for line in lines[1:]] == ["5", "0"]
+
+
+def test_the_frames_of_a_recording_are_told_apart_by_their_sender_and_joined_across_notifications() -> None:
+    recorded = "0.1\t0x52\t55aa0500a633024059d2\n0.2\t0x1b\t55aa0700a63301\n0.3\t0x1b\t400201a7dd\n0.4\t0x1b\tff\n"
     printed = [" ".join(line.split()) for line in _run("frames_of_a_recording.py", said_to_it=recorded).splitlines()]
     assert printed == [
         "0.100 host 33 02 40 checksum high_first",
