@@ -134,13 +134,18 @@ def decode(data: bytes) -> Frame:
         raise ValueError(f"offset 2: length {data[2]} makes a frame of {data[2] + _AROUND} bytes, not {len(data)}")
     body, printed = data[2:-2], data[-2:]
     expected = crc(body)
+    order: ChecksumOrder | None = None
+    if int.from_bytes(printed, "big") == expected:
+        order = ChecksumOrder.HIGH_FIRST
+    elif int.from_bytes(printed, "little") == expected:
+        order = ChecksumOrder.LOW_FIRST
     return Frame(
         type=body[3],
         state=body[4],
         func=body[5],
         para=body[6:],
         device_id=int.from_bytes(body[1:3], "big"),
-        order=next((o for o in ChecksumOrder if expected.to_bytes(2, o.value) == printed), None),
+        order=order,
         raw=data,
     )
 

@@ -100,6 +100,7 @@ class Talk:
         while (deadline := self.protocol.deadline) is not None and deadline <= until:
             self.now = max(self.now, deadline)
             self.take(self.protocol.deadline_passed(self.now))
+            assert self.protocol.deadline != deadline, f"the deadline {deadline} s was met and does not move"
         self.now = until
 
     def look(self) -> tuple[list[Operation], list[Event]]:
