@@ -9,6 +9,7 @@ from rig.testing import ScriptedDevice, run, virtual_radio
 
 async def ask(name: str, question: bytes) -> bytes:
     device = await BleakScanner.find_device_by_name(name)
+    assert device is not None
     answer = asyncio.get_running_loop().create_future()
     async with BleakClient(device) as client:
         await client.start_notify("ffe1", lambda _, data: answer.set_result(bytes(data)))

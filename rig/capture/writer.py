@@ -55,6 +55,11 @@ class BtsnoopWriter:
         self.records = 0
         self._write(_HEADER)
 
+    @property
+    def closed(self) -> bool:
+        """True once :meth:`close` was called."""
+        return self._closed
+
     def record(self, packet_h4: bytes, direction: Direction, time_s: float) -> None:
         """Write one packet.
 

@@ -18,7 +18,7 @@ from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter
 from rig.radio.att import AttClient, hci_error_text
-from rig.radio.host import RadioHost
+from rig.radio.host import RadioHost, Recording, report_mistake
 
 Report = hci.HCI_LE_Advertising_Report_Event.Report | hci.HCI_LE_Extended_Advertising_Report_Event.Report
 
@@ -50,7 +50,7 @@ class Adapter:
         self._make_host = make_host
         self._address = address
         self._device: Device | None = None
-        self._writer: BtsnoopWriter | None = None
+        self._recording: Recording | None = None
         self._starting = asyncio.Lock()
         self._connecting = asyncio.Lock()
         self._scan_lock = asyncio.Lock()
@@ -61,11 +61,17 @@ class Adapter:
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def record(self, writer: BtsnoopWriter | None) -> None:
-        """Write the host's HCI traffic from now on (None: no more)."""
-        self._writer = writer
+    def record(self, writer: BtsnoopWriter | None, on_error: Callable[[OSError], None] | None = None) -> None:
+        """Write the host's HCI traffic from now on (None: no more).
+
+        Args:
+            writer: where to; its epoch is the date and time at which the loop's clock is zero.
+            on_error: called once when the file cannot be written any more, say for a full disk; the recording ends
+                then, and the radio goes on. Left out, it is an error in the log.
+        """
+        self._recording = Recording(writer, on_error) if writer is not None else None
         if self._device is not None:
-            self._host(self._device).writer = writer
+            self._host(self._device).recording = self._recording
 
     async def ready(self) -> Device:
         """Return the central, powered on.
@@ -76,7 +82,7 @@ class Adapter:
         async with self._starting:
             if self._device is None:
                 host = await self._make_host()
-                host.writer = self._writer
+                host.recording = self._recording
                 device = Device(config=_configuration(self._address), host=host)
                 device.keystore = MemoryKeyStore()
                 device.pairing_config_factory = just_works(public=False)
@@ -153,7 +159,10 @@ class Adapter:
 
     def _on_report(self, report: Report) -> None:
         for _, on_report in list(self._scanners.values()):
-            on_report(report)
+            try:
+                on_report(report)
+            except Exception as error:  # noqa: BLE001 - a program's mistake must not deafen the others; the loop reports it
+                report_mistake("a detection callback failed", error)
 
     # ---- links --------------------------------------------------------------------------------------------------
 
@@ -172,6 +181,7 @@ class Adapter:
             device = await self.ready()
             device.on(Device.EVENT_CONNECTION, attempt.succeeded)
             device.on(Device.EVENT_CONNECTION_FAILURE, attempt.failed)
+            device.on(Device.EVENT_FLUSH, attempt.given_up)
             await device.host.send_async_command(_create_connection(device, peer))
             attempt.under_way = True
             connection = await asyncio.shield(attempt.outcome)
@@ -209,6 +219,7 @@ class Adapter:
         if device is not None:
             device.remove_listener(Device.EVENT_CONNECTION, attempt.succeeded)
             device.remove_listener(Device.EVENT_CONNECTION_FAILURE, attempt.failed)
+            device.remove_listener(Device.EVENT_FLUSH, attempt.given_up)
         attempt.outcome.cancel()
         self._connecting.release()
 
@@ -280,7 +291,10 @@ class _Attempt:
         if not self.outcome.done():
             self.outcome.set_result(connection)
 
-    def failed(self, error: core.ConnectionError) -> None:
+    def given_up(self) -> None:
+        self.failed(TransportLostError("the radio was closed, or its controller has gone"))
+
+    def failed(self, error: Exception) -> None:
         if not self.outcome.done():
             self.outcome.set_exception(error)
             self.outcome.exception()  # taken note of, also when nobody waits any longer

@@ -13,6 +13,8 @@ from bumble import att, hci
 from bumble.device import Connection
 from bumble.gatt_client import Client
 
+from rig.radio.host import report_mistake
+
 _TRANSACTION_TIMEOUT_S = 30.0  # Vol 3 Part F 3.3.3
 
 
@@ -128,9 +130,7 @@ class AttClient(Client):
         try:
             listener(value)
         except Exception as error:  # noqa: BLE001 - a listener's mistake must not break the bearer; the loop reports it
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"a notification callback failed on handle 0x{handle:04x}", "exception": error}
-            )
+            report_mistake(f"a notification callback failed on handle 0x{handle:04x}", error)
 
     def on_disconnection(self, *args: object) -> None:
         """Fail everything that is under way or waits: the link is gone."""

@@ -6,6 +6,7 @@ Follows bleak's BlueZ backend wherever bleak leaves a choice. Refuses to know wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -60,9 +61,15 @@ class HciRadio:
         await radio.adapter.ready()
         return radio
 
-    def record(self, writer: BtsnoopWriter) -> None:
-        """Write the HCI traffic of the host from now on."""
-        self.adapter.record(writer)
+    def record(self, writer: BtsnoopWriter, on_error: Callable[[OSError], None] | None = None) -> None:
+        """Write the HCI traffic of the central's host from now on; before the first scan, from the reset on.
+
+        Args:
+            writer: where to; its epoch is the date and time at which the loop's clock is zero.
+            on_error: called once when the file cannot be written any more, say for a full disk; the recording ends
+                then, and the radio goes on. Left out, it is an error in the log.
+        """
+        self.adapter.record(writer, on_error)
 
     async def close(self) -> None:
         """End every link and close the transport. Safe to call twice."""

@@ -26,6 +26,7 @@ from bumble.gatt_client import CharacteristicProxy, DescriptorProxy, ServiceProx
 
 from rig.radio.adapter import Adapter, AdapterError
 from rig.radio.att import AttClient, LinkLostError
+from rig.radio.host import report_mistake
 from rig.radio.scanner import BumbleScanner
 
 _T = TypeVar("_T")
@@ -58,7 +59,10 @@ class BumbleClient(BaseBleakClient):
         self._peer: hci.Address | None = None
         self._name: str | None = None
         if isinstance(address_or_ble_device, BLEDevice):
-            self._peer = address_or_ble_device.details["address"]
+            # A device that another backend, or a test, has made is looked for by its address.
+            details = address_or_ble_device.details
+            peer = details.get("address") if isinstance(details, dict) else None
+            self._peer = peer if isinstance(peer, hci.Address) else None
             self._name = address_or_ble_device.name
         self._wanted_services = services
         self._connection: Connection | None = None
@@ -157,7 +161,10 @@ class BumbleClient(BaseBleakClient):
         self.services = None
         self._notifying.clear()
         if self._disconnected_callback is not None:
-            self._disconnected_callback()
+            try:
+                self._disconnected_callback()
+            except Exception as error:  # noqa: BLE001 - Bumble has tables to clear after this; the loop reports it
+                report_mistake("a disconnected callback failed", error)
 
     # ---- pairing ------------------------------------------------------------------------------------------------
 

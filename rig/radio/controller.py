@@ -94,6 +94,7 @@ class VirtualController(Controller):
         super().__init__(name, link=link, public_address=public_address)
         self.air = link
         self.rng = rng
+        self.closed = False
         self.le_legacy_advertiser: Advertiser = Advertiser(self)
         self._supervision: dict[hci.Address, asyncio.TimerHandle] = {}
         self._timing: dict[hci.Address, _LinkTiming] = {}
@@ -343,7 +344,10 @@ class VirtualController(Controller):
         del self.le_connections[connection.peer_address]
 
     def close(self) -> None:
-        """Fall silent for good and leave the air; peers lose their links by supervision."""
+        """Fall silent for good and leave the air; peers lose their links by supervision. Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
         self.hci_sink = None
         self.le_legacy_advertiser.stop()
         self.le_scan_enable = False

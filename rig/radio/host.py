@@ -6,7 +6,9 @@ Knows HCI. Refuses to know GATT and bleak. Places named are in Bumble 0.0.236.
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from bumble import hci
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from bumble.controller import Controller
     from bumble.transport.common import Transport
 
+_log = logging.getLogger(__name__)
 _ACL_PREFIX = struct.Struct("<BHH")
 _L2CAP_PREFIX = struct.Struct("<HH")
 _COMPLETED_PACKETS = bytes((hci.HCI_EVENT_PACKET, 0x13, 5, 1))  # of one connection
@@ -26,6 +29,27 @@ _COMPLETED_PACKETS = bytes((hci.HCI_EVENT_PACKET, 0x13, 5, 1))  # of one connect
 
 _GONE = "the Bluetooth controller has gone"
 _Answer = hci.HCI_Command_Complete_Event[Any] | hci.HCI_Command_Status_Event
+
+
+class Recording:
+    """A capture that ends by itself, and never the session, when its file can no longer be written or is closed."""
+
+    def __init__(self, writer: BtsnoopWriter, on_error: Callable[[OSError], None] | None = None) -> None:
+        self._writer: BtsnoopWriter | None = writer
+        self._on_error = on_error
+
+    def take(self, packet: bytes, direction: Direction) -> None:
+        """Record one packet, if the recording still goes on."""
+        if self._writer is None or self._writer.closed:
+            return
+        try:
+            self._writer.record(packet, direction, asyncio.get_running_loop().time())
+        except OSError as error:
+            self._writer = None
+            if self._on_error is not None:
+                self._on_error(error)
+            else:
+                _log.error("the recording has ended: %s", error)
 
 
 class RadioHost(Host):
@@ -38,7 +62,7 @@ class RadioHost(Host):
 
     def __init__(self) -> None:
         super().__init__()
-        self.writer: BtsnoopWriter | None = None
+        self.recording: Recording | None = None
         self._transport: Transport | None = None
         self._commands: set[asyncio.Task[_Answer]] = set()
 
@@ -77,8 +101,8 @@ class RadioHost(Host):
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send one packet to the controller."""
         data = bytes(packet)
-        if self.writer is not None:
-            self.writer.record(data, Direction.SENT, asyncio.get_running_loop().time())
+        if self.recording is not None:
+            self.recording.take(data, Direction.SENT)
         if self.hci_sink is not None:
             self.hci_sink.on_packet(data)
 
@@ -149,8 +173,8 @@ class RadioHost(Host):
             task.cancel()
 
     def _record_received(self, packet: bytes) -> None:
-        if self.writer is not None:
-            self.writer.record(packet, Direction.RECEIVED, asyncio.get_running_loop().time())
+        if self.recording is not None:
+            self.recording.take(packet, Direction.RECEIVED)
 
     def _on_acl(self, packet: bytes) -> None:
         _, header, _ = _ACL_PREFIX.unpack_from(packet)
@@ -163,6 +187,11 @@ class RadioHost(Host):
                 self.on_l2cap_pdu(connection, cid, packet[9:])
                 return
         connection.on_hci_acl_data_packet(hci.HCI_AclDataPacket.from_bytes(packet))
+
+
+def report_mistake(message: str, error: Exception) -> None:
+    """Hand an exception that a program's callback raised to the loop, and go on."""
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
 async def close_transport(transport: Transport) -> None:

@@ -239,6 +239,8 @@ class VirtualRadio:
             rssi: how loud it is heard, in dBm.
         """
         own = _parse_address(address) if address is not None else self._new_address()
+        self.peripherals = [peripheral for peripheral in self.peripherals if peripheral.is_on]
+        self._controllers = [controller for controller in self._controllers if not controller.closed]
         if any(own == peripheral.bumble_address for peripheral in self.peripherals):
             raise ValueError(f"there is a device with the address {own.to_string(with_type_qualifier=False)} already")
         public = own if own.is_public else hci.Address.ANY
@@ -250,9 +252,15 @@ class VirtualRadio:
         await peripheral.start()
         return peripheral
 
-    def record(self, writer: BtsnoopWriter) -> None:
-        """Write the HCI traffic of the central's host from now on; before the first scan, from the reset on."""
-        self.adapter.record(writer)
+    def record(self, writer: BtsnoopWriter, on_error: Callable[[OSError], None] | None = None) -> None:
+        """Write the HCI traffic of the central's host from now on; before the first scan, from the reset on.
+
+        Args:
+            writer: where to; its epoch is the date and time at which the loop's clock is zero.
+            on_error: called once when the file cannot be written any more, say for a full disk; the recording ends
+                then, and the radio goes on. Left out, it is an error in the log.
+        """
+        self.adapter.record(writer, on_error)
 
     async def close(self) -> None:
         """Disconnect everything and switch everything off. Safe to call twice."""

@@ -20,7 +20,7 @@ from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
 from rig.radio.details import details_of
-from rig.radio.host import RadioHost
+from rig.radio.host import RadioHost, report_mistake
 from rig.radio.server import DeviceServer
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class Peripheral:
     def bumble_address(self) -> hci.Address:
         """The address with its type."""
         return self._own
+
+    @property
+    def is_on(self) -> bool:
+        """True from :meth:`start` to :meth:`close`."""
+        return self._on_air
 
     @property
     def is_connected(self) -> bool:
@@ -165,6 +170,8 @@ class Peripheral:
             self._timer = None
         await self._bumble.power_off()
         await self._host.close()
+        if self._air is not None:
+            self._air[1].close()
 
     def attach_air(self, air: Air, controller: VirtualController) -> None:
         """Say which in-process air this is on, so that it can vanish."""
@@ -179,7 +186,10 @@ class Peripheral:
 
     def _on_disconnection(self, _reason: int) -> None:
         self._connection = None
-        self._perform(self.device.disconnected(self._now()))
+        try:
+            self._perform(self.device.disconnected(self._now()))
+        except Exception as error:  # noqa: BLE001 - Bumble has tables to clear after this; the loop reports it
+            report_mistake("a simulated device failed when its link ended", error)
         if self._on_air:
             self._spawn(self._advertise_again())
 

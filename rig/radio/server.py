@@ -219,6 +219,16 @@ class DeviceServer(Server):
 
     def on_gatt_pdu(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
         """Answer a request; those for the device's own values at once, the rest as Bumble does."""
+        try:
+            self._answer(bearer, att_pdu)
+        except Exception:
+            # The simulated device has a defect: the loop reports it, and the central is not left without an answer.
+            if isinstance(bearer, Connection) and isinstance(att_pdu, att.ATT_Read_Request | att.ATT_Write_Request):
+                code = att.ATT_UNLIKELY_ERROR_ERROR
+                self._refuse(bearer, att_pdu.op_code, att_pdu.attribute_handle, code)
+            raise
+
+    def _answer(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
         if not isinstance(bearer, Connection):
             super().on_gatt_pdu(bearer, att_pdu)
         elif isinstance(att_pdu, att.ATT_Write_Command) and att_pdu.attribute_handle in self._values:

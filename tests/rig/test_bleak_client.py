@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.device import BLEDevice
 from bleak.exc import (
     BleakCharacteristicNotFoundError,
     BleakDeviceNotFoundError,
@@ -631,5 +632,16 @@ def test_a_device_without_anything_to_subscribe_to_connects_too() -> None:
                 [characteristic] = service.characteristics
                 assert characteristic.descriptors == []
                 assert await client.read_gatt_char(characteristic) == b"plain"
+
+    run(main())
+
+
+def test_a_ble_device_that_was_made_by_hand_is_looked_for_by_its_address() -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            peripheral = await radio.add_device(echo_device())
+            by_hand = BLEDevice(peripheral.address, "Echo", None)
+            async with BleakClient(by_hand, backend=radio.client_backend) as client:
+                assert await client.read_gatt_char(ECHO) == b"hello"
 
     run(main())

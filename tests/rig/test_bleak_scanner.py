@@ -229,3 +229,23 @@ def test_no_timer_runs_while_nobody_listens() -> None:
             assert timers == 1  # the sleep's own
 
     run(main())
+
+
+def test_a_detection_callback_that_fails_deafens_nobody_else() -> None:
+    def failing(_device: BLEDevice, _advertisement: AdvertisementData) -> None:
+        raise ValueError("a mistake of the program's")
+
+    async def main() -> None:
+        reported: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(str(context["exception"])))
+        async with VirtualRadio() as radio:
+            await radio.add_device(echo_device())
+            async with (
+                BleakScanner(failing, backend=radio.scanner_backend),
+                BleakScanner(backend=radio.scanner_backend) as other,
+            ):
+                await asyncio.sleep(0.1)
+                assert [device.name for device in other.discovered_devices] == ["Echo"]
+            assert set(reported) == {"a mistake of the program's"}
+
+    run(main())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import shutil
 import struct
 import subprocess
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,3 +145,64 @@ def test_wireshark_sees_every_operation_with_its_uuid(tmp_path: Path) -> None:
     assert any(row[0] == "0x11" for row in seen), "service discovery is in the file"
     assert "Malformed" not in ask("-V")
     assert ask("-Y", "_ws.malformed || _ws.expert.severity == error", "-T", "fields", "-e", "frame.number") == ""
+
+
+class FullDisk(io.BytesIO):
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_full_disk_ends_the_recording_and_nothing_else() -> None:
+    """A session, and above all a stop, goes on without its recording."""
+
+    async def main() -> None:
+        errors: list[OSError] = []
+        file = FullDisk(2000)
+        async with VirtualRadio() as radio:
+            radio.record(BtsnoopWriter(file, EPOCH), on_error=errors.append)
+            device = echo_device()
+            await radio.add_device(device)
+            async with await client_for(radio) as client:
+                await client.write_gatt_char(ECHO, b"x", response=True)
+            assert [seen.data for seen in device.writes] == [b"x"]
+        assert [error.errno for error in errors] == [errno.ENOSPC]
+        assert records(file.getvalue())  # whole records, as far as it goes
+
+    run(main())
+
+
+def test_a_full_disk_that_nobody_asked_about_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            radio.record(BtsnoopWriter(FullDisk(500), EPOCH))
+            await radio.add_device(echo_device())
+            async with await client_for(radio):
+                pass
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the recording has ended: [Errno 28] No space left on device"
+    ]
+
+
+def test_a_writer_closed_in_the_middle_of_a_session_ends_the_recording() -> None:
+    async def main() -> None:
+        writer = BtsnoopWriter(io.BytesIO(), EPOCH)
+        async with VirtualRadio() as radio:
+            radio.record(writer)
+            await radio.add_device(echo_device())
+            async with await client_for(radio) as client:
+                before = writer.records
+                writer.close()
+                assert await client.read_gatt_char(METER) == b"\x2a"
+        assert writer.records == before > 0
+
+    run(main())

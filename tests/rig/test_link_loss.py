@@ -346,3 +346,41 @@ def test_closing_the_radio_ends_every_link() -> None:
         await radio.close()
 
     run(main())
+
+
+def test_a_callback_that_fails_reaches_the_loop_and_the_radio_goes_on() -> None:
+    def failing(_client: BleakClient) -> None:
+        raise ValueError("a mistake of the program's")
+
+    async def main() -> None:
+        reported: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(str(context["exception"])))
+        device = echo_device()
+        async with VirtualRadio() as radio:
+            await radio.add_device(device)
+            client = await client_for(radio, disconnected_callback=failing)
+            for _ in range(3):
+                await client.connect()
+                device.hang_up()
+                await asyncio.sleep(1)
+                assert not client.is_connected
+            assert reported == ["a mistake of the program's"] * 3
+            assert len((await radio.adapter.ready()).host.connections) == 0
+
+    run(main())
+
+
+def test_closing_the_radio_fails_a_connect_that_waits() -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            peripheral = await radio.add_device(echo_device())
+            client = await client_for(radio)
+            peripheral.vanish()
+            attempt = asyncio.ensure_future(client.connect())
+            await asyncio.sleep(1)
+            begun = now()
+        with pytest.raises(BleakError, match="the radio was closed"):
+            await attempt
+        assert now() == begun
+
+    run(main())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bleak import BleakClient
-from bleak.exc import BleakError
+from bleak.exc import BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
 
 from protocols.gatt import Characteristic, Property, Service, uuid
 from rig.clock import run
@@ -233,5 +233,50 @@ def test_a_client_of_the_same_device_may_come_and_go_while_deadlines_run() -> No
                 await client.start_notify(UART, lambda _, data: heard.append(bytes(data)))
                 await asyncio.sleep(3)
                 assert heard == [b"welcome", b"tick", b"tick"]
+
+    run(main())
+
+
+def test_a_device_with_a_defect_answers_unlikely_error_and_the_defect_reaches_the_loop() -> None:
+    """Core Specification Vol 3 Part F 3.4.1.1: 0x0E."""
+
+    class Defective(Diary):
+        def read(self, characteristic: str, now: float) -> bytes:
+            raise ZeroDivisionError("a defect")
+
+        def written(self, characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
+            raise ZeroDivisionError("a defect")
+
+        def disconnected(self, now: float) -> tuple[DeviceAction, ...]:
+            raise ZeroDivisionError("a defect")
+
+    async def main() -> None:
+        reported: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(str(context["exception"])))
+        async with VirtualRadio() as radio:
+            await radio.add_device(Defective())
+            async with await client_for(radio, "Diary") as client:
+                for operation in (client.read_gatt_char(UART), client.write_gatt_char(UART, b"x", response=True)):
+                    with pytest.raises(BleakGATTProtocolError) as failed:
+                        await operation
+                    assert failed.value.code == BleakGATTProtocolErrorCode.UNLIKELY_ERROR
+            await asyncio.sleep(1)
+            assert reported == ["a defect"] * 3
+            async with await client_for(radio, "Diary") as client:
+                assert client.is_connected
+
+    run(main())
+
+
+def test_an_address_is_free_again_once_its_device_is_off() -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            first = await radio.add_device(echo_device("First"), address="C0:FF:EE:00:00:01")
+            await first.close()
+            await first.close()
+            await radio.add_device(echo_device("Second"), address="C0:FF:EE:00:00:01")
+            async with await client_for(radio, "Second") as client:
+                assert client.address == "C0:FF:EE:00:00:01"
+            assert len(radio.peripherals) == 1
 
     run(main())

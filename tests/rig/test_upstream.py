@@ -48,7 +48,7 @@ def controller(
     made = Controller("upstream", link=link, public_address=public)
     made.random_address = address
     sink = Sink()
-    made.host = sink  # type: ignore[assignment]
+    made.host = sink
     return made, sink
 
 
