@@ -271,6 +271,9 @@ def test_subscriptions_do_not_outlive_their_link() -> None:
                 await asyncio.sleep(1)
                 assert heard == []
                 assert not device.is_subscribed(ECHO)
+                echo = client.services.get_characteristic(ECHO)
+                assert echo is not None
+                assert await client.read_gatt_descriptor(echo.descriptors[0]) == b"\x00\x00"
 
     run(main())
 
