@@ -215,15 +215,18 @@ class _Run:
         self._routine = routine
         self._today = today
         self._terminal = terminal
-        self._lines = Lines(sys.stdout, flush=options.speed == 1.0)
+        self._lines = Lines(sys.stdout, flush=options.speed != math.inf)
         self._plain = options.style == "plain"
-        # Somebody sits there, in real time, and did not say beforehand that everything may go by itself.
-        self._attended = terminal.present and options.speed == 1.0
+        # Virtual time is over before anybody could press a key.
+        self._attended = terminal.present and options.speed != math.inf
         # A demo that nobody watches answers for the face that is not there either.
         self._simulated_skin = options.demo is not None and not self._attended
         self._session: GuidedSession | None = None
         self._link_trouble = False
+        self._confirms_itself = options.yes or not self._attended
+        self._confirmed: int | None = None
         self._nobody_here = False
+        self._unread = False
 
     async def main(self) -> int:
         """Find, connect, guide; return the exit code."""
@@ -324,11 +327,13 @@ class _Run:
 
     def _changed(self, view: View) -> None:
         """Do what the person agreed to beforehand; end what nobody is here to go on with."""
-        if self._lines.gone:
+        if self._lines.gone and not self._unread:
+            self._unread = True  # once: every stop is shown, and would be answered by another one
             self._soon(Intent.STOP)
         elif view.phase is Phase.READY:
             self._soon(Intent.START)
-        elif view.waits_for_confirm and (self._options.yes or not self._attended):
+        elif view.waits_for_confirm and view.step_index != self._confirmed and self._confirms_itself:
+            self._confirmed = view.step_index  # once a step: a second one would end the step after it
             self._soon(Intent.CONFIRM)
         elif view.can_resume and not self._attended and not self._nobody_here:
             # H5: nothing goes on by itself, and there is nobody to say so.
