@@ -23,8 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        code = _run(tokens, debug=debug)
-        sys.stdout.flush()
+        return _flushed(_run(tokens, debug=debug))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
@@ -34,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: a person gets one line and a way to report it
         fault = f"{type(error).__name__}: {error}".rstrip(": ")
         return _tell(words.UNEXPECTED.format(fault=" ".join(fault.split())), Exit.FAULT, debug=debug)
-    return code
 
 
 def _run(tokens: list[str], *, debug: bool) -> int:
@@ -66,6 +64,16 @@ def _tell(message: str, code: Exit, *, debug: bool) -> int:
 
         traceback.print_exc()
     sys.stderr.write(f"companion: {message}\n")
+    return code
+
+
+def _flushed(code: int) -> int:
+    """Write out what is left to write. How a session ended says more than that nobody read on."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        gone = _reader_gone()
+        return code or gone
     return code
 
 

@@ -296,18 +296,31 @@ def test_a_database_of_a_newer_version_is_one_line(folder: Path) -> None:
     one_line(companion("history"), Exit.FAULT, str(folder), "version 7", "update the app")
 
 
-def test_a_reader_that_leaves_early_is_no_fault(folder: Path) -> None:
-    with Store.open(folder, Calendar.fixed(NOW)) as store:
-        for _ in range(3):
-            store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=False).close()
+def without_a_reader(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Standard output fails from the first write on, as it does for the second line behind `head -1`."""
     reader, writer = os.pipe()
-    os.close(reader)  # every write fails from now on, as it does for the second line behind `head -1`
+    os.close(reader)
     try:
-        done = companion("history", capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+        return companion(*arguments, capture_output=False, stdout=writer, stderr=subprocess.PIPE, timeout=120)
     finally:
         os.close(writer)
-    assert done.stderr == ""
-    assert done.returncode == Exit.READER_GONE
+
+
+def test_a_reader_that_leaves_early_is_no_fault(folder: Path) -> None:
+    keep_two_sessions(folder)
+    for arguments in (["history"], ["history", "--json"], ["routines"], ["--help"]):
+        done = without_a_reader(*arguments)
+        assert (done.returncode, done.stderr) == (Exit.READER_GONE, ""), arguments
+
+
+def test_h3_a_session_that_nobody_reads_stops(folder: Path) -> None:
+    """H3: `companion run … | head -1` does not go on treating behind a closed pipe."""
+    done = without_a_reader("run", "full-face", "--demo", "--speed", "max", "--json", "--yes")
+    assert (done.returncode, done.stderr) == (Exit.STOPPED_EARLY, "")
+    with Store.open(folder / "demo", Calendar.fixed(NOW)) as store:
+        (record,) = store.sessions()
+    assert record.summary is not None
+    assert record.summary.reason is Reason.STOPPED
 
 
 def test_an_interrupt_is_quiet() -> None:
