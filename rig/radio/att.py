@@ -6,15 +6,19 @@ Knows ATT (Core Specification Vol 3 Part F). Refuses to know bleak.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import deque
 from collections.abc import Callable
 
 from bumble import att, hci
 from bumble.device import Connection
-from bumble.gatt_client import Client
+from bumble.gatt_client import AttributeProxy, Client
 
-from rig.radio.host import report_mistake
+from rig.radio.host import RadioHost, report_mistake
 
+_HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
+_WRITE_REQUEST, _WRITE_RESPONSE, _NOTIFICATION, _WRITE_COMMAND = 0x12, 0x13, 0x1B, 0x52
+_WRITE_ACCEPTED = att.ATT_Write_Response()
 _TRANSACTION_TIMEOUT_S = 30.0  # Vol 3 Part F 3.3.3
 
 
@@ -41,13 +45,16 @@ class AttClient(Client):
         super().__init__(connection)
         self._connection = connection
         self._give_up = give_up
-        self._waiting: deque[tuple[att.ATT_PDU, asyncio.Future[att.ATT_PDU]]] = deque()
-        self._current: tuple[att.ATT_PDU, asyncio.Future[att.ATT_PDU]] | None = None
+        self._waiting: deque[tuple[bytes, asyncio.Future[att.ATT_PDU]]] = deque()
+        self._current: tuple[bytes, asyncio.Future[att.ATT_PDU]] | None = None
         self._current_since = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self.lost: str | None = None  # why the link ended, once it has
         self.listeners: dict[int, Callable[[bytes], None]] = {}  # by value handle
         self.values: dict[int, bytes] = {}  # last value read or notified, by handle
+        host = connection.device.host
+        self._takers = host.att_takers if isinstance(host, RadioHost) else {}
+        self._takers[connection.handle] = self._take
 
     # ---- requests -----------------------------------------------------------------------------------------------
 
@@ -57,9 +64,28 @@ class AttClient(Client):
         Raises:
             LinkLostError: the link is, or goes, down.
         """
-        return await self.request(request)
+        return await self.request(bytes(request))
 
-    def request(self, request: att.ATT_PDU) -> asyncio.Future[att.ATT_PDU]:
+    async def write_value(
+        self, attribute: int | AttributeProxy[bytes], value: bytes, with_response: bool = False
+    ) -> None:
+        """Write a value: as a command, as a request, or where it does not fit into one, by prepared writes.
+
+        Raises:
+            ATT_Error: the device refused.
+            LinkLostError: the link is, or goes, down.
+        """
+        handle = attribute if isinstance(attribute, int) else attribute.handle
+        if not with_response:
+            self.command(_HANDLE_PDU.pack(_WRITE_COMMAND, handle) + value)
+        elif len(value) > self.mtu - 3:
+            await self.write_long_value(handle, value)
+        else:
+            response = await self.request(_HANDLE_PDU.pack(_WRITE_REQUEST, handle) + value)
+            if isinstance(response, att.ATT_Error_Response):
+                raise att.ATT_Error(error_code=response.error_code, att_handle=handle)
+
+    def request(self, request: bytes) -> asyncio.Future[att.ATT_PDU]:
         """Send a request now, or as soon as those before it are answered; the future gives the response."""
         future: asyncio.Future[att.ATT_PDU] = asyncio.get_running_loop().create_future()
         if self.lost is not None:
@@ -76,9 +102,17 @@ class AttClient(Client):
         Raises:
             LinkLostError: the link is down.
         """
+        self.command(bytes(command))
+
+    def command(self, command: bytes) -> None:
+        """Send what has no response, now.
+
+        Raises:
+            LinkLostError: the link is down.
+        """
         if self.lost is not None:
             raise LinkLostError(self.lost)
-        self.send_gatt_pdu(bytes(command))
+        self.send_gatt_pdu(command)
 
     def _send_next(self) -> None:
         while self._waiting:
@@ -90,7 +124,7 @@ class AttClient(Client):
             self._current_since = loop.time()
             if self._watchdog is None:
                 self._watchdog = loop.call_at(self._current_since + _TRANSACTION_TIMEOUT_S, self._on_watchdog)
-            self.send_gatt_pdu(bytes(request))
+            self.send_gatt_pdu(request)
             return
 
     def _on_watchdog(self) -> None:
@@ -103,10 +137,21 @@ class AttClient(Client):
         if loop.time() < due:
             self._watchdog = loop.call_at(due, self._on_watchdog)
             return
-        self._fail(f"{self._current[0].name} was not answered within {_TRANSACTION_TIMEOUT_S:.0f} s")
+        self._fail(f"{att.Opcode(self._current[0][0]).name} was not answered within {_TRANSACTION_TIMEOUT_S:.0f} s")
         self._give_up()
 
     # ---- what comes in ------------------------------------------------------------------------------------------
+
+    def _take(self, pdu: bytes) -> bool:
+        """Take what comes in most, the short way: notifications, and that a write was accepted."""
+        opcode = pdu[0]
+        if opcode == _NOTIFICATION and len(pdu) >= _HANDLE_PDU.size:
+            self._deliver(_HANDLE_PDU.unpack_from(pdu)[1], pdu[_HANDLE_PDU.size :])
+            return True
+        if opcode == _WRITE_RESPONSE and self._current is not None and self._current[0][0] == _WRITE_REQUEST:
+            self._answered(_WRITE_ACCEPTED)
+            return True
+        return False
 
     def on_gatt_pdu(self, att_pdu: att.ATT_PDU) -> None:
         """Take a response, a notification or an indication."""
@@ -116,10 +161,14 @@ class AttClient(Client):
             self._deliver(att_pdu.attribute_handle, att_pdu.attribute_value)
             self.send_confirmation(att.ATT_Handle_Value_Confirmation())
         elif self._current is not None and _answers(att_pdu, self._current[0]):
+            self._answered(att_pdu)
+
+    def _answered(self, response: att.ATT_PDU) -> None:
+        if self._current is not None:
             _, future = self._current
             self._current = None
             if not future.done():
-                future.set_result(att_pdu)
+                future.set_result(response)
             self._send_next()
 
     def _deliver(self, handle: int, value: bytes) -> None:
@@ -143,6 +192,8 @@ class AttClient(Client):
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
+        if self._takers.get(self._connection.handle) == self._take:
+            del self._takers[self._connection.handle]
         pending = [self._current] if self._current is not None else []
         pending += self._waiting
         self._current = None
@@ -153,10 +204,10 @@ class AttClient(Client):
                 future.set_exception(LinkLostError(self.lost))
 
 
-def _answers(response: att.ATT_PDU, request: att.ATT_PDU) -> bool:
+def _answers(response: att.ATT_PDU, request: bytes) -> bool:
     if isinstance(response, att.ATT_Error_Response):
-        return response.request_opcode_in_error == request.op_code
-    return response.op_code == request.op_code + 1  # every response's opcode follows its request's (Vol 3 F 3.4.8)
+        return response.request_opcode_in_error == request[0]
+    return response.op_code == request[0] + 1  # every response's opcode follows its request's (Vol 3 F 3.4.8)
 
 
 def _disconnection_text(reason: int | None) -> str:

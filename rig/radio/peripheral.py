@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from bumble import hci
@@ -181,10 +182,13 @@ class Peripheral:
 
     def _on_connection(self, connection: Connection) -> None:
         self._connection = connection
+        self._host.att_takers[connection.handle] = partial(self._server.take, connection)
         connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
         self._perform(self.device.connected(self._now()))
 
     def _on_disconnection(self, _reason: int) -> None:
+        if self._connection is not None:
+            self._host.att_takers.pop(self._connection.handle, None)
         self._connection = None
         try:
             self._perform(self.device.disconnected(self._now()))

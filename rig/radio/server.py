@@ -6,6 +6,7 @@ Knows ATT requests and subscriptions. Refuses to know radios, advertising and wh
 from __future__ import annotations
 
 import logging
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,9 @@ _PROPERTIES = {
     Property.INDICATE: gatt.Characteristic.Properties.INDICATE,
 }
 _MAX_VALUE = 512  # Vol 3 Part F 3.2.9
-_READ, _WRITE, _WRITE_COMMAND = 0x0A, 0x12, 0x52
+_READ, _WRITE, _NOTIFICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x52
+_WRITE_RESPONSE = b"\x13"
+_HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
 
 
 class _RefusalError(Exception):
@@ -200,8 +203,7 @@ class DeviceServer(Server):
             _log.warning("%d bytes of %s cut off: the MTU leaves room for %d", len(data) - room, uuid, room)
             data = data[:room]
         if bits & 1:
-            pdu = att.ATT_Handle_Value_Notification(attribute_handle=handle, attribute_value=data)
-            self.send_gatt_pdu(connection, bytes(pdu))
+            self.send_gatt_pdu(connection, _HANDLE_PDU.pack(_NOTIFICATION, handle) + data)
         else:
             link.indications.append((handle, data))
             self._indicate_next(connection, link)
@@ -219,16 +221,6 @@ class DeviceServer(Server):
 
     def on_gatt_pdu(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
         """Answer a request; those for the device's own values at once, the rest as Bumble does."""
-        try:
-            self._answer(bearer, att_pdu)
-        except Exception:
-            # The simulated device has a defect: the loop reports it, and the central is not left without an answer.
-            if isinstance(bearer, Connection) and isinstance(att_pdu, att.ATT_Read_Request | att.ATT_Write_Request):
-                code = att.ATT_UNLIKELY_ERROR_ERROR
-                self._refuse(bearer, att_pdu.op_code, att_pdu.attribute_handle, code)
-            raise
-
-    def _answer(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
         if not isinstance(bearer, Connection):
             super().on_gatt_pdu(bearer, att_pdu)
         elif isinstance(att_pdu, att.ATT_Write_Command) and att_pdu.attribute_handle in self._values:
@@ -244,11 +236,24 @@ class DeviceServer(Server):
         else:
             super().on_gatt_pdu(bearer, att_pdu)
 
+    def take(self, connection: Connection, pdu: bytes) -> bool:
+        """Take what comes in most, the short way: writes of the device's own values."""
+        if pdu[0] not in (_WRITE, _WRITE_COMMAND) or len(pdu) < _HANDLE_PDU.size:
+            return False
+        opcode, handle = _HANDLE_PDU.unpack_from(pdu)
+        if handle not in self._values:
+            return False
+        self._write(connection, handle, pdu[_HANDLE_PDU.size :], opcode)
+        return True
+
     def _read(self, connection: Connection, handle: int) -> None:
         try:
             value = self._value_of(connection, handle)
         except _RefusalError as refusal:
             self._refuse(connection, _READ, handle, refusal.code)
+        except Exception:
+            self._refuse(connection, _READ, handle, att.ATT_UNLIKELY_ERROR_ERROR)
+            raise  # a defect of the simulated device: the loop reports it
         else:
             room = connection.att_mtu - 1
             self.send_response(connection, att.ATT_Read_Response(attribute_value=value[:room]))
@@ -272,9 +277,13 @@ class DeviceServer(Server):
         except _RefusalError as refusal:
             if opcode == _WRITE:
                 self._refuse(connection, opcode, handle, refusal.code)
+        except Exception:
+            if opcode == _WRITE:
+                self._refuse(connection, opcode, handle, att.ATT_UNLIKELY_ERROR_ERROR)
+            raise  # a defect of the simulated device: the loop reports it
         else:
             if opcode == _WRITE:
-                self.send_response(connection, att.ATT_Write_Response())
+                self.send_gatt_pdu(connection, _WRITE_RESPONSE)
         self._perform(actions)
 
     def _take(self, connection: Connection, handle: int, data: bytes, opcode: int) -> Sequence[DeviceAction]:
