@@ -208,6 +208,21 @@ def test_an_echo_must_fit_in_type_function_and_para() -> None:
     assert talk.look() == ([], [Acknowledged(SetCoolingTarget(10), 0.0)])
 
 
+def test_the_echo_of_an_older_request_does_not_acknowledge_a_newer_one_past_another_value() -> None:
+    talk = Talk.ready()
+    for celsius in (10, 12):  # each is given up: nothing was answered in three tries
+        talk.asks(SetCoolingTarget(celsius))
+        talk.waits(3 * REPLY_S)
+    ten, twelve = (encode(0x32, ACCEPTED, 0x0C, bytes((celsius,))) for celsius in (10, 12))
+    talk.asks(SetCoolingTarget(10))
+    talk.look()
+    talk.hears(ten)  # of the older one, with a 12 after it
+    assert talk.look() == ([], [])
+    talk.hears(twelve)
+    talk.hears(ten)
+    assert [type(event) for event in talk.events] == [Acknowledged]
+
+
 def test_a_refused_checksum_is_resent_once_in_place_and_then_rejected() -> None:
     talk = Talk.ready()
     talk.asks(SetCoolingTarget(10))

@@ -56,6 +56,9 @@ def test_a_stop_is_written_at_once_in_front_and_instead_of_everything_queued() -
     talk.hears(reply(TOTAL_STOP))
     talk.waits(5.0)
     assert talk.look() == ([], [Acknowledged(TotalStop(), 0.0)])
+    talk.asks(SetIntensity(5))
+    talk.hears(reply(energy(5)))
+    assert talk.look()[0] == [energy(5)]  # and nothing that had been queued before the stop
 
 
 def test_a_start_that_has_left_the_radio_needs_one_stop_and_its_late_echo_changes_nothing() -> None:

@@ -43,8 +43,10 @@ class Races(RuleBasedStateMachine):
     def obey(self, write: Write) -> None:
         level = write.data[2]
         if level > self.level:
-            assert level - self.level == 1, f"a jump from {self.level} to {level}"
-            assert self.level == 0 or self.now - self.rose_at >= 1.0 - 1e-9, "faster than the ramp"
+            # A level that a stop has overtaken is a level of before the stop, with the second stop right behind it.
+            if not any(write.data[2] == 0 for write in self.radio):
+                assert level - self.level == 1, f"a jump from {self.level} to {level}"
+                assert self.level == 0 or self.now - self.rose_at >= 1.0 - 1e-9, "faster than the ramp"
             self.rose_at = self.now
         self.level = level
 
@@ -68,6 +70,13 @@ class Races(RuleBasedStateMachine):
             assert not isinstance(command, TotalStop | StopOutput)
             return
         self.take(reaction)
+
+    @precondition(lambda self: not self.protocol.output_possible)
+    @rule()
+    def ask_for_a_start(self) -> None:
+        """Random commands alone seldom get as far as an output."""
+        self.ask(SetIntensity(10))
+        self.ask(StartOutput())
 
     @rule(wait=st.sampled_from([0.01, 0.3, 1.0, 2.0]))
     def wait(self, wait: float) -> None:
@@ -123,4 +132,4 @@ class Races(RuleBasedStateMachine):
 
 
 RacesTest = Races.TestCase
-RacesTest.settings = settings(max_examples=200, stateful_step_count=30)
+RacesTest.settings = settings(max_examples=150, stateful_step_count=30)
