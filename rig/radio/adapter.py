@@ -18,7 +18,7 @@ from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter
 from rig.radio.att import AttClient, hci_error_text
-from rig.radio.host import RadioHost, Recording, report_mistake
+from rig.radio.host import RESET_TIMEOUT_S, RadioHost, Recording, report_mistake
 
 Report = hci.HCI_LE_Advertising_Report_Event.Report | hci.HCI_LE_Extended_Advertising_Report_Event.Report
 
@@ -28,7 +28,6 @@ _CONNECTION_INTERVAL_MAX = 40
 _SUPERVISION_TIMEOUT = 42  # of 10 ms
 _SCAN_INTERVAL = _SCAN_WINDOW = 96  # of 0.625 ms: listen all the time
 _ABANDON_TIMEOUT_S = 2.0
-_RESET_TIMEOUT_S = 10.0  # a driver may have firmware to load first
 _DISCONNECT_TIMEOUT_S = 10.0  # bleak's BlueZ backend waits so long
 
 
@@ -93,7 +92,7 @@ class Adapter:
                 host.remove_listener("advertising_report", device.on_advertising_report)
                 host.on("advertising_report", self._on_report)
                 try:
-                    async with asyncio.timeout(_RESET_TIMEOUT_S):
+                    async with asyncio.timeout(RESET_TIMEOUT_S):
                         await device.power_on()
                 except BaseException as error:
                     await host.close()

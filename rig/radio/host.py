@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bumble.controller import Controller
     from bumble.transport.common import Transport
 
+RESET_TIMEOUT_S = 10.0  # for a controller to answer; a driver may have firmware to load first
+
 _log = logging.getLogger(__name__)
 _ACL_PREFIX = struct.Struct("<BHH")
 _L2CAP_PREFIX = struct.Struct("<HH")

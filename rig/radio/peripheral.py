@@ -21,7 +21,7 @@ from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
 from rig.radio.details import details_of
-from rig.radio.host import RadioHost, report_mistake
+from rig.radio.host import RESET_TIMEOUT_S, RadioHost, report_mistake
 from rig.radio.server import DeviceServer
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Peripheral:
             address: the random static address to use; None: a random one.
 
         Raises:
-            OSError: the transport cannot be opened.
+            OSError: the transport cannot be opened, or (TimeoutError) the controller behind it does not answer.
+            ValueError: there is no such transport, or the advertisement does not fit.
         """
         host = await RadioHost.on_transport(transport)
         try:
@@ -104,8 +105,16 @@ class Peripheral:
         return self._connection is not None
 
     async def start(self) -> None:
-        """Reset the controller and advertise."""
-        await self._bumble.power_on()
+        """Reset the controller and advertise.
+
+        Raises:
+            TimeoutError: the controller does not answer.
+        """
+        try:
+            async with asyncio.timeout(RESET_TIMEOUT_S):
+                await self._bumble.power_on()
+        except TimeoutError:
+            raise TimeoutError(f"the Bluetooth controller does not answer within {RESET_TIMEOUT_S:.0f} s") from None
         self._on_air = True
         self.device.deadline_moved = self._arm
         await self._advertise()

@@ -155,12 +155,15 @@ async def test_a_peripheral_closes_when_its_dongle_has_gone() -> None:
 
 
 async def test_a_dongle_that_never_answers_is_bluetooth_that_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rig.radio.adapter._RESET_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("rig.radio.adapter.RESET_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("rig.radio.peripheral.RESET_TIMEOUT_S", 0.05)
     port = free_port()
     silent = await open_transport(f"tcp-server:127.0.0.1:{port}")
     try:
         with pytest.raises(BleakBluetoothNotAvailableError, match="does not answer"):
             await HciRadio.open(f"tcp-client:127.0.0.1:{port}")
+        with pytest.raises(TimeoutError, match="controller does not answer"):
+            await Peripheral.on_transport(f"tcp-client:127.0.0.1:{port}", echo_device())
     finally:
         await close_transport(silent)
 
