@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import fastcrc
 import pytest
-from hypothesis import HealthCheck, Phase as Stage, settings, strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from companion.session.engine import SessionEngine
@@ -44,7 +45,7 @@ from protocols.dr05 import PROFILE as DR05
 from protocols.dr05 import Dr05
 from protocols.gatt import Disconnect
 from protocols.machine import DeviceProtocol, LocalProtocolError
-from protocols.model import Event, Ready, Repeated, Report, TotalStop
+from protocols.model import Event, Ready, Repeated, TotalStop
 from rig.devices.dr05 import SimulatedDr05
 from rig.facing import Facing
 
@@ -281,7 +282,7 @@ class Bench:
             assert self.output_at(at) == 0, f"output {LOST_S} s after the link was lost at {self.device_gone_by} s"
         assert self.output_s() <= SESSION_LIMIT_S + STOP_S, "H6: more output than a session may have"
         summary = self.view.summary
-        assert summary is None or summary.reason is not Reason.DEFECT, f"H8: asked for the forbidden: {self.view.message}"
+        assert summary is None or summary.reason is not Reason.DEFECT, f"H8: {self.view.message}"
         if self.view.output is Output.OFF and self._link_known_up:
             assert self.device.output_percent(self.now) == 0, "H3: shown as off, and current was flowing"
 
@@ -324,6 +325,7 @@ HOSTILE = st.one_of(
 """Whatever a broken device or a bad neighbour may say, but for a forged echo of a stop: nobody could tell that one."""
 
 
+TROUBLES = ["radio fails", "water low", "water back"]
 INTENTS = [Intent.MORE, Intent.LESS, Intent.SKIP, Intent.PAUSE, Intent.RESUME, Intent.CONFIRM, Intent.START]
 
 
@@ -409,7 +411,7 @@ class Faults(RuleBasedStateMachine):
         self.bench.return_after_s = return_after_s
         self.bench.cut(device_after_s, host_after_s)
 
-    @rule(what=st.one_of(HOSTILE, st.sampled_from(["radio fails", "water low", "water back"])), in_s=st.floats(0.0, 0.3))
+    @rule(what=st.one_of(HOSTILE, st.sampled_from(TROUBLES)), in_s=st.floats(0.0, 0.3))
     def trouble(self, what: bytes | str, in_s: float) -> None:
         if isinstance(what, bytes):
             self.bench.facing.inject(what, in_s=in_s)
