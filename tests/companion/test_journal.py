@@ -75,8 +75,11 @@ def test_each_append_is_one_transaction_and_nothing_else(store: Store) -> None:
     statements: list[str] = []
     store._connection.set_trace_callback(statements.append)
     written.append([step(0), step(1), step(2)], 0.0)
-    verbs = [statement.split()[0] for statement in statements]
-    assert verbs == ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+    statements.clear()
+    written.append([step(3)], 1.0)
+    assert [statement.split()[0] for statement in statements] == ["INSERT"]
+    assert not store._connection.in_transaction
 
 
 def test_h3_no_checkpoint_stalls_a_running_session_and_the_end_leaves_no_wal_behind(
