@@ -129,6 +129,8 @@ class _Source:
                 here = f"steps[{count}]"
             elif opened := re.match(r"\s*\[\s*(\w+)\s*\]", line):
                 here = opened[1]
+                if here == field:
+                    return number
             elif here == table and key and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
                 return number
             if here == table and header is None:
@@ -152,7 +154,7 @@ def _choices_at(path: str) -> Collection[str]:
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f'did you mean "{close[0]}"?' if close else f"known are {', '.join(known)}"
 
 
