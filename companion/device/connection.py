@@ -222,7 +222,9 @@ class Connection:
             RadioError: the device cannot be reached, is not what its advertisement promised, or does not answer.
         """
         if self._owner is not None or self._closing is not None:
-            raise RadioError(f"{self.name} is connected already", "use a new connection for a new session")
+            # A link that was lost before anybody listened is the likeliest reason to come here.
+            reason = f"{self.name} is connected already" if self._ending is None else self._ending.text
+            raise RadioError(reason, "hold it near and begin again, with a new connection")
         loop = asyncio.get_running_loop()
         connected: asyncio.Future[None] = loop.create_future()
         self._owner = loop.create_task(self._own(connected), name=f"owner of {self.name}")

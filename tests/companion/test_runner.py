@@ -285,6 +285,23 @@ async def test_h3_a_stop_that_the_protocol_refuses_ends_the_link() -> None:
 
 
 @in_virtual_time
+async def test_a_defect_stops_and_drops_at_once_whatever_is_known_of_the_output() -> None:
+    order = Order()
+    await order.begin()
+
+    def draw(_view: View) -> None:
+        raise ZeroDivisionError
+
+    order.session._on_change = draw
+    order.session.intend(Intent.MORE)
+    await turns(2)
+    assert order.log[:2] == ["write stop", "disconnect"]
+    assert order.running is not None
+    with pytest.raises(ZeroDivisionError):
+        await order.running
+
+
+@in_virtual_time
 async def test_the_engine_is_ticked_at_its_deadline() -> None:
     order = Order()
     order.engine.deadline = 3.0
