@@ -142,7 +142,7 @@ def test_a_routine_of_ones_own_goes_before_the_packaged_one_and_a_broken_one_hid
     assert {"mine", "broken", "full-face", "first-touch"} <= set(library.names())
     assert library.get("full-face").title == "Mine"
     assert library.get("mine").file == "mine.toml"
-    with pytest.raises(RoutineError, match="^broken"):
+    with pytest.raises(RoutineError, match=r"^broken"):
         library.get("broken")
 
 
