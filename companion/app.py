@@ -23,7 +23,7 @@ from textual.screen import Screen
 
 from companion import themes
 from companion.config import CompanionError, Exit
-from companion.home import Choice, Device, Home, NotFoundError, NotTodayError, Started
+from companion.home import Choice, Device, Home, NotFoundError, NotTodayError, RunningSession, Started
 from companion.screens.find import FindScreen
 from companion.session.model import Intent, Reason, Summary, View
 from companion.words import app as words
@@ -39,7 +39,7 @@ LEAVE_KEYS = frozenset({"ctrl+q", "ctrl+c"})
 
 EXIT_OF_REASON: Mapping[Reason, Exit] = {
     Reason.COMPLETED: Exit.FINISHED,
-    Reason.TIME_LIMIT: Exit.FINISHED,
+    Reason.TIME_LIMIT: Exit.STOPPED_EARLY,
     Reason.STOPPED: Exit.STOPPED_EARLY,
     Reason.PAIN: Exit.STOPPED_EARLY,
     Reason.LINK_LOST: Exit.LINK_LOST,
@@ -53,7 +53,8 @@ class CompanionApp(App[int]):
     TITLE = words.TITLE
     CSS_PATH: ClassVar = ["app.tcss", "widgets/keyline.tcss", "screens/find.tcss"]
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared by Textual as it is
-        (0, "-narrow"),
+        (0, "-tiny"),
+        (30, "-narrow"),
         (80, "-usual"),
         (116, "-wide"),
     ]
@@ -99,6 +100,7 @@ class CompanionApp(App[int]):
         self._device: Device | None = None
         self._choice: Choice | None = None
         self._leaving = False
+        self._cleared = False  # H10: no way leads to a device before the screening let the person through
         self.exit_code = Exit.FINISHED
 
     # --- stop ---------------------------------------------------------------------------------------------------------
@@ -107,6 +109,11 @@ class CompanionApp(App[int]):
     def live(self) -> bool:
         """Whether a session runs, so that space and escape mean stop."""
         return self._live is not None
+
+    @property
+    def running(self) -> RunningSession | None:
+        """The session that runs."""
+        return None if self._live is None else self._live.session
 
     def stop_now(self) -> bool:
         """Stop the running session at once; True when there is one. Nothing is awaited, posted or drawn before."""
@@ -192,6 +199,7 @@ class CompanionApp(App[int]):
         elif reasons:
             self._blocked(reasons)
         else:
+            self._cleared = True
             self.action_look()
 
     def _fault(self, error: CompanionError) -> None:
@@ -220,6 +228,7 @@ class CompanionApp(App[int]):
         if reasons:
             self._blocked(reasons)
         else:
+            self._cleared = True
             self.action_look()
 
     # --- looking ------------------------------------------------------------------------------------------------------
@@ -230,9 +239,10 @@ class CompanionApp(App[int]):
 
     def action_look(self) -> None:
         """Look for devices, unless a look is going on."""
-        if self._looking is not None and not self._looking.done():
+        if not self._cleared or (self._looking is not None and not self._looking.done()):
             return
         self._looking = asyncio.get_running_loop().create_task(self._look(), name="looking for devices")
+        self._looking.add_done_callback(self._looked)
 
     async def _look(self) -> None:
         find = self._find
@@ -243,8 +253,15 @@ class CompanionApp(App[int]):
             await self._home.look(find.seen)
         except NotFoundError as error:
             find.failed(error.reason, error.advice)
+        except CompanionError as error:
+            self._fault(error)
         else:
             find.looked()
+
+    def _looked(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):  # a mistake of ours: fall loudly instead of looking for ever
+            self._handle_exception(error)
 
     def on_find_screen_again(self) -> None:
         """Look again."""
@@ -265,14 +282,14 @@ class CompanionApp(App[int]):
 
     async def action_devices(self) -> None:
         """Choose another device."""
-        if self.live:
+        if self.live or not self._cleared:
             return
         await self._back_to_find()
         self.action_look()
 
     async def action_today(self) -> None:
         """Choose a routine for the device that was chosen."""
-        if self.live or self._device is None:
+        if self.live or not self._cleared or self._device is None:
             return
         from companion.screens.today import TodayScreen  # noqa: PLC0415 - lazy screen
 
@@ -298,7 +315,7 @@ class CompanionApp(App[int]):
 
     async def on_prepare_screen_ready(self, message: PrepareScreen.Ready) -> None:
         """Ask the one door to let the session in."""
-        if self.live or self._device is None or self._choice is None:
+        if self.live or not self._cleared or self._device is None or self._choice is None:
             return
         try:
             started = self._home.start(self._choice, self._device, message.today, self._changed)

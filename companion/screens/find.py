@@ -52,6 +52,7 @@ class FindScreen(Screen[None]):
         self._notice = notice
         self._devices: dict[str, Device] = {}
         self._looking_since: float | None = None
+        self._said = (words.LOOKING, words.LOOKING_HINT)
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -111,7 +112,23 @@ class FindScreen(Screen[None]):
         self._say(headline, f"{first.rstrip('.')}.\n{words.TRY.format(advice=advice)}")
         self._offer()
 
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """What was found so far, in the order of appearance."""
+        return tuple(self._devices.values())
+
+    @property
+    def headline(self) -> str:
+        """What is said first."""
+        return self._said[0]
+
+    @property
+    def hint(self) -> str:
+        """What is said below it."""
+        return self._said[1]
+
     def _say(self, headline: str, hint: str) -> None:
+        self._said = (headline, hint)
         self.query_one("#headline", Static).update(Content(headline))
         self.query_one("#hint", Static).update(Content(hint))
 
@@ -165,7 +182,7 @@ def _line(device: Device) -> Content:
         (BARS[:bars], "$done"),
         (BARS[bars:], "$faint"),
         "  ",
-        (f"{device.name:<14}", "bold $foreground"),
-        (f"{words.NEARNESS[4 - bars]:<13}", "$muted"),
+        (f"{device.name:<12}", "bold $foreground"),
+        (f"{words.NEARNESS[4 - bars]:<12}", "$muted"),
         (words.abilities(device.profile), "$muted"),
     )

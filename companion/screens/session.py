@@ -50,7 +50,7 @@ class SessionScreen(Screen[None]):
         self._session = started.session
         self._plan = started.plan
         self._device = started.device_name
-        self._shown: dict[str, object] = {}
+        self._shown: dict[str, Content] = {}
         self._zones = tuple(dict.fromkeys(step.zone for step in self._plan.steps if step.zone))
 
     def compose(self) -> ComposeResult:
@@ -132,6 +132,11 @@ class SessionScreen(Screen[None]):
             face.tick(asyncio.get_running_loop().time())
         self.query_one(StopLine).offer(hints(view))
 
+    def text(self, selector: str) -> str:
+        """Return what a part of the screen says, for tests and for readers of the screen."""
+        shown = self._shown.get(selector)
+        return "" if shown is None else shown.plain
+
     def _say(self, selector: str, content: Content) -> None:
         if self._shown.get(selector) != content:
             self._shown[selector] = content
@@ -205,7 +210,7 @@ class SessionScreen(Screen[None]):
         profile = self._plan.profile
         known = [self._device, _link(view)]
         if view.answer_ms is not None and view.link_up:
-            known.append(words.ANSWERS.format(ms=round(view.answer_ms)))
+            known[1] += " " + words.ANSWERS.format(ms=round(view.answer_ms))
         if view.battery_percent is not None:
             known.append(words.BATTERY.format(percent=view.battery_percent))
         if view.temperature_c is not None:

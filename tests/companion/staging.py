@@ -16,6 +16,8 @@ from companion.care.screening import QUESTIONS, TODAY_QUESTIONS
 from companion.home import Choice, Device, NotFoundError, Past, Question, Started
 from companion.routines.library import Library
 from companion.routines.model import plan_session
+from companion.screens.prepare import PrepareScreen
+from companion.screens.today import TodayScreen
 from companion.session.model import Feels, Intent, Output, Phase, Reason, SessionPlan, StepKind, Summary, View
 from protocols.dr05 import PROFILE
 
@@ -210,11 +212,12 @@ def past_sessions(plan: SessionPlan) -> list[Past]:
 
 
 async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
-    """Lead the app to a scene by keys alone: ``find``, ``today``, ``prepare``, ``questions``, ``ready``, ``session``.
+    """Lead the app to a scene: ``find``, ``history``, ``today``, ``prepare``, ``questions``, ``ready``, ``session``.
 
     Further scenes begin in a session: ``paused``, ``stopping``, ``lost``, ``asked``, ``moving``, ``guiding``,
-    ``waiting``, ``begin``, ``summary``, ``help``. ``history`` begins at the look for devices.
+    ``waiting``, ``begin``, ``summary``, ``help``.
     """
+    app = pilot.app
     await settle(pilot)
     if scene == "find":
         return
@@ -223,22 +226,21 @@ async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
         await press(pilot, "h")
         return
     await press(pilot, "enter")
-    await press(pilot, "down", "down")
     if scene == "today":
+        await press(pilot, "down", "down")
         return
-    await press(pilot, "enter")
-    if scene == "prepare":
-        await press(pilot, "space", "space")
-        return
-    steps = len(home.choices(None)[2].prepare)
-    await press(pilot, *["space"] * steps)
-    if scene == "questions":
-        return
-    await press(pilot, *["n"] * len(home.today_questions()))
-    if scene == "ready":
+    choice = home.choices(None)[2]
+    app.screen.post_message(TodayScreen.Chosen(choice))
+    await settle(pilot)
+    if scene in {"prepare", "questions", "ready"}:
+        ticks = {"prepare": 1}.get(scene, len(choice.prepare))
+        await press(pilot, *["space"] * ticks)
+        if scene == "ready":
+            await press(pilot, *["n"] * len(home.today_questions()))
         return
     set_scene(home, scene)
-    await press(pilot, "enter")
+    app.screen.post_message(PrepareScreen.Ready(dict.fromkeys((one.id for one in home.today_questions()), False)))
+    await settle(pilot)
     if scene == "summary":
         home.session.view = view_of(home.plan, "right-temple")
         home.session.end(Reason.COMPLETED)
@@ -270,12 +272,13 @@ def set_scene(home: StagedHome, scene: str) -> None:
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press keys one after the other, without waiting for the processor to idle as ``Pilot.press`` does."""
     for key in keys:
-        await pilot.press(key)
+        pilot.app.simulate_key(key)
         await settle(pilot)
 
 
 async def settle(pilot: Pilot[int]) -> None:
-    """Let every message that is under way arrive."""
+    """Let every message that is under way arrive: from a widget to its screen, to the app, and to a new screen."""
     for _ in range(3):
-        await pilot.pause()
+        await pilot.pause(0)

@@ -1,0 +1,221 @@
+"""Stop in the app: one key or one press, from every screen, before anything else (H3)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from companion.app import CompanionApp
+from companion.screens.help import HelpScreen
+from companion.screens.session import SessionScreen
+from companion.screens.summary import SummaryScreen
+from companion.session.model import Intent, Phase
+from companion.widgets.keyline import StopLine
+from tests.companion.staging import StagedHome, press, set_scene, settle, stage
+
+SIZES = [(80, 24), (120, 40), (30, 8)]
+
+
+def app_of(home: StagedHome) -> CompanionApp:
+    return CompanionApp(home, environ={})
+
+
+async def in_session(pilot: Pilot[int], home: StagedHome, scene: str = "session") -> None:
+    await stage(pilot, home, scene)
+    home.session.intents.clear()
+
+
+async def test_h3_the_stop_keys_stop_from_every_state_of_a_session() -> None:
+    home = StagedHome()
+    async with app_of(home).run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        for scene in ("session", "paused", "lost", "asked", "moving", "guiding", "waiting", "begin", "stopping"):
+            for key in ("space", "escape"):
+                set_scene(home, scene)
+                home.session.confirms_stop = False
+                home.session.intents.clear()
+                await press(pilot, key)
+                assert home.session.intents[0] is Intent.STOP, (scene, key)
+
+
+@pytest.mark.parametrize("key", ["space", "escape"])
+async def test_h3_the_stop_keys_stop_over_the_help(key: str) -> None:
+    home = StagedHome()
+    async with app_of(home).run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home, "help")
+        await press(pilot, key)
+        assert home.session.intents[0] is Intent.STOP
+
+
+async def test_h3_the_stop_keys_stop_over_the_command_palette() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "ready")
+        await press(pilot, "ctrl+p")
+        assert app.screen.is_modal
+        # a session may begin behind a palette that was left open
+        app._live = home.start(home.choices(None)[0], home.devices[0], {}, lambda _view: None)
+        await press(pilot, "space")
+        assert home.session.intents[0] is Intent.STOP
+        app._live = None
+
+
+async def test_h3_the_stop_leaves_while_the_key_is_handed_over_before_any_queue_or_drawing() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        app.post_message(events.Key("space", " "))
+        # no await in between: nothing else can have run
+        assert home.session.intents == [Intent.STOP]
+
+
+async def test_h3_a_busy_app_does_not_delay_the_stop() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        blocked = asyncio.Event()
+        app.call_later(blocked.wait)  # the app's own queue waits for this
+        await asyncio.sleep(0)
+        app._driver.send_message(events.Key("escape", None))  # type: ignore[union-attr] - a running app has a driver
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert home.session.intents == [Intent.STOP]
+        blocked.set()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("scene", ["session", "help"])
+async def test_h3_the_stop_line_is_the_last_line_at_every_size_and_over_the_help(
+    size: tuple[int, int], scene: str
+) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=size) as pilot:
+        await in_session(pilot, home, scene)
+        line = app.screen.query_one(StopLine)
+        assert line.region.y == size[1] - 1
+        assert line.region.height == 1
+        assert line.region.width == size[0]
+        assert "SPACE stop at once" in str(line.render())
+
+
+@pytest.mark.parametrize("scene", ["session", "help"])
+async def test_h3_pressing_the_mouse_on_the_stop_line_stops(scene: str) -> None:
+    home = StagedHome()
+    async with app_of(home).run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home, scene)
+        await pilot.mouse_down(StopLine, offset=(5, 0))
+        assert home.session.intents[0] is Intent.STOP
+
+
+async def test_the_other_words_of_the_stop_line_do_what_they_say() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        text = str(app.screen.query_one(StopLine).render())
+        await pilot.click(StopLine, offset=(text.index("p pause"), 0))
+        await settle(pilot)
+        assert home.session.intents == [Intent.PAUSE]
+
+
+async def test_h3_the_screen_says_stopping_and_never_stopped_before_the_device_confirmed() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        home.session.confirms_stop = False
+        await press(pilot, "space")
+        assert isinstance(app.screen, SessionScreen)
+        assert app.screen.text("#headline") == "Stopping…"
+        assert "not confirmed yet" in app.screen.text("#share")
+        everything = " ".join(app.screen.text(f"#{part}") for part in ("headline", "instruction", "share", "message"))
+        assert "stopped" not in everything.lower()
+        assert home.session.view.phase is Phase.STOPPING
+
+
+async def test_h3_a_stop_over_the_help_brings_the_session_back_to_the_front() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home, "help")
+        assert isinstance(app.screen, HelpScreen)
+        home.session.confirms_stop = False
+        await press(pilot, "escape")
+        assert isinstance(app.screen, SessionScreen)
+
+
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+async def test_leaving_stops_first_and_goes_once_the_session_is_over(key: str) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        home.session.confirms_stop = False
+        await press(pilot, key)
+        assert home.session.intents[0] is Intent.STOP
+        assert app.is_running
+        assert app.return_value is None
+        home.session.confirms_stop = True
+        await press(pilot, "space")
+        await settle(pilot)
+    assert app.return_value == 3
+
+
+async def test_h4_the_app_does_not_go_to_sleep_in_the_shell_with_a_device_running() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        app.action_suspend_process()
+        assert home.session.intents == [Intent.STOP]
+
+
+async def test_a_crash_of_the_app_stops_the_output_first() -> None:
+    home = StagedHome()
+    app = app_of(home)
+
+    def crash() -> None:
+        raise RuntimeError("a defect in a screen")
+
+    async def until_it_falls() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await in_session(pilot, home)
+            home.session.confirms_stop = False
+            app.call_later(crash)
+            await settle(pilot)
+
+    with pytest.raises(RuntimeError, match="a defect in a screen"):
+        await until_it_falls()
+    assert home.session.intents[0] is Intent.STOP
+    await app.let_go()
+    assert home.closed
+
+
+async def test_an_app_that_went_down_lets_go_of_the_session_before_it_returns() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        home.session.confirms_stop = False
+    await app.let_go()
+    assert Intent.STOP in home.session.intents
+    assert not app.live
+    assert home.closed
+
+
+@pytest.mark.parametrize("key", ["space", "escape"])
+async def test_without_a_session_the_stop_keys_mean_their_ordinary_thing(key: str) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "questions" if key == "escape" else "ready")
+        await press(pilot, key)
+        assert home.session.intents == []
+        assert not isinstance(app.screen, SummaryScreen)
