@@ -80,7 +80,7 @@ ensure_environment() { # ensure_environment VENV run|GROUP [3.12]: builds it whe
     if command -v uv >/dev/null 2>&1; then
       uv pip install --quiet --python "$bin/python" "${what[@]}" || fail "Set-up: uv could not install the packages (see above)."
     else
-      "$bin/python" -m pip install --quiet --disable-pip-version-check "${what[@]}" \
+      "$bin/python" -m pip install --quiet --quiet --disable-pip-version-check "${what[@]}" \
         || fail "Set-up: pip could not install the packages (see above). Is the network there?"
     fi
     # Best effort: some packages ship files for other Pythons that cannot be compiled, and nothing needs those.
