@@ -172,6 +172,14 @@ class Races(RuleBasedStateMachine):
     def echo_is_lost(self) -> None:
         self.echoes.popleft()
 
+    @precondition(lambda self: self.radio and not self.line and not self.echoes)
+    @rule()
+    def one_write_goes_round(self) -> None:
+        """Whatever is first in the radio is handled and answered, and the rest goes on waiting."""
+        self.radio_sends()
+        self.device_handles(spoilt=False)
+        self.echoes_arrive(1)
+
     @rule()
     def all_goes_well(self) -> None:
         """Everything on its way arrives; random steps alone seldom get as far as an output that rises."""

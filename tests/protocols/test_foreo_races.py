@@ -105,6 +105,13 @@ class Races(RuleBasedStateMachine):
             self.obey(write)
         self.take(self.protocol.operation_failed(write, "gone", self.now))
 
+    @precondition(lambda self: self.radio and not self.responses)
+    @rule()
+    def one_write_goes_round(self) -> None:
+        """Whatever is first in the radio is performed and answered, and the rest goes on waiting."""
+        self.radio_performs()
+        self.response_comes()
+
     @rule()
     def all_goes_well(self) -> None:
         for _ in range(100):
