@@ -25,7 +25,7 @@ from companion import themes
 from companion.config import CompanionError, Exit
 from companion.home import Choice, Device, Home, NotFoundError, NotTodayError, RunningSession, Started
 from companion.screens.find import FindScreen
-from companion.session.model import Intent, Reason, Summary, View
+from companion.session.model import Intent, Phase, Reason, Summary, View
 from companion.words import app as words
 from companion.words import find as find_words
 
@@ -138,7 +138,8 @@ class CompanionApp(App[int]):
 
     async def action_stop(self) -> None:
         """Stop, and bring the session's own screen to the front so that the person sees what comes of it."""
-        self.stop_now()
+        if self._live is not None and self._live.session.view.phase not in {Phase.STOPPING, Phase.FINISHED}:
+            self.stop_now()  # whoever ran this action has not stopped yet; the stop keys have, when they arrived
         while len(self.screen_stack) > 1 and self.screen.is_modal:
             await self.pop_screen()
         self._draw_session()

@@ -207,6 +207,8 @@ class Household:
     ) -> Started:
         """Open the one door to a session; the session connects by itself when it is run."""
         from companion.device.connection import Connection  # noqa: PLC0415 - brings bleak
+        from companion.routines.library import UnknownRoutineError  # noqa: PLC0415 - with the first session
+        from companion.routines.model import RoutineError  # noqa: PLC0415 - as above
         from companion.session.opening import Blocked, open_session  # noqa: PLC0415 - with the first session
         from companion.session.runner import GuidedSession  # noqa: PLC0415 - as above
 
@@ -228,6 +230,8 @@ class Household:
             )
         except Blocked as refused:
             raise NotTodayError(refused.reason) from refused
+        except (RoutineError, UnknownRoutineError) as error:  # the file was changed since it was listed
+            raise NotTodayError(str(error)) from error
         connection = Connection(self._radio, found)
         session = GuidedSession(opening.engine, connection, opening.journal, on_change, opening=opening.entries)
         return Started(session, opening.plan, device.name, opening.journal.close)

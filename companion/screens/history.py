@@ -52,8 +52,8 @@ def _line(past: Past) -> Content:
     ended = f"{past.ended} · {words.DEMO}" if past.demo else past.ended
     return Content.assemble(
         (f"{past.when:%d %b %H:%M}  ", "$muted"),
-        (f"{past.title[:20]:<21}", "bold $foreground"),
+        (f"{past.title[:17]:<18}", "bold $foreground"),
         (f"{words.MINUTES.format(minutes=past.minutes):>6}  ", "$foreground"),
-        (f"{bar:<20}", "$done"),
+        (f"{bar[:16]:<16}", "$done"),
         (f" {ended}", "$muted"),
     )

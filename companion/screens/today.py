@@ -103,7 +103,7 @@ class TodayScreen(Screen[None]):
 def _line(choice: Choice) -> Content:
     minutes = words.MINUTES.format(minutes=max(1, round(choice.minutes)))
     if choice.refusal:
-        return Content.assemble((f"{choice.title}\n", "$muted"), (choice.refusal, "$faint"), "\n")
+        return Content.assemble((f"{choice.title}\n", "$muted"), (choice.refusal, "$muted"), "\n")
     return Content.assemble(
         (choice.title, "bold $foreground"), "  ", (minutes, "$now"), "\n", (choice.summary, "$muted"), "\n"
     )

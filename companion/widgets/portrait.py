@@ -199,7 +199,7 @@ def draw(look: Look, palette: Palette) -> Drawing:
         elif zone in look.done:
             _over(canvas, shape, palette.done_zone, 0.92)
         elif look.planned:
-            _over(canvas, shape, mix(palette.zone, palette.now, 0.5), 0.85)
+            _over(canvas, shape, mix(palette.zone, palette.now, 0.38), 0.8)
         elif zone != look.current:
             _over(canvas, shape, palette.zone, 0.6)
     for feature, share in _FEATURES:

@@ -265,7 +265,8 @@ def set_scene(home: StagedHome, scene: str) -> None:
         "guiding": {"phase": Phase.GUIDING, "step": plan.steps[guide], "step_index": guide, "zone": None,
                     "next_step": None, "step_remaining_s": 30.0, "target_percent": 0, **off},
         "waiting": {"phase": Phase.WAITING, "link_up": False, "zone": None, "answer_ms": None, **off},
-        "begin": {"phase": Phase.READY, "zone": None, "step": plan.steps[0], "step_index": 0, "done_zones": (), **off},
+        "begin": {"phase": Phase.READY, "session_remaining_s": middle.session_total_s,
+                  "zone": None, "step": plan.steps[0], "step_index": 0, "done_zones": (), **off},
     }  # fmt: skip
     home.session.view = replace(middle, **scenes.get(scene, {}))  # type: ignore[arg-type] - as in view_of
     home.session.confirms_stop = scene != "stopping"

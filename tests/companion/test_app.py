@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -474,7 +475,7 @@ async def test_the_history_is_a_list_and_a_chart() -> None:
         assert isinstance(app.screen, HistoryScreen)
         text = screen_text(app)
         assert "19 Nov 21:10  Full face" in text
-        assert "interrupted · demo" in text
+        assert "interrupted · d" in text
         await press(pilot, "escape")
         assert isinstance(app.screen, FindScreen)
 
@@ -575,6 +576,16 @@ def test_before_the_first_frame_neither_radio_nor_bench_nor_store_is_loaded() ->
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_documentation_are_what_the_app_draws() -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / "screenshots"), "--check"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_app_keeps_the_speed_of_life(capsys: pytest.CaptureFixture[str]) -> None:

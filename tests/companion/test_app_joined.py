@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from companion.app import CompanionApp
 from companion.dates import Calendar
+from companion.device.radio import SystemRadio
 from companion.household import Household
 from companion.screens.find import FindScreen
 from companion.screens.prepare import PrepareScreen
@@ -91,8 +92,6 @@ async def test_h10_a_yes_in_the_screening_is_kept_and_still_blocks_at_the_next_s
 
 @pytest.mark.slow
 async def test_with_no_radio_the_app_says_why_and_what_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from companion.device.radio import SystemRadio
-
     def no_bus(self: SystemRadio, detection_callback: object = None) -> object:
         raise FileNotFoundError(2, "No such file or directory")
 
