@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
+
+from bleak.exc import BleakDeviceNotFoundError
 
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from bleak import BleakClient
     from bleak.backends.characteristic import BleakGATTCharacteristic
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData
 
     from companion.device.finder import Found
     from companion.device.radio import Radio
@@ -46,6 +50,8 @@ STOP_LIMIT_S = 1.0
 CLOSE_LIMIT_S = STOP_LIMIT_S + HANG_UP_LIMIT_S
 #: A hurried close, because the process is ending: stop and hang-up together.
 HURRIED_LIMIT_S = 1.5
+#: One listening for a device that the system has forgotten.
+LOOK_AGAIN_S = 10.0
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 4.0
 #: Events kept while nobody listens yet (between the handshake and the start of a session).
@@ -168,6 +174,7 @@ class Connection:
         self._reconnect_wanted = asyncio.Event()
         self._regaining: asyncio.Timeout | None = None
         self._defect_seen = False
+        self._out_of_sight = False
 
     # --- what others may know ---------------------------------------------------------------------------------------
 
@@ -360,6 +367,7 @@ class Connection:
                     client = self._radio.client(self._found.device, disconnected)
                     await client.connect()
         except RADIO_ERRORS as error:
+            self._out_of_sight = isinstance(error, BleakDeviceNotFoundError)
             self._ending = Ending(Cause.CONNECT_FAILED, f"{self.name} could not be reached ({describe(error)})")
             raise RadioError(self._ending.text, "switch it on, hold it near and try again") from error
         link.client = client
@@ -370,16 +378,22 @@ class Connection:
     async def _open_patiently(self, disconnected: Callable[[BleakClient], None]) -> BleakClient:
         """Connect through the system's adapter, with the retries that BlueZ in particular needs."""
         from bleak import BleakClient  # noqa: PLC0415 - only a real adapter needs it
-        from bleak_retry_connector import establish_connection  # noqa: PLC0415 - 84 ms, only for a real adapter
-
-        return await establish_connection(
-            BleakClient,
-            self._found.device,
-            self.name,
-            disconnected,
-            max_attempts=2,
-            use_services_cache=False,  # a cached table could name handles of an older firmware
+        from bleak_retry_connector import (  # noqa: PLC0415 - 84 ms, only for a real adapter
+            BleakNotFoundError,
+            establish_connection,
         )
+
+        try:
+            return await establish_connection(
+                BleakClient,
+                self._found.device,
+                self.name,
+                disconnected,
+                max_attempts=2,
+                use_services_cache=False,  # a cached table could name handles of an older firmware
+            )
+        except BleakNotFoundError as error:
+            raise BleakDeviceNotFoundError(self._found.device.address, str(error)) from error
 
     def _start(self, link: _Link) -> Reaction:
         if link.client is None or link.ended is not None:
@@ -423,6 +437,8 @@ class Connection:
                     self._state = LinkState.RECONNECTING
                     if self._ending is not None and self._ending.cause is Cause.UNSUPPORTED:
                         break
+                    if self._out_of_sight:
+                        await self._look_again()
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
         except TimeoutError:
@@ -432,6 +448,24 @@ class Connection:
         self._state = LinkState.LOST
         self._hear(ReconnectFailed(reason))
         return None
+
+    async def _look_again(self) -> None:
+        """Listen until the device is heard again.
+
+        BlueZ forgets a device that is not bonded half a minute after it was last heard (TemporaryTimeout in its
+        main.conf), and connects to none that it does not know.
+        """
+        heard: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()
+
+        def detected(device: BLEDevice, _advertisement: AdvertisementData) -> None:
+            if device.address == self._found.device.address and not heard.done():
+                heard.set_result(device)
+
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_S), self._radio.scanner(detected):
+                self._found = replace(self._found, device=await heard)
+        except RADIO_ERRORS:
+            return  # not heard, or the radio is in trouble: the next try to connect tells
 
     async def _serve(self, link: _Link, *, until_ready: bool = False) -> None:
         """Perform what the protocol asks for, one operation after the other, until the link has ended."""

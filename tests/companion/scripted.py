@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from bleak.backends.device import BLEDevice
 
@@ -76,21 +76,41 @@ class ScriptedClient:
         self.notify = callback
 
 
+class ScriptedScanner:
+    """Hears, one second after it began, the devices that ``heard`` of its radio holds."""
+
+    def __init__(self, radio: ScriptedRadio, detected: Callable[[Any, Any], None]) -> None:
+        self._radio = radio
+        self._detected = detected
+
+    async def __aenter__(self) -> Self:
+        self._radio.log.append("scan")
+        for device in self._radio.heard:
+            asyncio.get_running_loop().call_later(1, self._detected, device, None)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._radio.log.append("scan over")
+
+
 @dataclass
 class ScriptedRadio:
     system: bool = False
     log: list[str] = field(default_factory=list)
     script: dict[bytes, Callable[[], Any]] = field(default_factory=dict)
     clients: list[ScriptedClient] = field(default_factory=list)
+    connected_to: list[BLEDevice] = field(default_factory=list)
+    heard: list[BLEDevice] = field(default_factory=list)
     on_connect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     on_disconnect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
 
-    def client(self, _device: BLEDevice, disconnected_callback: Callable[[Any], None]) -> Any:
+    def client(self, device: BLEDevice, disconnected_callback: Callable[[Any], None]) -> Any:
+        self.connected_to.append(device)
         self.clients.append(ScriptedClient(self, disconnected_callback))
         return self.clients[-1]
 
     def scanner(self, detection_callback: Any = None) -> Any:
-        raise AssertionError("nothing here scans")
+        return ScriptedScanner(self, detection_callback)
 
     async def close(self) -> None:
         """Nothing to close."""

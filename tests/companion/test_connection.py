@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import bleak_retry_connector
 import pytest
+from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 
 from companion.demo import DemoRadio, open_demo
@@ -578,6 +580,48 @@ async def test_tries_to_reconnect_come_further_and_further_apart() -> None:
 
 
 @in_virtual_time
+async def test_a_device_that_the_system_has_forgotten_is_listened_for_before_the_next_try() -> None:
+    bench = Bench()
+    await bench.connection.connect()
+    bench.radio.log.clear()
+    stranger = BLEDevice("C0:00:00:00:00:02", "Scripted", None)
+    again = BLEDevice("C0:00:00:00:00:01", "Scripted", None)
+    bench.radio.heard = [stranger, again]
+
+    async def forgotten() -> None:
+        bench.radio.on_connect = lambda: asyncio.sleep(0)
+        raise BleakDeviceNotFoundError("C0:00:00:00:00:01")
+
+    bench.radio.on_connect = forgotten
+    bench.client.gone()
+    bench.connection.reconnect(60.0)
+    await asyncio.sleep(2)
+    assert bench.radio.log == ["scan", "scan over", "subscribe"]
+    assert bench.radio.connected_to[-1] is again
+    assert bench.news[-1] == LinkReady(first=False, firmware="1.0")
+    await bench.connection.aclose()
+
+
+@in_virtual_time
+async def test_listening_for_a_forgotten_device_ends_with_the_reconnect() -> None:
+    bench = Bench()
+    await bench.connection.connect()
+
+    async def forgotten() -> None:
+        raise BleakDeviceNotFoundError("C0:00:00:00:00:01")
+
+    bench.radio.on_connect = forgotten
+    bench.client.gone()
+    bench.connection.reconnect(25.0)
+    await asyncio.sleep(24.9)
+    assert bench.connection.state is LinkState.RECONNECTING
+    await asyncio.sleep(0.2)
+    assert bench.news[-1] == ReconnectFailed("Scripted could not be reached (the device is not in reach)")
+    assert bench.radio.log.count("scan") == bench.radio.log.count("scan over") == 3
+    await bench.connection.aclose()
+
+
+@in_virtual_time
 async def test_a_link_that_the_radio_cannot_end_is_told_as_such() -> None:
     bench = Bench()
     await bench.connection.connect()
@@ -594,6 +638,39 @@ async def test_a_link_that_the_radio_cannot_end_is_told_as_such() -> None:
         LinkLost("a stop was not answered; the radio could not end the link (stuck): switch the device off"),
     ]
     await bench.connection.aclose()
+
+
+def test_a_real_adapter_is_connected_through_with_retries_and_without_cached_services(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def act() -> None:
+        bench = Bench()
+        bench.radio.system = True
+
+        async def establish(_kind: object, device: BLEDevice, _name: str, disconnected: Any, **options: Any) -> Any:
+            asked.append(options)
+            client = bench.radio.client(device, disconnected)
+            await client.connect()
+            return client
+
+        monkeypatch.setattr(bleak_retry_connector, "establish_connection", establish)
+        await bench.connection.connect()
+        bench.client.gone()
+        assert bench.news[-1] == LinkLost("Scripted is out of reach or switched off")
+
+        async def not_found(*_arguments: object, **_options: object) -> None:
+            raise bleak_retry_connector.BleakNotFoundError("gone from the system")
+
+        monkeypatch.setattr(bleak_retry_connector, "establish_connection", not_found)
+        bench.connection.reconnect(5.0)
+        await asyncio.sleep(4)
+        assert "scan" in bench.radio.log
+        await bench.connection.aclose()
+
+    clock.run(act())
+    assert asked == [{"max_attempts": 2, "use_services_cache": False}]
 
 
 @in_virtual_time
