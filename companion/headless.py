@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -60,7 +61,10 @@ _EXITS = {
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What ``companion run`` was asked for. ``speed`` is 1.0, a factor, or ``math.inf``; above 1 in a demo alone."""
+    """What ``companion run`` was asked for.
+
+    ``speed`` is 1.0, a factor, or ``math.inf``; other than 1 in a demo alone. ``debug`` lets bleak tell what it does.
+    """
 
     routine: str
     demo: str | None
@@ -89,6 +93,9 @@ def run_session(options: RunOptions) -> int:
         CompanionError: one line for the person, with its exit code.
     """
     _check_options(options)
+    if options.debug:
+        logging.basicConfig(level=logging.WARNING)
+        logging.getLogger("bleak").setLevel(logging.DEBUG)
     terminal = Terminal.of_this_process()
     calendar = Calendar.system()
     try:
@@ -226,6 +233,7 @@ class _Run:
         self._confirms_itself = options.yes or not self._attended
         self._confirmed: int | None = None
         self._nobody_here = False
+        self._paused_for = ""
         self._unread = False
 
     async def main(self) -> int:
@@ -338,7 +346,7 @@ class _Run:
         elif view.can_resume and not self._attended and not self._nobody_here:
             # H5: nothing goes on by itself, and there is nobody to say so.
             self._nobody_here = True
-            self._terminal.tell(words.NOBODY_HERE)
+            self._paused_for = view.message
             self._soon(Intent.STOP)
 
     def _soon(self, intent: Intent | Feels) -> None:
@@ -391,9 +399,11 @@ class _Run:
         """
         if session.storage_fault is not None:
             raise CompanionError(words.STORAGE_FAULT.format(fault=session.storage_fault), Exit.FAULT)
-        exit_code = _EXITS[summary.reason]
+        if self._nobody_here and self._link_trouble:
+            raise CompanionError(words.NOBODY_AFTER_LINK.format(device=device), Exit.LINK_LOST)
         if self._nobody_here:
-            exit_code = Exit.LINK_LOST if self._link_trouble else Exit.FAULT
+            raise CompanionError(words.NOBODY_HERE.format(message=self._paused_for), Exit.FAULT)
+        exit_code = _EXITS[summary.reason]
         match exit_code:
             case Exit.LINK_LOST:
                 raise CompanionError(words.LINK_GONE.format(device=device), exit_code)

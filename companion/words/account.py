@@ -61,7 +61,6 @@ WATER: Final = "Time for a glass of water."
 NO_ZONES: Final = "No zone"
 ONE_ZONE: Final = "One zone"
 ZONES: Final = "{count} zones"
-NOBODY_HERE: Final = "Nobody is here to say “go on”, so the session ends."
 
 # --- before a session -------------------------------------------------------------------------------------------------
 
@@ -91,6 +90,10 @@ RECORD_NEEDS_DEMO: Final = (
     "--record writes down the traffic of a simulated device only (--demo): "
     "with a real adapter run `btmon --write FILE` beside the session"
 )
+NOBODY_AFTER_LINK: Final = (
+    "the connection to {device} was lost; it came back, but nothing goes on by itself and nobody was here to say so"
+)
+NOBODY_HERE: Final = "the session paused, and nobody was here to go on: {message}"
 STORAGE_FAULT: Final = "the session was stopped because it could not be written down: {fault}"
 ENDED: Final = "the session ended early: {message}"
 
