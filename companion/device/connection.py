@@ -111,6 +111,7 @@ class _Link:
         "quiet",
         "ready",
         "scope",
+        "services",
         "telling",
         "timer",
         "waiting",
@@ -120,6 +121,7 @@ class _Link:
     def __init__(self, protocol: DeviceProtocol, gone: asyncio.Future[None]) -> None:
         self.protocol = protocol
         self.client: BleakClient | None = None
+        self.services: tuple[Service, ...] = ()
         self.characteristics: dict[str, BleakGATTCharacteristic] = {}
         self.waiting: deque[Subscribe | Read | Write] = deque()
         self.events: deque[Event] = deque()
@@ -366,12 +368,21 @@ class Connection:
                 else:
                     client = self._radio.client(self._found.device, disconnected)
                     await client.connect()
+            # bleak has no services any more where the device hung up within the same breath
+            discovered = sorted(client.services, key=lambda one: one.handle)
         except RADIO_ERRORS as error:
             self._out_of_sight = isinstance(error, BleakDeviceNotFoundError)
             self._ending = Ending(Cause.CONNECT_FAILED, f"{self.name} could not be reached ({describe(error)})")
             raise RadioError(self._ending.text, "switch it on, hold it near and try again") from error
         link.client = client
-        for service in sorted(client.services, key=lambda one: one.handle):
+        link.services = tuple(
+            Service(
+                uuid(service.uuid),
+                tuple(Characteristic(uuid(c.uuid), Property.from_names(c.properties)) for c in service.characteristics),
+            )
+            for service in discovered
+        )
+        for service in discovered:
             for characteristic in service.characteristics:
                 link.characteristics.setdefault(uuid(characteristic.uuid), characteristic)
 
@@ -398,15 +409,8 @@ class Connection:
     def _start(self, link: _Link) -> Reaction:
         if link.client is None or link.ended is not None:
             return Reaction()
-        services = tuple(
-            Service(
-                uuid(service.uuid),
-                tuple(Characteristic(uuid(c.uuid), Property.from_names(c.properties)) for c in service.characteristics),
-            )
-            for service in sorted(link.client.services, key=lambda one: one.handle)
-        )
         try:
-            return link.protocol.start(services, self._now())
+            return link.protocol.start(link.services, self._now())
         except UnsupportedDeviceError as error:
             self._hang_up(Ending(Cause.UNSUPPORTED, f"{self.name} is not a device that this app knows ({error})"))
             return Reaction()

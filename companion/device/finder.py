@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData
-    from protocols.registry import ProtocolEntry, Registry
 
     from companion.device.radio import Radio
+    from protocols.registry import ProtocolEntry, Registry
 
 #: How long to go on listening after the first device, so that the nearest one can win. Advertising intervals reach
 #: 1.28 s in the assigned profiles; a handheld device in its first seconds advertises several times a second.

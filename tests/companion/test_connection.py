@@ -42,7 +42,7 @@ from protocols.model import (
 from protocols.registry import Registry
 from rig import clock
 from rig.devices.dr05 import SimulatedDr05
-from tests.companion.scripted import TALK, Bench, ScriptedProtocol, never, turns, write
+from tests.companion.scripted import TALK, Bench, ScriptedClient, ScriptedProtocol, never, turns, write
 
 
 def in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -503,6 +503,21 @@ async def test_a_device_that_cannot_be_reached_is_a_reason_and_an_advice() -> No
     assert "hold it near" in raised.value.advice
     assert bench.connection.ending is not None
     assert bench.connection.ending.cause is Cause.CONNECT_FAILED
+    await bench.connection.aclose()
+
+
+@in_virtual_time
+async def test_a_device_that_hangs_up_within_the_same_breath_could_not_be_reached() -> None:
+    bench = Bench()
+
+    def no_services(_client: object) -> None:
+        raise BleakError("Service Discovery has not been performed yet")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptedClient, "services", property(no_services, lambda _client, _services: None), raising=False)
+        with pytest.raises(RadioError, match="could not be reached"):
+            await bench.connection.connect()
+    assert bench.defects == []
     await bench.connection.aclose()
 
 
