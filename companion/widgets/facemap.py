@@ -6,6 +6,7 @@ only the lines of the current zone.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from textual.geometry import Region
@@ -14,11 +15,17 @@ from textual.widget import Widget
 
 from companion.palette import RGB
 from companion.themes import palette_of
-from companion.widgets.portrait import PHASES, Drawing, Look, draw, draw_plain, size_for
+from companion.widgets.portrait import PHASES, Cell, Drawing, Look, draw, draw_plain, size_for
 from companion.widgets.strips import strip_of
 
 SWEEP_S = 2.2
 """Seconds of one stroke of the glow: slow, because the wand should be."""
+
+
+@lru_cache(maxsize=512)
+def _still(cells: tuple[Cell, ...], before: int, after: int, ground: RGB | None) -> Strip:
+    """Return a line in which nothing moves, from memory where it was the same in the picture before."""
+    return strip_of(cells, before=before, after=after, ground=ground)
 
 
 class _Shown(NamedTuple):
@@ -123,11 +130,13 @@ class FaceMap(Widget):
         phase = self._phase if moving else -1
         strip = self._strips.get((row, phase))
         if strip is None:
-            cells = list(drawing.rows[row])
+            cells = drawing.rows[row]
+            after = width - before - len(cells)
             if moving:
                 frame = drawing.frame(phase, palette_of(self.app.theme))
-                for x in range(len(cells)):
-                    cells[x] = frame.get((x, row), cells[x])
-            strip = strip_of(cells, before=before, after=width - before - len(cells), ground=self._ground())
+                lit = [frame.get((x, row), cell) for x, cell in enumerate(cells)]
+                strip = strip_of(lit, before=before, after=after, ground=self._ground())
+            else:
+                strip = _still(cells, before, after, self._ground())
             self._strips[row, phase] = strip
         return strip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from math import atan2, exp, pi
 from typing import NamedTuple
 
@@ -185,49 +186,102 @@ def _mark(zone: str, look: Look) -> tuple[int, int] | None:
     return min(look.width - 1, int(sx / total / 2)), min(look.height - 1, int(sy / total / 2))
 
 
+class _Run(NamedTuple):
+    """A stretch of quarter cells in one row, as they look under a zone's tint."""
+
+    y: int
+    left: int
+    colours: tuple[RGB, ...]
+
+
+@lru_cache(maxsize=256)
+def _tinted(zone: str, look: Look, palette: Palette, *, colour: RGB, share: float) -> tuple[_Run, ...]:
+    """Return a zone's tint on the bare portrait; ``look`` carries size and view alone, so that much can be reused.
+
+    Zones do not lie on each other, so that tints can be put side by side whatever else has changed.
+    """
+    portrait = _portrait(look.width, look.height, palette)
+    shape = zone_shape(zone, look.mirror, look.width, look.height)
+    runs: list[_Run] = []
+    for j, row in enumerate(shape.rows):
+        under = portrait[shape.top + j]
+        start = 0
+        for covered, group in groupby(row, key=lambda amount: amount > 0.004):
+            amounts = list(group)
+            if covered:
+                left = shape.left + start
+                tint = (mix(under[left + k], colour, min(1.0, amount) * share) for k, amount in enumerate(amounts))
+                runs.append(_Run(shape.top + j, left, tuple(tint)))
+            start += len(amounts)
+    return tuple(runs)
+
+
+@lru_cache(maxsize=512)
+def _row(upper: tuple[RGB, ...], lower: tuple[RGB, ...]) -> tuple[Cell, ...]:
+    """Return one row of cells from two rows of quarter cells."""
+    cells: list[Cell] = []
+    for x in range(0, len(upper), 2):
+        mask, ink, ground = best_block((upper[x], upper[x + 1], lower[x], lower[x + 1]))
+        cells.append(Cell(QUADRANTS[mask], ink if mask else None, ground))
+    return tuple(cells)
+
+
+def _tint(zone: str, look: Look, palette: Palette) -> tuple[RGB, float] | None:
+    """Return colour and share of a zone's tint; None for the current zone, which is drawn apart."""
+    if zone in look.no_go:
+        return palette.no_go, 0.9
+    tones = dict(look.tones)
+    if zone in tones:
+        return palette.done_zone, 0.25 + 0.75 * tones[zone]
+    if zone in look.done:
+        return palette.done_zone, 0.92
+    if look.planned:
+        return mix(palette.zone, palette.now, 0.38), 0.8
+    return None if zone == look.current else (palette.zone, 0.6)
+
+
 @lru_cache(maxsize=24)
 def draw(look: Look, palette: Palette) -> Drawing:
-    """Return the map in colour, as quarter blocks with two colours a cell."""
+    """Return the map in colour, as quarter blocks with two colours a cell.
+
+    Most of it is remembered from the zone before: what a change of zone costs is the rows in which something changed.
+    """
+    size = Look(look.width, look.height, look.mirror, (), None, (), ())
     canvas = [list(row) for row in _portrait(look.width, look.height, palette)]
-    tones = dict(look.tones)
     for zone in look.zones:
-        shape = zone_shape(zone, look.mirror, look.width, look.height)
-        if zone in look.no_go:
-            _over(canvas, shape, palette.no_go, 0.9)
-        elif zone in tones:
-            _over(canvas, shape, palette.done_zone, 0.25 + 0.75 * tones[zone])
-        elif zone in look.done:
-            _over(canvas, shape, palette.done_zone, 0.92)
-        elif look.planned:
-            _over(canvas, shape, mix(palette.zone, palette.now, 0.38), 0.8)
-        elif zone != look.current:
-            _over(canvas, shape, palette.zone, 0.6)
+        tint = _tint(zone, look, palette)
+        if tint is not None:
+            for y, left, colours in _tinted(zone, size, palette, colour=tint[0], share=tint[1]):
+                canvas[y][left : left + len(colours)] = colours
     for feature, share in _FEATURES:
         _over(canvas, _shape(feature, look.width, look.height), palette.lash, share)
-    now = None if look.current is None else zone_shape(look.current, look.mirror, look.width, look.height)
-    lit = [list(row) for row in canvas]
-    if now is not None:
+    lit = canvas
+    now = None
+    if look.current is not None:
+        now = zone_shape(look.current, look.mirror, look.width, look.height)
+        lit = [list(row) for row in canvas]
         _over(lit, now, palette.now)
-    rows: list[list[Cell]] = []
-    parts: list[_Part] = []
-    for y in range(look.height):
-        line: list[Cell] = []
-        for x in range(look.width):
-            spots = ((2 * x, 2 * y), (2 * x + 1, 2 * y), (2 * x, 2 * y + 1), (2 * x + 1, 2 * y + 1))
-            a, b, c, d = spots
-            mask, ink, ground = best_block((lit[a[1]][a[0]], lit[b[1]][b[0]], lit[c[1]][c[0]], lit[d[1]][d[0]]))
-            line.append(Cell(QUADRANTS[mask], ink if mask else None, ground))
-            if now is not None:
-                shares = [min(1.0, now.at(sx, sy)) for sx, sy in spots]
-                if any(shares):
-                    parts.append(_part((x, y), mask, shares, [canvas[sy][sx] for sx, sy in spots], look))
-        rows.append(line)
+    rows = [list(_row(tuple(lit[2 * y]), tuple(lit[2 * y + 1]))) for y in range(look.height)]
+    parts = () if now is None else tuple(_parts(now, canvas, lit, look))
     _sign(rows, look, palette)
     box = None
     if parts:
         xs, ys = [part.x for part in parts], [part.y for part in parts]
         box = (min(xs), min(ys), max(xs) + 1, max(ys) + 1)
-    return Drawing(tuple(tuple(line) for line in rows), tuple(parts), box)
+    return Drawing(tuple(tuple(line) for line in rows), parts, box)
+
+
+def _parts(now: Coverage, canvas: list[list[RGB]], lit: list[list[RGB]], look: Look) -> Iterable[_Part]:
+    """Yield the cells that the current zone touches."""
+    widest = max((len(row) for row in now.rows), default=0)
+    for y in range(now.top // 2, min(look.height, (now.top + len(now.rows) + 1) // 2)):
+        for x in range(now.left // 2, min(look.width, (now.left + widest + 1) // 2)):
+            spots = ((2 * x, 2 * y), (2 * x + 1, 2 * y), (2 * x, 2 * y + 1), (2 * x + 1, 2 * y + 1))
+            shares = [min(1.0, now.at(sx, sy)) for sx, sy in spots]
+            if any(shares):
+                a, b, c, d = (lit[sy][sx] for sx, sy in spots)
+                under = [canvas[sy][sx] for sx, sy in spots]
+                yield _part((x, y), best_block((a, b, c, d))[0], shares, under, look)
 
 
 def _part(at: tuple[int, int], mask: int, shares: Sequence[float], under: Sequence[RGB], look: Look) -> _Part:
