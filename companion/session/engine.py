@@ -300,8 +300,7 @@ class SessionEngine:
         if intent is Intent.STOP:
             self._end(now, Reason.STOPPED, words.STOPPING)
             return
-        if self._ending is not None:
-            return
+        # every other intent belongs to phases, and none to STOPPING: what was stopped cannot be talked into going on
         match intent:
             case Intent.START if self._phase is Phase.READY:
                 self._started_at = now
