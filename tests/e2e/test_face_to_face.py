@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from companion.routines.library import Library
+from companion.routines.model import plan_session
 from companion.session.engine import SessionEngine
 from companion.session.model import (
     CommandRefused,
@@ -43,10 +45,13 @@ from companion.session.model import (
 )
 from protocols.dr05 import PROFILE as DR05
 from protocols.dr05 import Dr05
+from protocols.foreo import ENTRY as FOREO
 from protocols.gatt import Disconnect
 from protocols.machine import DeviceProtocol, LocalProtocolError
 from protocols.model import Event, Ready, Repeated, TotalStop
 from rig.devices.dr05 import SimulatedDr05
+from rig.devices.foreo import SimulatedForeo
+from rig.devices.model import SimulatedDevice
 from rig.facing import Facing
 
 EXAMPLES = int(os.environ.get("COMPANION_EXAMPLES", "2000"))
@@ -54,7 +59,6 @@ EXAMPLES = int(os.environ.get("COMPANION_EXAMPLES", "2000"))
 CAP = 30
 THIN_SKIN_CAP = 15
 STEP = DR05.step_percent
-RISE_S = STEP / DR05.ramp_percent_per_s
 SESSION_LIMIT_S = 20.0
 ZONE_LIMIT_S = 8.0
 STOP_S = 0.5
@@ -98,7 +102,7 @@ class Bench:
     def __init__(
         self,
         plan: SessionPlan,
-        device: SimulatedDr05,
+        device: SimulatedDevice,
         protocol: Callable[[], DeviceProtocol] = Dr05,
         *,
         delay_s: float = 0.008,
@@ -106,6 +110,7 @@ class Bench:
         loss_told_first: bool = True,
     ) -> None:
         self.device = device
+        self.limits = plan.limits
         self.new_protocol = protocol
         self.facing = Facing(
             protocol(),
@@ -157,7 +162,8 @@ class Bench:
         self.journal.extend(step.journal)
         for entry in step.journal:
             if entry.kind is JournalKind.INTENSITY and entry.data["state"] == "asked":
-                self.caps.append((self.now, THIN_SKIN_CAP if entry.data["zone"] == "forehead" else CAP))
+                zone = str(entry.data["zone"])
+                self.caps.append((self.now, min(self.limits.cap_percent, self.limits.zone_caps.get(zone, 100))))
         for request in step.requests:
             if self.stopped_at is not None:
                 assert isinstance(request, TotalStop | DropLink), f"{request} was sent after a stop"
@@ -258,7 +264,9 @@ class Bench:
     def check(self) -> None:
         """Every promise about the output, judged on everything that has happened so far."""
         cap_at = deque(self.caps)
-        cap = CAP
+        cap = self.limits.cap_percent
+        step = self.limits.step_percent
+        rise_s = step / self.limits.ramp_percent_per_s
         level, changed_at = 0.0, -1.0
         for time, percent, cause in self.device.trace:
             while cap_at and cap_at[0][0] <= time:
@@ -266,10 +274,12 @@ class Bench:
             assert percent <= cap, f"H1: {percent} % at {time} s ({cause}), where {cap} % is the most"
             if percent > level:
                 if level == 0:
-                    assert percent == DR05.lowest_percent, f"H2: output started at {percent} % at {time} s ({cause})"
+                    assert percent == self.limits.lowest_percent, (
+                        f"H2: output started at {percent} % at {time} s ({cause})"
+                    )
                 else:
-                    assert percent - level <= STEP, f"H2: from {level} to {percent} % at {time} s"
-                    assert time - changed_at >= RISE_S - 1e-6, f"H2: a rise {time - changed_at} s after the last change"
+                    assert percent - level <= step, f"H2: from {level} to {percent} % at {time} s"
+                    assert time - changed_at >= rise_s - 1e-6, f"H2: a rise {time - changed_at} s after the last change"
             if percent > 0 and self.consent_needed_since is not None:
                 # what was on its way through the UART when the link went is still carried out
                 known_by_all = max(self.consent_needed_since, self.device_gone_by) + UART_S
@@ -280,7 +290,7 @@ class Bench:
         if self.now >= self.device_gone_by + LOST_S >= LOST_S:
             at = self.device_gone_by + LOST_S
             assert self.output_at(at) == 0, f"output {LOST_S} s after the link was lost at {self.device_gone_by} s"
-        assert self.output_s() <= SESSION_LIMIT_S + STOP_S, "H6: more output than a session may have"
+        assert self.output_s() <= self.limits.session_output_s + STOP_S, "H6: more output than a session may have"
         summary = self.view.summary
         assert summary is None or summary.reason is not Reason.DEFECT, f"H8: {self.view.message}"
         if self.view.output is Output.OFF and self._link_known_up:
@@ -327,6 +337,57 @@ HOSTILE = st.one_of(
 
 TROUBLES = ["radio fails", "water low", "water back"]
 INTENTS = [Intent.MORE, Intent.LESS, Intent.SKIP, Intent.PAUSE, Intent.RESUME, Intent.CONFIRM, Intent.START]
+
+
+def whole_session(bench: Bench) -> None:
+    bench.run(30.0, lambda: bench.view.phase is Phase.READY)
+    bench.intend(Intent.START)
+    while bench.view.phase is not Phase.FINISHED:
+        if bench.view.waits_for_confirm:
+            bench.intend(Intent.CONFIRM)
+        bench.run(20.0, lambda: bench.view.waits_for_confirm or bench.view.phase is Phase.FINISHED)
+        bench.check()
+
+
+@pytest.mark.parametrize("name", ["first-touch", "five-minute-lift", "full-face"])
+def test_a_packaged_routine_is_guided_to_its_end_on_a_dr05(name: str) -> None:
+    plan = plan_session(Library().get(name), DR05, comfortable_percent=60, first_session=False)
+    bench = Bench(plan, SimulatedDr05())
+    whole_session(bench)
+    assert bench.view.summary is not None
+    assert bench.view.summary.reason is Reason.COMPLETED
+    assert set(bench.view.summary.zone_seconds) == {step.zone for step in plan.steps if step.kind is StepKind.TREAT}
+    assert bench.view.summary.highest_percent == max(entry.output_percent for entry in bench.device.trace)
+
+
+@pytest.mark.parametrize("name", ["first-touch", "pulse-cleanse"])
+def test_a_packaged_routine_is_guided_to_its_end_on_a_foreo(name: str) -> None:
+    protocol = FOREO.create("LUNA 4")
+    plan = plan_session(Library().get(name), protocol.profile, comfortable_percent=50, first_session=False)
+    bench = Bench(plan, SimulatedForeo("LUNA 4"), lambda: FOREO.create("LUNA 4"))
+    whole_session(bench)
+    assert bench.view.summary is not None
+    assert bench.view.summary.reason is Reason.COMPLETED
+    assert bench.view.battery_percent is not None
+
+
+def test_h3_a_device_whose_firmware_hangs_is_stopped_by_the_end_of_the_link() -> None:
+    device = SimulatedDr05()
+    bench = Bench(PLAN, device)
+    bench.run(30.0, lambda: bench.view.phase is Phase.READY)
+    bench.intend(Intent.START)
+    bench.intend(Intent.CONFIRM)
+    bench.run(7.0)
+    assert device.output_percent(bench.now) > 0
+    device.set_silent(silent=True, now=bench.now)
+    at = bench.now
+    bench.intend(Intent.STOP)
+    bench.run(0.5)
+    assert bench.view.phase is Phase.STOPPING
+    bench.run(1.0)
+    assert bench.output_at(at + 1.0) == 0
+    assert bench.view.summary is not None
+    assert bench.view.summary.reason is Reason.STOPPED
 
 
 class Faults(RuleBasedStateMachine):
