@@ -685,10 +685,11 @@ class Connection:
         for waiter in (link.gone, link.quiet):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
-        link.events.extend(reaction.events)
-        self._tell_events(link)
+        # The end first: what was still unanswered then is no trouble of its own, it went with the link.
         if link.ready:
             self._hear(LinkLost(ending.text))
+        link.events.extend(reaction.events)
+        self._tell_events(link)
 
     async def _close(self) -> None:
         link = self._link

@@ -236,7 +236,9 @@ class GuidedSession:
                 try:
                     self._connection.submit(request)
                 except LocalProtocolError as error:
-                    self._inputs.append(CommandRefused(request, str(error)))
+                    # On a link that is ending no command is anybody's mistake: its end is told next, as LinkLost.
+                    if self._connection.ready:
+                        self._inputs.append(CommandRefused(request, str(error)))
 
     def _write(self, entries: Sequence[JournalEntry]) -> bool:
         """Write down what happened; False when that failed, and then nothing but stops may leave."""

@@ -34,6 +34,8 @@ from protocols.model import (
     HandshakeFailed,
     QueryVersion,
     Ready,
+    Refusal,
+    Rejected,
     SetIntensity,
     StartOutput,
     TotalStop,
@@ -157,6 +159,22 @@ async def test_h5_a_device_that_goes_away_is_told_at_once_and_its_output_counts_
         with pytest.raises(LocalProtocolError, match="no link"):
             demo.connection.submit(SetIntensity(5))
         demo.connection.submit(TotalStop())  # a stop without a link is done already
+
+    await with_demo(act)
+
+
+@in_virtual_time
+async def test_the_end_of_a_link_is_told_before_what_it_left_unanswered() -> None:
+    async def act(demo: Demo) -> None:
+        await demo.connection.connect()
+        before = len(demo.news)
+        demo.connection.submit(QueryVersion())
+        demo.device.power_cycle(now())
+        await demo.until(LinkLost)
+        await asyncio.sleep(0)
+        told = [news for _, news in demo.news[before:]]
+        assert told[0] == LinkLost("Dr-05 is out of reach or switched off")
+        assert told[1:] == [DeviceSaid(Rejected(QueryVersion(), Refusal.RADIO))]
 
     await with_demo(act)
 

@@ -266,6 +266,17 @@ async def test_h8_a_command_that_the_protocol_refuses_goes_back_to_the_engine() 
 
 
 @in_virtual_time
+async def test_a_command_for_a_link_that_is_ending_is_nobodys_mistake() -> None:
+    order = Order()
+    await order.begin()
+    order.bench.connection.drop("the stop was not acknowledged")
+    order.engine.answers[Intent.MORE] = ((SetIntensity(10),), ())
+    order.session.intend(Intent.MORE)
+    assert order.engine.handled[-1] is Intent.MORE
+    await order.end()
+
+
+@in_virtual_time
 async def test_h3_a_stop_that_the_protocol_refuses_ends_the_link() -> None:
     order = Order()
     await order.begin()
