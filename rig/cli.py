@@ -30,6 +30,7 @@ app = App(
     name="rig",
     help="The test bench of Microcurrent Companion: simulated devices, on a virtual radio or on the air.",
     version_flags=(),
+    help_formatter="plain",
     result_action="return_value",
 )
 

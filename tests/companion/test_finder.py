@@ -1,4 +1,4 @@
-"""The finder: devices that a protocol fits, the nearest first; and a plain line for every way a radio can be missing."""
+"""The finder: devices that a protocol fits, nearest first; and a plain line for every way a radio can be missing."""
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ def test_a_hundred_writes_without_response_in_a_row_are_not_lost_to_flow_control
 def _bumble_objects() -> Counter[str]:
     gc.collect()
     ours = ("bumble.device", "bumble.gatt_client", "bumble.host", "bumble.controller", "bumble.smp", "rig.", "bleak")
-    return Counter(type(thing).__qualname__ for thing in gc.get_objects() if type(thing).__module__.startswith(ours))
+    return Counter(
+        type(thing).__qualname__ for thing in gc.get_objects() if str(type(thing).__module__).startswith(ours)
+    )
 
 
 def test_a_hundred_connects_leave_nothing_behind() -> None:
