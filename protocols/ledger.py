@@ -6,7 +6,8 @@ Two things blur this, and both are settled for the worst:
 
 * A repeated request has several echoes. An echo is taken for the oldest write that it fits.
 * A stop overtakes what still waits for the radio (``Write.urgent``). A stop is therefore entered *before* every
-  unsettled write, as if it had overtaken them all; an echo of it then proves nothing about them.
+  unsettled write, as if it had overtaken them all; an echo of it then proves nothing about them. Nor does an echo of
+  one of them prove anything about the stop, which may have come after it all the same: it stays entered.
 
 Knows keys and order. Refuses to know frames, time and what any request does.
 """
@@ -25,7 +26,7 @@ Key = tuple[int, int, bytes]
 class Entry:
     """One request written. ``settled``: the radio has reported about it, so nothing later can overtake it.
 
-    ``harmless`` marks a question, whose order matters to nobody.
+    ``harmless`` marks a question, whose order matters to nobody. ``number`` counts in the order of writing.
     """
 
     key: Key
@@ -34,6 +35,7 @@ class Entry:
     harmless: bool
     settled: bool = False
     failed: bool = False
+    number: int = 0
 
 
 class Ledger:
@@ -41,9 +43,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._written = 0
 
     def wrote(self, entry: Entry) -> None:
         """Enter a write. Of a harmless question only the newest writing is kept."""
+        self._written += 1
+        entry.number = self._written
         if entry.harmless:
             self._entries = [e for e in self._entries if e.key != entry.key]
         at = len(self._entries)
@@ -74,12 +79,14 @@ class Ledger:
     def answered(self, key: Key) -> Entry | None:
         """An echo arrived: strike out the oldest request that it fits. None: it fits nothing.
 
-        Everything before it is struck out too, unless it is a question: of those only the newest writing is kept, so
-        the answer may be that of an earlier one.
+        Everything before it is struck out too, but for a stop written later, which may or may not have overtaken it;
+        and unless it is a question: of those only the newest writing is kept, so the answer may be an earlier one's.
         """
         for i, entry in enumerate(self._entries):
             if entry.key == key:
-                del self._entries[i if entry.harmless else 0 : i + 1]
+                before = self._entries[:i]
+                kept = before if entry.harmless else [e for e in before if e.number > entry.number]
+                self._entries[: i + 1] = kept
                 return entry
         return None
 
