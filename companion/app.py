@@ -11,8 +11,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -23,28 +21,22 @@ from textual.screen import Screen
 
 from companion import themes
 from companion.config import CompanionError, Exit
-from companion.home import Choice, Device, Home, NotFoundError, NotTodayError, RunningSession, Started
 from companion.screens.find import FindScreen
-from companion.session.model import Intent, Phase, Reason, Summary, View
 from companion.words import app as words
 from companion.words import find as find_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from companion.home import Choice, Device, Home, RunningSession, Started
     from companion.screens.prepare import PrepareScreen
     from companion.screens.screening import ScreeningScreen
     from companion.screens.today import TodayScreen
+    from companion.session.model import Summary, View
 
 STOP_KEYS = frozenset({"space", "escape"})
 LEAVE_KEYS = frozenset({"ctrl+q", "ctrl+c"})
-
-EXIT_OF_REASON: Mapping[Reason, Exit] = {
-    Reason.COMPLETED: Exit.FINISHED,
-    Reason.TIME_LIMIT: Exit.STOPPED_EARLY,
-    Reason.STOPPED: Exit.STOPPED_EARLY,
-    Reason.PAIN: Exit.STOPPED_EARLY,
-    Reason.LINK_LOST: Exit.LINK_LOST,
-}
-"""What leaving the app with a session under way ends with; every reason that is absent is a fault."""
 
 
 class CompanionApp(App[int]):
@@ -119,6 +111,8 @@ class CompanionApp(App[int]):
         """Stop the running session at once; True when there is one. Nothing is awaited, posted or drawn before."""
         if self._live is None:
             return False
+        from companion.session.model import Intent  # noqa: PLC0415 - loaded since before the session was made
+
         self._live.session.intend(Intent.STOP)
         return True
 
@@ -138,6 +132,8 @@ class CompanionApp(App[int]):
 
     async def action_stop(self) -> None:
         """Stop, and bring the session's own screen to the front so that the person sees what comes of it."""
+        from companion.session.model import Phase  # noqa: PLC0415 - loaded since before the session was made
+
         if self._live is not None and self._live.session.view.phase not in {Phase.STOPPING, Phase.FINISHED}:
             self.stop_now()  # whoever ran this action has not stopped yet; the stop keys have, when they arrived
         while len(self.screen_stack) > 1 and self.screen.is_modal:
@@ -249,6 +245,8 @@ class CompanionApp(App[int]):
         find = self._find
         if find is None:
             return
+        from companion.home import NotFoundError  # noqa: PLC0415 - after the first frame
+
         find.looking()
         try:
             await self._home.look(find.seen)
@@ -318,6 +316,8 @@ class CompanionApp(App[int]):
         """Ask the one door to let the session in."""
         if self.live or not self._cleared or self._device is None or self._choice is None:
             return
+        from companion.home import NotTodayError  # noqa: PLC0415 - loaded since the look
+
         try:
             started = self._home.start(self._choice, self._device, message.today, self._changed)
         except NotTodayError as error:
@@ -374,8 +374,11 @@ class CompanionApp(App[int]):
     async def on_companion_app_session_ended(self, message: SessionEnded) -> None:
         """Show what came of the session, or why there was none."""
         if self._leaving:
+            from companion.session.exits import EXIT_OF_REASON  # noqa: PLC0415 - with a session
+            from companion.session.model import Reason  # noqa: PLC0415 - as above
+
             reason = Reason.DEFECT if message.summary is None else message.summary.reason
-            self.exit(EXIT_OF_REASON.get(reason, Exit.FAULT))
+            self.exit(EXIT_OF_REASON[reason])
             return
         await self._back_to_find()
         if message.summary is None:

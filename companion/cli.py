@@ -9,9 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from companion.commands import help as help_pages
 from companion.config import CompanionError, Exit
-from companion.words import cli as words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,11 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CompanionError as error:
         return _tell(str(error), error.exit_code, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person gets one line and a way to report it
+        from companion.words import cli as words  # noqa: PLC0415 - as in _run
+
         fault = f"{type(error).__name__}: {error}".rstrip(": ")
         return _tell(words.UNEXPECTED.format(fault=" ".join(fault.split())), Exit.FAULT, debug=debug)
 
 
 def _run(tokens: list[str], *, debug: bool) -> int:
+    from companion.commands import start  # noqa: PLC0415 - what each command line needs, and nothing more
+
+    line = tuple(tokens)
+    if line in start.DIRECT:
+        start.set_up_logging(debug=debug)
+        return start.start(start.DIRECT[line])
+    from companion.commands import help as help_pages  # noqa: PLC0415 - as above
+
     if help_pages.asked_for(tokens):
         sys.stdout.write(help_pages.page(help_pages.command_of(tokens), _width(), bold=_bold()))
         return Exit.FINISHED

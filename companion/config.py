@@ -36,6 +36,13 @@ class CompanionError(Exception):
         self.exit_code = exit_code
 
 
+class UsageError(CompanionError):
+    """The command line asks for what there is not, or for what does not go together."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.USAGE)
+
+
 def data_folder(*, demo: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
     """The folder that holds the person's data, or the demo's own one inside it. It need not exist yet.
 

@@ -27,7 +27,8 @@ from companion.device.finder import SETTLE_S, Found, find
 from companion.device.radio import RadioError, SystemRadio
 from companion.routines.library import Library, UnknownRoutineError
 from companion.routines.model import RoutineError
-from companion.session.model import Feels, Intent, JournalKind, Phase, Reason, Sensation
+from companion.session.exits import EXIT_OF_REASON
+from companion.session.model import Feels, Intent, JournalKind, Phase, Sensation
 from companion.session.opening import Blocked, check_person, check_today, open_session, plan_for
 from companion.session.runner import GuidedSession
 from companion.store.database import Store
@@ -46,17 +47,6 @@ LOOK_S = 20.0
 
 ROUTINES_FOLDER = "routines"
 """The person's own routines, in the data folder."""
-
-_EXITS = {
-    Reason.COMPLETED: Exit.FINISHED,
-    Reason.STOPPED: Exit.STOPPED_EARLY,
-    Reason.PAIN: Exit.STOPPED_EARLY,
-    Reason.TIME_LIMIT: Exit.STOPPED_EARLY,
-    Reason.LINK_LOST: Exit.LINK_LOST,
-    Reason.DEVICE_FAULT: Exit.FAULT,
-    Reason.STORAGE: Exit.FAULT,
-    Reason.DEFECT: Exit.FAULT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +393,7 @@ class _Run:
             raise CompanionError(words.NOBODY_AFTER_LINK.format(device=device), Exit.LINK_LOST)
         if self._nobody_here:
             raise CompanionError(words.NOBODY_HERE.format(message=self._paused_for), Exit.FAULT)
-        exit_code = _EXITS[summary.reason]
+        exit_code = EXIT_OF_REASON[summary.reason]
         match exit_code:
             case Exit.LINK_LOST:
                 raise CompanionError(words.LINK_GONE.format(device=device), exit_code)

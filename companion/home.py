@@ -5,13 +5,15 @@ The screens know these values alone. ``companion.joining`` makes them from the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from companion.session.model import Feels, Intent, PlannedStep, SessionPlan, Summary, View
-from protocols.model import DeviceProfile
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from companion.session.model import Feels, Intent, PlannedStep, SessionPlan, Summary, View
+    from protocols.model import DeviceProfile
 
 
 class RunningSession(Protocol):

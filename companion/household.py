@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 from companion.config import CompanionError, data_folder
 from companion.dates import Calendar
 from companion.home import Choice, Device, NotFoundError, NotTodayError, Past, Question, Started
-from companion.session.model import SessionPlan, StepKind, View
 from companion.words import history as history_words
 from companion.words import today as today_words
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from companion.device.finder import Found
     from companion.device.radio import Radio
     from companion.routines.library import Library
+    from companion.session.model import SessionPlan, View
     from companion.store.database import Store
     from protocols.model import DeviceProfile
 
@@ -32,8 +32,6 @@ LOOK_S = 8.0
 
 MOVE_S = 4.0
 """What the guidance adds before each zone, for the length that the list shows."""
-
-_FIRST = frozenset({StepKind.PREPARE, StepKind.CHECK})
 
 
 class Household:
@@ -256,7 +254,10 @@ def _device(found: Found) -> Device:
 
 
 def _choice(name: str, summary: str, plan: SessionPlan) -> Choice:
+    from companion.session.model import StepKind  # noqa: PLC0415 - loaded with the plan
+
+    first = frozenset({StepKind.PREPARE, StepKind.CHECK})
     seconds = sum(step.seconds + (MOVE_S if step.kind is StepKind.TREAT else 0.0) for step in plan.steps)
     zones = tuple(dict.fromkeys(step.zone for step in plan.steps if step.zone))
-    prepare = tuple(takewhile(lambda step: step.kind in _FIRST, plan.steps))
+    prepare = tuple(takewhile(lambda step: step.kind in first, plan.steps))
     return Choice(name, plan.title, summary, seconds / 60, zones, prepare)

@@ -6,13 +6,12 @@ face map and the big digits can be drawn and tested without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 RGB = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(NamedTuple):
     """Colours as 8-bit sRGB triples; ``dark`` tells which kind of room they are for."""
 
     dark: bool
@@ -119,4 +118,4 @@ def mix(one: RGB, other: RGB, share: float) -> RGB:
 
 def colours(palette: Palette) -> dict[str, RGB]:
     """Return every colour of a palette by name."""
-    return {field.name: getattr(palette, field.name) for field in fields(palette) if field.name != "dark"}
+    return {name: value for name, value in palette._asdict().items() if name != "dark"}

@@ -7,30 +7,18 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import logging
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, UnusedCliTokensError
 
 from companion.commands.help import command_of
-from companion.config import CompanionError, Exit, data_folder
+from companion.commands.start import USUAL_DEMO, DemoKey, demo_alone, set_up_logging, start
+from companion.config import UsageError, data_folder
 from companion.words import cli as words
 from companion.words.cli import PAGES
-
-
-class UsageError(CompanionError):
-    """The command line asks for what there is not, or for what does not go together."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, Exit.USAGE)
-
-
-DemoKey = Literal["dr05", "foreo"]
-_DEFAULT_DEMO: DemoKey = "dr05"
 
 
 def _speed(_: Any, tokens: Sequence[Token]) -> float:
@@ -87,14 +75,7 @@ for _branch in (routines, history, profile):
 def the_app(*, demo: Demo = None, speed: Speed = 1.0, seed: Seed = None, record: Record = None, debug: Debug) -> int:
     """The app itself."""
     del debug  # the app shows its faults on its own screen
-    _demo_alone(demo, speed, seed)
-    if math.isinf(speed):
-        raise UsageError(words.APP_NOT_AT_MAX)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(words.NEEDS_TERMINAL)
-    from companion.app import run_app  # noqa: PLC0415 - Textual: 160 ms
-
-    return run_app(demo, seed or 0, speed, record, data_folder(demo=demo is not None))
+    return start(demo, speed=speed, seed=seed, record=record)
 
 
 @app.command
@@ -114,7 +95,7 @@ def run(
     """One guided routine without the app."""
     if plain and json:
         raise UsageError(words.PLAIN_OR_JSON)
-    _demo_alone(demo, speed, seed)
+    demo_alone(demo, speed, seed)
     from companion.headless import RunOptions, run_session  # noqa: PLC0415 - the radio and the session: 200 ms
 
     return run_session(
@@ -239,7 +220,7 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
         UsageError: the command line is wrong; the message names what, and where help is.
         CompanionError: the command failed.
     """
-    _set_up_logging(debug=debug)
+    set_up_logging(debug=debug)
     path = command_of(tokens)
     try:
         command, bound, _ = app.parse_args(_with_demo_device(tokens, path), print_error=False, exit_on_error=False)
@@ -247,14 +228,6 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
         hint = words.SEE_HELP.format(command=" ".join(("companion", *path)))
         raise UsageError(f"{_in_words(error, path)}; {hint}") from error
     return int(command(*bound.args, **bound.kwargs, debug=debug))
-
-
-def _set_up_logging(*, debug: bool) -> None:
-    """What libraries log is for a bug report: without a handler Python would print warnings between the lines."""
-    if debug:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    else:
-        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _with_demo_device(tokens: Sequence[str], path: tuple[str, ...]) -> list[str]:
@@ -267,18 +240,10 @@ def _with_demo_device(tokens: Sequence[str], path: tuple[str, ...]) -> list[str]
         if word == "--demo":
             following = tokens[index + 1] if index + 1 < len(tokens) else "-"
             if following.startswith("-"):
-                filled.append(_DEFAULT_DEMO)
+                filled.append(USUAL_DEMO)
             elif following not in get_args(DemoKey):
                 raise UsageError(words.BAD_DEMO.format(value=following))
     return filled
-
-
-def _demo_alone(demo: str | None, speed: float, seed: int | None) -> None:
-    """Scaled time and chosen chance belong to simulated devices: a real one has its own time and its own mind."""
-    if demo is None and speed != 1.0:
-        raise UsageError(words.ONLY_IN_DEMO.format(option="--speed"))
-    if demo is None and seed is not None:
-        raise UsageError(words.ONLY_IN_DEMO.format(option="--seed"))
 
 
 def _in_words(error: CycloptsError, path: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,10 +14,12 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from companion.home import Device
 from companion.widgets.keyline import KeyHint, KeyLine
 from companion.words import app as shared
 from companion.words import find as words
+
+if TYPE_CHECKING:
+    from companion.home import Device
 
 LOOK_S = 8.0
 """How long one look is drawn to take; it ends when the finder says so."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from protocols.model import DeviceProfile, OutputKind, Report
+if TYPE_CHECKING:
+    from protocols.model import DeviceProfile
 
 LOOKING: Final = "Looking for your device"
 LOOKING_HINT: Final = "Switch it on and hold it near."
@@ -23,12 +24,12 @@ KEY_USE: Final = "use this one"
 KEY_AGAIN: Final = "look again"
 KEY_HISTORY: Final = "history"
 
-_OUTPUT: Final = {OutputKind.MICROCURRENT: "microcurrent", OutputKind.PULSATION: "pulsation"}
-
 
 def abilities(profile: DeviceProfile) -> str:
     """Return what a device can do, in a few words."""
-    parts = [_OUTPUT[profile.output]]
+    from protocols.model import OutputKind, Report  # noqa: PLC0415 - whoever has a profile has loaded it
+
+    parts = [{OutputKind.MICROCURRENT: "microcurrent", OutputKind.PULSATION: "pulsation"}[profile.output]]
     if profile.cooling_range_c is not None:
         parts.append("cooling")
     if len(profile.modes) > 1:

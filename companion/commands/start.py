@@ -1,0 +1,69 @@
+"""``companion`` and ``companion --demo``: the app itself, and the way to it that needs no parser.
+
+Knows what has to be right before the app can begin; draws nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal
+
+from companion.config import UsageError, data_folder
+from companion.words import cli as words
+
+DemoKey = Literal["dr05", "foreo"]
+USUAL_DEMO: Final[DemoKey] = "dr05"
+
+DIRECT: Final[Mapping[tuple[str, ...], DemoKey | None]] = MappingProxyType(
+    {
+        (): None,
+        ("--demo",): USUAL_DEMO,
+        ("--demo", "dr05"): "dr05",
+        ("--demo", "foreo"): "foreo",
+    }
+)
+"""The command lines that lead straight to the app, and what the parser makes of them: loading it takes 40 ms."""
+
+
+def start(
+    demo: DemoKey | None = None, *, speed: float = 1.0, seed: int | None = None, record: Path | None = None
+) -> int:
+    """Run the app and return the exit code.
+
+    Raises:
+        UsageError: options that do not go together, or there is no terminal to draw on.
+    """
+    demo_alone(demo, speed, seed)
+    if math.isinf(speed):
+        raise UsageError(words.APP_NOT_AT_MAX)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(words.NEEDS_TERMINAL)
+    from companion.app import run_app  # noqa: PLC0415 - Textual: 160 ms
+
+    return run_app(demo, seed or 0, speed, record, data_folder(demo=demo is not None))
+
+
+def demo_alone(demo: str | None, speed: float, seed: int | None) -> None:
+    """Scaled time and chosen chance belong to simulated devices: a real one has its own time and its own mind.
+
+    Raises:
+        UsageError: one of them is asked for without a demo.
+    """
+    if demo is None and speed != 1.0:
+        raise UsageError(words.ONLY_IN_DEMO.format(option="--speed"))
+    if demo is None and seed is not None:
+        raise UsageError(words.ONLY_IN_DEMO.format(option="--seed"))
+
+
+def set_up_logging(*, debug: bool) -> None:
+    """What libraries log is for a bug report: without a handler Python would print warnings between the lines."""
+    import logging  # noqa: PLC0415 - not needed for a page of help
+
+    if debug:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
