@@ -26,6 +26,7 @@ from companion.device.connection import (
 from companion.device.finder import find
 from companion.device.radio import RadioError
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
+from protocols.dr05 import PROFILE
 from protocols.gatt import Characteristic, Disconnect, Property, Read, Service, uuid
 from protocols.machine import LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import (
@@ -94,11 +95,11 @@ class Demo:
             await self._told.wait()
 
     async def output_on(self) -> None:
-        self.connection.submit(SetIntensity(5))
+        self.connection.submit(SetIntensity(PROFILE.lowest_percent))
         await asyncio.sleep(0.2)
         self.connection.submit(StartOutput())
         await asyncio.sleep(0.2)
-        assert self.output == 5
+        assert self.output == PROFILE.lowest_percent
 
 
 async def with_demo(act: Callable[[Demo], Awaitable[None]], record: Path | None = None) -> None:
@@ -155,7 +156,7 @@ async def test_h5_a_device_that_goes_away_is_told_at_once_and_its_output_counts_
         assert demo.connection.ending.cause is Cause.DEVICE_GONE
         assert not demo.connection.output_possible
         with pytest.raises(LocalProtocolError, match="no link"):
-            demo.connection.submit(SetIntensity(5))
+            demo.connection.submit(SetIntensity(PROFILE.lowest_percent))
         demo.connection.submit(TotalStop())  # a stop without a link is done already
 
     await with_demo(act)

@@ -26,9 +26,9 @@ from protocols.model import (
     StopOutput,
     TotalStop,
 )
-from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, REFUSED, SERVICES, START, TOTAL_STOP, reply
+from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, LOWEST, REFUSED, SERVICES, START, STEP, TOTAL_STOP, reply
 
-STEP, RAMP = PROFILE.step_percent, PROFILE.ramp_percent_per_s
+RAMP = PROFILE.ramp_percent_per_s
 
 
 class Races(RuleBasedStateMachine):
@@ -99,8 +99,8 @@ class Races(RuleBasedStateMachine):
     @rule(
         command=st.one_of(
             st.sampled_from([TotalStop(), StopOutput(), QueryTemperature(), SetCoolingTarget(10), SelectMode(2)]),
-            st.sampled_from([StartOutput(), SetIntensity(5)]),
-            st.builds(SetIntensity, st.sampled_from([0, 5, 10, 15, 20, 50])),
+            st.sampled_from([StartOutput(), SetIntensity(LOWEST)]),
+            st.builds(SetIntensity, st.sampled_from([0, *(LOWEST + rises * STEP for rises in range(4)), 5, 50])),
         )
     )
     def ask(self, command: Command) -> None:
@@ -115,7 +115,7 @@ class Races(RuleBasedStateMachine):
     @rule()
     def ask_for_a_start(self) -> None:
         """Random commands alone seldom get as far as an output."""
-        self.ask(SetIntensity(5))
+        self.ask(SetIntensity(LOWEST))
         self.all_goes_well()
         self.ask(StartOutput())
 
