@@ -129,6 +129,17 @@ async def test_it_connects_shakes_hands_and_says_what_it_found() -> None:
 
 
 @in_virtual_time
+async def test_the_handshake_waits_for_the_firmware_to_listen_and_not_for_a_lost_question() -> None:
+    async def act(demo: Demo) -> None:
+        began = now()
+        await demo.connection.connect()
+        assert now() - began < 0.4
+        assert demo.heard(LinkReady) == [LinkReady(first=True, firmware="2.1")]
+
+    await with_demo(act)
+
+
+@in_virtual_time
 async def test_a_command_comes_back_acknowledged() -> None:
     async def act(demo: Demo) -> None:
         await demo.connection.connect()

@@ -10,6 +10,17 @@ from rig.devices.dr05 import Bridge, SimulatedDr05
 from rig.facing import Facing
 
 
+@pytest.mark.parametrize("low_byte_first", [False, True], ids=["high first", "low first"])
+@pytest.mark.parametrize("bridge", Bridge, ids=lambda bridge: bridge.name)
+def test_no_question_is_lost_before_the_firmware_listens_so_that_a_connect_takes_a_quarter_of_a_second(
+    bridge: Bridge, low_byte_first: bool
+) -> None:
+    facing = Facing(Dr05(), SimulatedDr05(bridge=bridge, low_byte_first=low_byte_first))
+    facing.start()
+    assert facing.run_until(lambda: bool(facing.events(Ready)))
+    assert facing.now < 0.3
+
+
 @pytest.mark.parametrize("payload_bytes", [20, 7, 1])
 @pytest.mark.parametrize("low_byte_first", [False, True], ids=["high first", "low first"])
 @pytest.mark.parametrize("bridge", Bridge, ids=lambda bridge: bridge.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocols.dr05 import PROFILE, Dr05
+from protocols.dr05 import PROFILE, SETTLE_S, Dr05
 from protocols.frames import ChecksumOrder, encode
 from protocols.gatt import Characteristic, Operation, Property, Service, Write, uuid
 from protocols.machine import Reaction
@@ -67,8 +67,16 @@ class Talk:
         self.operations += reaction.operations
         self.events += reaction.events
 
-    def begin(self) -> None:
+    def connects(self) -> None:
+        """The link's start, so long before second 0 that the first question is due at second 0."""
+        self.now = -SETTLE_S
         self.take(self.protocol.start(self._services, self.now))
+
+    def begin(self) -> None:
+        """The link's start and what the firmware takes to listen; at second 0 the first question is asked."""
+        self.connects()
+        self.waits(SETTLE_S)
+        assert self.now == 0.0
 
     def asks(self, command: Command, *, answered: bool = False) -> None:
         """Submit a command; ``answered``: the device accepts what is written for it."""

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from protocols.dr05 import PROFILE, Dr05
+from protocols.dr05 import PROFILE, SETTLE_S, Dr05
 from protocols.gatt import Disconnect, Write
 from protocols.machine import LocalProtocolError, Reaction
 from protocols.model import (
@@ -89,7 +89,8 @@ class Races(RuleBasedStateMachine):
     @initialize(reports=st.booleans())
     def link(self, reports: bool) -> None:
         self.reports = reports
-        self.protocol.start(SERVICES, 0.0)
+        self.protocol.start(SERVICES, -SETTLE_S)
+        self.protocol.deadline_passed(0.0)
         self.protocol.data_received(FFE1, reply(GET_VERSION, more=b"\x02\x01"), 0.0)
         self.take(self.protocol.data_received(FFE1, reply(TOTAL_STOP), 0.0))
         assert not self.protocol.output_possible
