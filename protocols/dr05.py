@@ -63,8 +63,8 @@ PROFILE = model.DeviceProfile(
     key="dr05",
     name="Dr-05",
     output=model.OutputKind.MICROCURRENT,
-    lowest_percent=5,
-    step_percent=5,
+    lowest_percent=1,
+    step_percent=1,
     max_percent=100,
     ramp_percent_per_s=10.0,
     modes=(
@@ -77,6 +77,10 @@ PROFILE = model.DeviceProfile(
     pairing=model.Pairing.NONE,
 )
 
+SETTLE_S = 0.15
+"""How long after the link's start the handshake asks nothing: the firmware throws bytes away until it has seen the
+module's state pin up for about 100 ms, and a question lost there would cost the whole of `QUESTION_S`. A stop is not
+held back by it."""
 QUESTION_S = 1.0
 """How long the handshake waits for an answer in one byte order."""
 REPLY_S = 0.5
@@ -127,8 +131,12 @@ class _Stopping:
 
 @dataclass(slots=True)
 class _Handshake:
-    """The search for the bridge and the byte order. ``settled``: found, the opening stop is what is waited for."""
+    """The search for the bridge and the byte order. ``settled``: found, the opening stop is what is waited for.
 
+    ``asks_at`` is when the first question may be asked; until one was (``asked`` is 0) nothing can be an answer.
+    """
+
+    asks_at: float
     bridge: int = 0
     order: ChecksumOrder = ChecksumOrder.HIGH_FIRST
     asked: int = 0
@@ -205,6 +213,8 @@ class Dr05(DeviceProtocol):
     def start(self, services: Sequence[Service], now: float) -> Reaction:
         """Find the UART bridge and the byte order with *get version*, stop everything, then tell ``Ready``.
 
+        Notifications are enabled at once; the first question waits for `SETTLE_S`.
+
         Raises:
             UnsupportedDeviceError: there is no known UART bridge among ``services``.
         """
@@ -216,7 +226,7 @@ class Dr05(DeviceProtocol):
                 f"services found: {found}"
             )
         self._decoders = {bridge.notify: FrameDecoder() for bridge in self._bridges}
-        self._handshake = _Handshake()
+        self._handshake = _Handshake(asks_at=now + SETTLE_S)
         self._output_possible = True
         answer = _Answer()
         self._open_bridge(self._handshake, now, answer)
@@ -229,7 +239,10 @@ class Dr05(DeviceProtocol):
         earlier = {b.notify for b in self._bridges[: handshake.bridge]}
         if bridge.notify not in earlier:
             answer.operations.append(Subscribe(bridge.notify))
-        self._ask_version(handshake, now, answer)
+        if _due(handshake.asks_at, now):
+            self._ask_version(handshake, now, answer)
+        else:
+            handshake.deadline = handshake.asks_at
 
     def _ask_version(self, handshake: _Handshake, now: float, answer: _Answer) -> None:
         """Ask the one question that changes nothing. The order is never learned with any other."""
@@ -497,7 +510,10 @@ class Dr05(DeviceProtocol):
             if _due(decoder.deadline, now):
                 self._take(characteristic, decoder.expire(now + _DUE_TOLERANCE_S), now, answer)
         if self._handshake is not None and _due(self._handshake.deadline, now):
-            self._try_other_order(self._handshake, now, answer)
+            if self._handshake.asked:
+                self._try_other_order(self._handshake, now, answer)
+            else:
+                self._ask_version(self._handshake, now, answer)
         if self._in_flight is not None and _due(self._in_flight.deadline, now):
             self._request_unanswered(self._in_flight, now, answer)
         if _due(self._water_deadline, now):
@@ -551,7 +567,13 @@ class Dr05(DeviceProtocol):
         if key is None:
             return False
         handshake = self._handshake
-        if handshake is not None and not handshake.settled and key == _VERSION and handshake.deadline is not None:
+        if (
+            handshake is not None
+            and not handshake.settled
+            and handshake.asked
+            and handshake.deadline is not None
+            and key == _VERSION
+        ):
             if characteristic != self._bridges[handshake.bridge].notify:
                 return False
             self._ledger.answered(key)

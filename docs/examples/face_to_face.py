@@ -16,7 +16,7 @@ try:
 except LocalProtocolError as refused:
     print("refused:", refused)
 
-for command in (SetIntensity(5), StartOutput(), TotalStop()):
+for command in (SetIntensity(1), StartOutput(), TotalStop()):
     bench.command(command)
     bench.run_until(lambda asked=command: asked in [event.command for event in bench.events(Acknowledged)])
 

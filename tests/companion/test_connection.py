@@ -26,6 +26,7 @@ from companion.device.connection import (
 from companion.device.finder import find
 from companion.device.radio import RadioError
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
+from protocols.dr05 import PROFILE
 from protocols.gatt import Characteristic, Disconnect, Property, Read, Service, uuid
 from protocols.machine import LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import (
@@ -96,11 +97,11 @@ class Demo:
             await self._told.wait()
 
     async def output_on(self) -> None:
-        self.connection.submit(SetIntensity(5))
+        self.connection.submit(SetIntensity(PROFILE.lowest_percent))
         await asyncio.sleep(0.2)
         self.connection.submit(StartOutput())
         await asyncio.sleep(0.2)
-        assert self.output == 5
+        assert self.output == PROFILE.lowest_percent
 
 
 async def with_demo(act: Callable[[Demo], Awaitable[None]], record: Path | None = None) -> None:
@@ -125,6 +126,17 @@ async def test_it_connects_shakes_hands_and_says_what_it_found() -> None:
         assert demo.connection.firmware == "2.1"
         assert demo.connection.profile.key == "dr05"
         assert not demo.connection.output_possible
+
+    await with_demo(act)
+
+
+@in_virtual_time
+async def test_the_handshake_waits_for_the_firmware_to_listen_and_not_for_a_lost_question() -> None:
+    async def act(demo: Demo) -> None:
+        began = now()
+        await demo.connection.connect()
+        assert now() - began < 0.4
+        assert demo.heard(LinkReady) == [LinkReady(first=True, firmware="2.1")]
 
     await with_demo(act)
 
@@ -157,7 +169,7 @@ async def test_h5_a_device_that_goes_away_is_told_at_once_and_its_output_counts_
         assert demo.connection.ending.cause is Cause.DEVICE_GONE
         assert not demo.connection.output_possible
         with pytest.raises(LocalProtocolError, match="no link"):
-            demo.connection.submit(SetIntensity(5))
+            demo.connection.submit(SetIntensity(PROFILE.lowest_percent))
         demo.connection.submit(TotalStop())  # a stop without a link is done already
 
     await with_demo(act)

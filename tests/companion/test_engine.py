@@ -399,6 +399,51 @@ def test_what_was_lowered_stays_lowered_in_the_next_zone_and_what_was_raised_doe
     assert session.view.target_percent == 20
 
 
+def in_whole_percents(target: int) -> Session:
+    """Output on, and nothing to rise to any more, on a device whose lowest level and step are 1 %, as the Dr-05's."""
+    limits = Limits(1, 1, 30, 10.0, 1200.0, 1200.0, {})
+    profile = replace(PROFILE, lowest_percent=1, step_percent=1)
+    return Session(treat("left-cheek", seconds=60.0, target=target), limits=limits, profile=profile).treating(8.0)
+
+
+def test_h2_a_device_of_whole_percents_rises_by_one_each_tenth_of_a_second_after_the_answer() -> None:
+    session = in_whole_percents(target=24)
+    assert session.levels() == list(range(1, 25))
+    rises = [time for time, request in session.sent if isinstance(request, SetIntensity)][1:]
+    assert [later - time for time, later in pairwise(rises)] == pytest.approx([ANSWER_S + 0.1] * 22)
+
+
+def test_h2_more_and_less_move_the_target_by_two_percent_and_the_rise_is_still_one_at_a_time() -> None:
+    session = in_whole_percents(target=24)
+    session.forget()
+    session.give(Intent.MORE)
+    assert session.view.target_percent == 26
+    session.run(2.0)
+    assert session.levels() == [25, 26]
+    session.forget()
+    session.give(Intent.LESS)
+    session.give(Intent.LESS)
+    assert session.levels() == [24, 22]  # less is never held back
+
+
+def test_h1_more_and_less_end_at_the_cap_and_at_the_lowest_level_also_where_two_percent_would_pass_them() -> None:
+    session = in_whole_percents(target=29)
+    session.give(Intent.MORE)
+    session.run(2.0)
+    assert session.view.intensity_percent == 30
+    session.give(Intent.MORE)
+    assert session.view.message == words.CAPPED
+    session = in_whole_percents(target=2)
+    session.give(Intent.LESS)
+    session.run(1.0)
+    assert session.view.intensity_percent == 1
+    session.give(Intent.LESS)
+    assert session.view.message == words.LOWEST
+    session.give(Intent.MORE)
+    session.run(2.0)
+    assert session.view.intensity_percent == 3
+
+
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.GUIDING, Phase.MOVING, Phase.PAUSED, Phase.LINK_LOST])
 def test_more_does_nothing_while_output_is_off(phase: Phase) -> None:
     session = Session(PREPARE, treat("left-cheek"))

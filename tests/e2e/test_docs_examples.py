@@ -17,8 +17,8 @@ def _run(example: str, *, said_to_it: str = "") -> str:
 
 def test_face_to_face_the_forbidden_start_is_refused_and_the_trace_ends_at_zero() -> None:
     lines = _run("face_to_face.py").splitlines()
-    assert lines[0].startswith("refused: set the lowest level, 5 %")
-    assert [line.split()[2] for line in lines[1:]] == ["5", "0"]
+    assert lines[0].startswith("refused: set the lowest level, 1 %")
+    assert [line.split()[2] for line in lines[1:]] == ["1", "0"]
 
 
 def test_the_frames_of_a_recording_are_told_apart_by_their_sender_and_joined_across_notifications() -> None:

@@ -171,7 +171,7 @@ def test_the_plain_account_reads_from_the_first_step_to_the_glass_of_water(compa
         "Full face: 11 min with Dr-05, never above 30 %.",
     ]
     assert "  0:00  Dr-05 is connected (firmware 2.1)." in lines
-    assert "        output on at 5 %, rising gently to 20 %" in lines
+    assert "        output on at 1 %, rising gently to 24 %" in lines
     assert lines[-1].endswith("Time for a glass of water.")
     assert any("All done. 16 zones in 12 min" in line for line in lines)
     assert max(map(len, lines)) <= 88
@@ -276,7 +276,7 @@ def test_a_person_at_a_terminal_is_asked_first_and_stops_with_enter(data: Path) 
         talk.answer("ready to begin? [y/n] ", "y")
         talk.answer("Cleanse", "")
         talk.answer("Gel", "")
-        talk.answer("output on at 5 %", "")
+        talk.answer("output on at 1 %", "")
         heard = talk.rest()
         assert process.wait(20) == Exit.STOPPED_EARLY
     os.close(controller)

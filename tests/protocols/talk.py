@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocols.dr05 import Dr05
+from protocols.dr05 import PROFILE, SETTLE_S, Dr05
 from protocols.frames import ChecksumOrder, encode
 from protocols.gatt import Characteristic, Operation, Property, Service, Write, uuid
 from protocols.machine import Reaction
@@ -10,6 +10,10 @@ from protocols.model import Command, Event, SetIntensity, StartOutput
 
 FFE1 = uuid("ffe1")
 SERVICES = (Service(uuid("ffe0"), (Characteristic(FFE1, Property.NOTIFY | Property.WRITE_WITHOUT_RESPONSE),)),)
+
+LOWEST, STEP = PROFILE.lowest_percent, PROFILE.step_percent
+RISE_S = STEP / PROFILE.ramp_percent_per_s
+"""How long one step takes on the ramp."""
 
 HIGH, LOW = ChecksumOrder.HIGH_FIRST, ChecksumOrder.LOW_FIRST
 ACTION, SET, GET, REPORT = 0x31, 0x32, 0x33, 0x66
@@ -54,7 +58,7 @@ class Talk:
     def running(cls) -> Talk:
         """A link with output started at the lowest level and acknowledged at second 0."""
         talk = cls.ready()
-        talk.asks(SetIntensity(5), answered=True)
+        talk.asks(SetIntensity(LOWEST), answered=True)
         talk.asks(StartOutput(), answered=True)
         talk.look()
         return talk
@@ -63,8 +67,16 @@ class Talk:
         self.operations += reaction.operations
         self.events += reaction.events
 
-    def begin(self) -> None:
+    def connects(self) -> None:
+        """The link's start, so long before second 0 that the first question is due at second 0."""
+        self.now = -SETTLE_S
         self.take(self.protocol.start(self._services, self.now))
+
+    def begin(self) -> None:
+        """The link's start and what the firmware takes to listen; at second 0 the first question is asked."""
+        self.connects()
+        self.waits(SETTLE_S)
+        assert self.now == 0.0
 
     def asks(self, command: Command, *, answered: bool = False) -> None:
         """Submit a command; ``answered``: the device accepts what is written for it."""

@@ -35,7 +35,20 @@ from protocols.model import (
     WaterBack,
     WaterLow,
 )
-from tests.protocols.talk import ACCEPTED, FFE1, REFUSED, REPORT, START, TOTAL_STOP, Talk, energy, reply
+from tests.protocols.talk import (
+    ACCEPTED,
+    FFE1,
+    LOWEST,
+    REFUSED,
+    REPORT,
+    RISE_S,
+    START,
+    STEP,
+    TOTAL_STOP,
+    Talk,
+    energy,
+    reply,
+)
 
 ASK_TEMPERATURE = bytes.fromhex("55AA0500A63302419913")
 ASK_VERSION = bytes.fromhex("55AA0500A633024059D2")
@@ -44,7 +57,7 @@ ASK_VERSION = bytes.fromhex("55AA0500A633024059D2")
 @pytest.mark.parametrize(
     ("command", "frame"),
     [
-        (SetIntensity(5), "55 AA 06 00 A6 32 02 02 05 02 1B"),
+        (SetIntensity(1), "55 AA 06 00 A6 32 02 02 01 C1 1A"),
         (StopOutput(), "55 AA 06 00 A6 31 02 03 00 D5 DA"),
         (TotalStop(), "55 AA 05 00 A6 31 02 06 6B F2"),
         (SelectMode(1), "55 AA 06 00 A6 32 02 0D 01 31 1F"),
@@ -73,10 +86,24 @@ def test_each_command_is_the_frame_that_the_maker_documents_and_its_echo_acknowl
 
 def test_start_is_the_frame_that_the_maker_documents() -> None:
     talk = Talk.ready()
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.look()
     talk.asks(StartOutput())
     assert talk.look()[0] == [bytes.fromhex("55 AA 06 00 A6 31 02 03 01 15 1B")]
+
+
+def test_the_level_is_one_byte_of_percent_as_the_maker_documents() -> None:
+    talk = Talk.running()
+    for percent in range(LOWEST + STEP, 11, STEP):
+        talk.waits(RISE_S)
+        talk.look()
+        talk.asks(SetIntensity(percent))
+        (written,) = talk.look()[0]
+        talk.hears(reply(written))
+        assert talk.events == [Acknowledged(SetIntensity(percent), 0.0)]
+        if percent == 5:
+            assert written == bytes.fromhex("55 AA 06 00 A6 32 02 02 05 02 1B")
+    assert written == bytes.fromhex("55 AA 06 00 A6 32 02 02 0A 06 5B")
 
 
 @pytest.mark.parametrize("command", [QueryBattery(), MeasureSkin()])
@@ -249,9 +276,9 @@ def test_less_goes_in_front_of_what_waits_and_in_place_of_more() -> None:
     talk.now = 1.0
     talk.asks(QueryTemperature())
     talk.asks(QueryVersion())
-    talk.asks(SetIntensity(10))
+    talk.asks(SetIntensity(LOWEST + STEP))
     talk.asks(SetIntensity(0))
-    assert talk.look() == ([ASK_TEMPERATURE], [Rejected(SetIntensity(10), Refusal.SUPERSEDED)])
+    assert talk.look() == ([ASK_TEMPERATURE], [Rejected(SetIntensity(LOWEST + STEP), Refusal.SUPERSEDED)])
     talk.hears(reply(ASK_TEMPERATURE, more=b"\x00\xfb"))
     assert talk.look()[0] == [energy(0)]
 

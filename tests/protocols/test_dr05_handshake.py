@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.dr05 import Dr05
+from protocols.dr05 import SETTLE_S, Dr05
 from protocols.frames import encode
 from protocols.gatt import Characteristic, Disconnect, Property, Service, Subscribe, Write, uuid
 from protocols.machine import LocalProtocolError, UnsupportedDeviceError
@@ -18,8 +18,10 @@ from protocols.model import (
     Repeated,
     TotalStop,
     Unanswered,
+    Unrecognised,
 )
 from tests.protocols.talk import (
+    ACCEPTED,
     ACTION,
     FFE1,
     GET_VERSION,
@@ -48,6 +50,99 @@ def test_the_first_question_is_the_version_high_byte_first_after_enabling_notifi
     talk = Talk()
     talk.begin()
     assert talk.operations == [Subscribe(FFE1), Write(FFE1, GET_VERSION, with_response=False)]
+
+
+def test_notifications_are_enabled_at_once_and_the_question_waits_until_the_firmware_listens() -> None:
+    talk = Talk()
+    talk.connects()
+    assert talk.operations == [Subscribe(FFE1)]
+    assert talk.protocol.output_possible
+    talk.waits(SETTLE_S - 0.001)
+    talk.take(talk.protocol.deadline_passed(talk.now))  # early: nothing is due
+    assert talk.operations == [Subscribe(FFE1)]
+    talk.waits(-talk.now)  # until second 0
+    assert talk.operations == [Subscribe(FFE1), Write(FFE1, GET_VERSION, with_response=False)]
+    talk.waits(0.999)
+    assert len(talk.operations) == 2
+    talk.waits(0.001)
+    assert talk.operations[2:] == [Write(FFE1, VERSION_LOW, with_response=False)]
+
+
+@pytest.mark.parametrize("state", [ACCEPTED, REFUSED])
+def test_a_version_that_nobody_asked_for_yet_teaches_no_byte_order(state: int) -> None:
+    talk = Talk()
+    talk.connects()
+    talk.look()
+    talk.hears(version(LOW, state))
+    writes, events = talk.look()
+    assert writes == []
+    assert [type(event) for event in events] == [Unrecognised]
+    talk.waits(SETTLE_S)
+    assert talk.look() == ([GET_VERSION], [])
+    talk.hears(version())
+    assert talk.look() == ([TOTAL_STOP], [])
+
+
+def test_a_bridge_that_cannot_be_subscribed_is_passed_over_and_the_next_one_is_asked_no_earlier() -> None:
+    talk = Talk((*Talk()._services, FFF0_SERVICE))
+    talk.connects()
+    talk.waits(0.05)
+    talk.take(talk.protocol.operation_failed(Subscribe(FFE1), "not permitted", talk.now))
+    assert talk.operations == [Subscribe(FFE1), Subscribe(FFF1)]
+    talk.waits(SETTLE_S - 0.051)
+    assert len(talk.operations) == 2
+    talk.waits(-talk.now)
+    assert talk.operations[2:] == [Write(FFF2, GET_VERSION, with_response=True)]
+
+
+def test_h3_a_total_stop_is_written_at_once_while_the_firmware_may_not_listen_yet_and_repeated_until_it_does() -> None:
+    """H3: nothing delays a stop, and one that was lost before the firmware listened is written again."""
+    talk = Talk()
+    talk.connects()
+    talk.look()
+    talk.asks(TotalStop())
+    both = [
+        Write(FFE1, TOTAL_STOP, with_response=False, urgent=True),
+        Write(FFE1, STOP_LOW, with_response=False, urgent=True),
+    ]
+    assert talk.operations == both
+    assert talk.protocol.output_possible
+    talk.look()
+    talk.waits(SETTLE_S)
+    assert talk.look() == ([GET_VERSION], [])
+    talk.waits(0.3 - SETTLE_S)
+    assert talk.operations == both
+    assert talk.look()[1] == [Repeated(TotalStop(), 2)]
+    talk.hears(reply(TOTAL_STOP))
+    assert talk.look()[1] == [Acknowledged(TotalStop(), pytest.approx(0.3))]
+    assert not talk.protocol.output_possible
+    talk.hears(version())
+    assert talk.look()[1] == [Ready("2.1")]
+
+
+def test_h3_a_total_stop_that_nobody_answers_ends_the_link_as_early_when_asked_before_the_first_question() -> None:
+    """H3: three tries, 300 ms apart, count from the person's stop and from nothing else."""
+    talk = Talk()
+    talk.connects()
+    asked = talk.now
+    talk.asks(TotalStop())
+    talk.waits(0.899)
+    assert Disconnect not in [type(operation) for operation in talk.operations]
+    talk.waits(0.001)
+    assert talk.now == pytest.approx(asked + 0.9)
+    assert isinstance(talk.operations[-1], Disconnect)
+    assert Unanswered(TotalStop(), 3) in talk.events
+
+
+def test_a_link_lost_before_the_first_question_leaves_nothing_to_ask() -> None:
+    talk = Talk()
+    talk.connects()
+    talk.look()
+    talk.take(talk.protocol.link_lost(talk.now))
+    assert talk.protocol.deadline is None
+    talk.waits(1.0)
+    talk.take(talk.protocol.deadline_passed(talk.now))
+    assert talk.look() == ([], [])
 
 
 def test_a_high_first_device_is_known_by_its_first_answer_and_stopped_before_it_is_ready() -> None:
@@ -205,7 +300,10 @@ def test_the_second_of_patience_begins_when_the_question_has_left() -> None:
 def test_every_known_uart_bridge_is_found_and_written_as_its_properties_say(
     service: Service, notify: str, write: str, with_response: bool
 ) -> None:
-    assert Dr05().start((service,), 0.0).operations == (Subscribe(notify), Write(write, GET_VERSION, with_response))
+    protocol = Dr05()
+    assert protocol.start((service,), 0.0).operations == (Subscribe(notify),)
+    assert protocol.deadline == SETTLE_S
+    assert protocol.deadline_passed(SETTLE_S).operations == (Write(write, GET_VERSION, with_response),)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ Each test names its hazard and fails when its interlock is taken out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from protocols import dr05
 from protocols.dr05 import PROFILE, Dr05
 from protocols.frames import encode
 from protocols.gatt import Disconnect, Write
@@ -31,7 +34,7 @@ from protocols.model import (
     TotalStop,
     Unanswered,
 )
-from tests.protocols.talk import FFE1, START, STOP, TOTAL_STOP, Talk, energy, reply
+from tests.protocols.talk import FFE1, LOWEST, RISE_S, START, STEP, STOP, TOTAL_STOP, Talk, energy, reply
 
 
 def refuses(talk: Talk, command: Command, because: str) -> None:
@@ -48,7 +51,7 @@ def test_dr05_hazard_1_start_is_refused_until_the_lowest_level_is_set() -> None:
     """Dr-05 hazard 1: with no energy set, the firmware starts at 50 %."""
     talk = Talk.ready()
     refuses(talk, StartOutput(), "set the lowest level")
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.look()
     talk.asks(StartOutput())
     assert talk.look()[0] == [START]
@@ -57,14 +60,23 @@ def test_dr05_hazard_1_start_is_refused_until_the_lowest_level_is_set() -> None:
 def test_dr05_hazard_1_start_is_refused_while_the_level_is_not_acknowledged() -> None:
     """Dr-05 hazard 1: a level that was sent may not have arrived."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5))
+    talk.asks(SetIntensity(LOWEST))
     refuses(talk, StartOutput(), "not acknowledged yet")
     talk.waits(1.5)
     refuses(talk, StartOutput(), "not acknowledged yet")  # given up: in doubt
 
 
 def test_dr05_hazard_1_start_is_refused_at_any_level_but_the_lowest() -> None:
-    """Dr-05 hazard 1 and H2: a start is always at the lowest step."""
+    """Dr-05 hazard 1 and H2: a start is always at the lowest step, so no level below or above it leads to one."""
+    talk = Talk.ready()
+    for percent in (0, LOWEST + 1, LOWEST + STEP, 5, 50, 100):
+        refuses(talk, SetIntensity(percent), "at most the lowest" if percent else "acknowledges and ignores")
+        refuses(talk, StartOutput(), "set the lowest level, 1 %")
+
+
+def test_dr05_hazard_1_start_is_refused_at_a_level_below_the_lowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dr-05 hazard 1 and H2: below the 1 % of today there is no level, so this one has a lowest of 5 %."""
+    monkeypatch.setattr(dr05, "PROFILE", replace(PROFILE, lowest_percent=5, step_percent=5))
     talk = Talk.ready()
     talk.asks(SetIntensity(3), answered=True)
     refuses(talk, StartOutput(), "lowest level, 5 %, not at 3 %")
@@ -87,7 +99,7 @@ def test_dr05_hazard_2_mode_change_is_refused_while_output_is_possible() -> None
 def test_dr05_hazard_2_mode_change_is_refused_behind_a_start_that_still_waits() -> None:
     """Dr-05 hazard 2: an accepted start counts, though another request is in flight before it."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.asks(QueryTemperature())
     talk.asks(StartOutput())
     refuses(talk, SelectMode(2), "stopped alone")
@@ -96,7 +108,7 @@ def test_dr05_hazard_2_mode_change_is_refused_behind_a_start_that_still_waits() 
 def test_dr05_hazard_2_start_is_refused_behind_a_mode_change_that_still_waits() -> None:
     """Dr-05 hazard 2: no start while it is open which mode the device is in."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.asks(SelectMode(2))
     refuses(talk, StartOutput(), "mode asked for last")
 
@@ -105,73 +117,75 @@ def test_dr05_hazard_3_a_rise_is_one_step_at_most() -> None:
     """Dr-05 hazard 3 and H2: the device has no soft start."""
     talk = Talk.running()
     talk.now = 10.0
-    refuses(talk, SetIntensity(11), "more than one step")
+    refuses(talk, SetIntensity(LOWEST + STEP + 1), "more than one step of 1 %")
     refuses(talk, SetIntensity(100), "more than one step")
-    talk.asks(SetIntensity(10))
-    assert talk.look()[0] == [energy(10)]
+    talk.asks(SetIntensity(LOWEST + STEP))
+    assert talk.look()[0] == [energy(LOWEST + STEP)]
 
 
 def test_dr05_hazard_3_a_rise_waits_for_the_acknowledgement_before_it() -> None:
     """Dr-05 hazard 3 and H2: two unanswered rises could arrive as one."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.asks(StartOutput())
     talk.now = 0.4
-    refuses(talk, SetIntensity(10), "acknowledged")
+    refuses(talk, SetIntensity(LOWEST + STEP), "acknowledged")
     talk.hears(reply(START))
-    talk.now = 0.9
-    talk.asks(SetIntensity(10))
-    talk.now = 1.3
-    refuses(talk, SetIntensity(15), "acknowledged")
+    talk.now = 0.4 + RISE_S
+    talk.asks(SetIntensity(LOWEST + STEP))
+    talk.now += 0.4
+    refuses(talk, SetIntensity(LOWEST + 2 * STEP), "acknowledged")
 
 
 def test_dr05_hazard_3_a_rise_waits_for_the_ramp() -> None:
-    """Dr-05 hazard 3 and H2: one step of 5 % takes half a second on a ramp of 10 % a second."""
+    """Dr-05 hazard 3 and H2: one step of 1 % takes a tenth of a second on a ramp of 10 % a second."""
     talk = Talk.running()
-    talk.now = 0.499
-    refuses(talk, SetIntensity(10), "allowed in 0.001 s")
-    talk.now = 0.5 - 1e-10
-    talk.asks(SetIntensity(10))
-    talk.now = 0.6
-    talk.hears(reply(energy(10)))
-    talk.now = 1.099
-    refuses(talk, SetIntensity(15), "allowed in")
-    talk.now = 1.1
-    talk.asks(SetIntensity(15))
+    talk.now = 0.099
+    refuses(talk, SetIntensity(2), "allowed in 0.001 s")
+    talk.now = 0.1 - 1e-10
+    talk.asks(SetIntensity(2))
+    talk.now = 0.2
+    talk.hears(reply(energy(2)))
+    talk.now = 0.299
+    refuses(talk, SetIntensity(3), "allowed in")
+    talk.now = 0.3
+    talk.asks(SetIntensity(3))
 
 
 def test_dr05_hazard_3_a_rise_that_was_given_up_leaves_only_lowering_until_one_is_acknowledged() -> None:
     """Dr-05 hazard 3 and H2: what may or may not be in effect is no ground to rise from."""
     talk = Talk.running()
     talk.now = 1.0
-    talk.asks(SetIntensity(10))
+    talk.asks(SetIntensity(LOWEST + STEP))
     talk.waits(2.0)
-    refuses(talk, SetIntensity(10), "acknowledged")
-    talk.asks(SetIntensity(5), answered=True)
-    talk.waits(0.5)
-    talk.asks(SetIntensity(10))
+    refuses(talk, SetIntensity(LOWEST + STEP), "acknowledged")
+    talk.asks(SetIntensity(LOWEST), answered=True)
+    refuses(talk, SetIntensity(LOWEST + STEP), "allowed in")
+    talk.waits(RISE_S)
+    talk.asks(SetIntensity(LOWEST + STEP))
 
 
 def test_dr05_hazard_3_lowering_is_always_allowed() -> None:
     """Dr-05 hazard 3: less is never held back by the ramp."""
     talk = Talk.running()
-    talk.now = 0.5
-    talk.asks(SetIntensity(10), answered=True)
-    talk.asks(SetIntensity(7))
+    for percent in (2, 3, 4):
+        talk.now += RISE_S
+        talk.asks(SetIntensity(percent), answered=True)
+    talk.asks(SetIntensity(2))
     talk.asks(SetIntensity(0))
-    talk.hears(reply(energy(7)))
+    talk.hears(reply(energy(2)))
     talk.hears(reply(energy(0)))
-    talk.now = 1.0
-    talk.asks(SetIntensity(5), answered=True)
-    assert talk.events[-1] == Acknowledged(SetIntensity(5), 0.0)
+    talk.now += RISE_S
+    talk.asks(SetIntensity(LOWEST), answered=True)
+    assert talk.events[-1] == Acknowledged(SetIntensity(LOWEST), 0.0)
 
 
 def test_dr05_hazard_4_the_level_is_forgotten_at_each_stop() -> None:
     """Dr-05 hazard 4: the device keeps its energy across a stop; the host relies on none that it did not set since."""
     for stop, frame in ((StopOutput(), STOP), (TotalStop(), TOTAL_STOP)):
         talk = Talk.running()
-        talk.now = 0.5
-        talk.asks(SetIntensity(10), answered=True)
+        talk.now = RISE_S
+        talk.asks(SetIntensity(LOWEST + STEP), answered=True)
         talk.asks(stop)
         talk.hears(reply(frame))
         refuses(talk, StartOutput(), "none is known since the stop")
@@ -180,9 +194,9 @@ def test_dr05_hazard_4_the_level_is_forgotten_at_each_stop() -> None:
 def test_dr05_hazard_4_a_late_echo_of_a_level_from_before_the_stop_is_no_level() -> None:
     """Dr-05 hazard 4: the level was overtaken by the stop."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5))
+    talk.asks(SetIntensity(LOWEST))
     talk.asks(TotalStop())
-    talk.hears(reply(energy(5)))
+    talk.hears(reply(energy(LOWEST)))
     talk.hears(reply(TOTAL_STOP))
     talk.hears(reply(TOTAL_STOP))
     assert not talk.protocol.output_possible
@@ -201,7 +215,7 @@ def test_dr05_hazard_5_a_lost_link_ends_the_output_and_the_instance() -> None:
     talk.take(talk.protocol.link_lost(1.0))
     assert not talk.protocol.output_possible
     assert talk.protocol.deadline is None
-    for command in (StartOutput(), SetIntensity(5), QueryVersion(), StartCooling()):
+    for command in (StartOutput(), SetIntensity(LOWEST), QueryVersion(), StartCooling()):
         refuses(talk, command, "link has ended")
     talk.asks(TotalStop())
     assert talk.look() == ([], [Rejected(TotalStop(), Refusal.RADIO)])

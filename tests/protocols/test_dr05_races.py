@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from protocols.dr05 import PROFILE, Dr05
+from protocols.dr05 import PROFILE, SETTLE_S, Dr05
 from protocols.gatt import Disconnect, Write
 from protocols.machine import LocalProtocolError, Reaction
 from protocols.model import (
@@ -26,9 +26,9 @@ from protocols.model import (
     StopOutput,
     TotalStop,
 )
-from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, REFUSED, SERVICES, START, TOTAL_STOP, reply
+from tests.protocols.talk import ACCEPTED, FFE1, GET_VERSION, LOWEST, REFUSED, SERVICES, START, STEP, TOTAL_STOP, reply
 
-STEP, RAMP = PROFILE.step_percent, PROFILE.ramp_percent_per_s
+RAMP = PROFILE.ramp_percent_per_s
 
 
 class Races(RuleBasedStateMachine):
@@ -89,7 +89,8 @@ class Races(RuleBasedStateMachine):
     @initialize(reports=st.booleans())
     def link(self, reports: bool) -> None:
         self.reports = reports
-        self.protocol.start(SERVICES, 0.0)
+        self.protocol.start(SERVICES, -SETTLE_S)
+        self.protocol.deadline_passed(0.0)
         self.protocol.data_received(FFE1, reply(GET_VERSION, more=b"\x02\x01"), 0.0)
         self.take(self.protocol.data_received(FFE1, reply(TOTAL_STOP), 0.0))
         assert not self.protocol.output_possible
@@ -99,8 +100,8 @@ class Races(RuleBasedStateMachine):
     @rule(
         command=st.one_of(
             st.sampled_from([TotalStop(), StopOutput(), QueryTemperature(), SetCoolingTarget(10), SelectMode(2)]),
-            st.sampled_from([StartOutput(), SetIntensity(5)]),
-            st.builds(SetIntensity, st.sampled_from([0, 5, 10, 15, 20, 50])),
+            st.sampled_from([StartOutput(), SetIntensity(LOWEST)]),
+            st.builds(SetIntensity, st.sampled_from([0, *(LOWEST + rises * STEP for rises in range(4)), 5, 50])),
         )
     )
     def ask(self, command: Command) -> None:
@@ -115,7 +116,7 @@ class Races(RuleBasedStateMachine):
     @rule()
     def ask_for_a_start(self) -> None:
         """Random commands alone seldom get as far as an output."""
-        self.ask(SetIntensity(5))
+        self.ask(SetIntensity(LOWEST))
         self.all_goes_well()
         self.ask(StartOutput())
 

@@ -22,7 +22,20 @@ from protocols.model import (
     Unanswered,
     Unrecognised,
 )
-from tests.protocols.talk import ACCEPTED, FFE1, LOW, REFUSED, START, STOP, TOTAL_STOP, Talk, energy, reply
+from tests.protocols.talk import (
+    ACCEPTED,
+    FFE1,
+    LOW,
+    LOWEST,
+    REFUSED,
+    START,
+    STEP,
+    STOP,
+    TOTAL_STOP,
+    Talk,
+    energy,
+    reply,
+)
 
 STOP_LOW = encode(0x31, 0x02, 0x06, order=LOW)
 URGENT = Write(FFE1, TOTAL_STOP, with_response=False, urgent=True)
@@ -32,7 +45,7 @@ BEHIND = Write(FFE1, TOTAL_STOP, with_response=False)
 def starting() -> Talk:
     """A start is in flight; the radio has not said that it left."""
     talk = Talk.ready()
-    talk.asks(SetIntensity(5), answered=True)
+    talk.asks(SetIntensity(LOWEST), answered=True)
     talk.asks(StartOutput())
     talk.look()
     return talk
@@ -56,9 +69,9 @@ def test_a_stop_is_written_at_once_in_front_and_instead_of_everything_queued() -
     talk.hears(reply(TOTAL_STOP))
     talk.waits(5.0)
     assert talk.look() == ([], [Acknowledged(TotalStop(), 0.0)])
-    talk.asks(SetIntensity(5))
-    talk.hears(reply(energy(5)))
-    assert talk.look()[0] == [energy(5)]  # and nothing that had been queued before the stop
+    talk.asks(SetIntensity(LOWEST))
+    talk.hears(reply(energy(LOWEST)))
+    assert talk.look()[0] == [energy(LOWEST)]  # and nothing that had been queued before the stop
 
 
 def test_a_start_that_has_left_the_radio_needs_one_stop_and_its_late_echo_changes_nothing() -> None:
@@ -151,7 +164,7 @@ def test_a_level_or_mode_that_nobody_asked_for_is_a_fault_while_output_is_possib
     talk.hears(reply(para))
     assert [type(event) for event in talk.events] == [Fault]
     with pytest.raises(LocalProtocolError):
-        talk.asks(SetIntensity(10))
+        talk.asks(SetIntensity(LOWEST + STEP))
 
 
 def test_the_late_echo_of_an_older_stop_does_not_acknowledge_a_newer_one_past_a_start() -> None:
@@ -161,14 +174,14 @@ def test_the_late_echo_of_an_older_stop_does_not_acknowledge_a_newer_one_past_a_
     talk.hears(reply(TOTAL_STOP))
     assert not talk.protocol.output_possible
     # Nobody waits for the second echo here, and the device is slow:
-    talk.asks(SetIntensity(5))
+    talk.asks(SetIntensity(LOWEST))
     talk.take(talk.protocol.operation_done(talk.operations[-1], talk.now))
     talk.waits(1.5)  # given up: three writes, none answered
     talk.look()
     talk.asks(TotalStop())
     talk.hears(reply(TOTAL_STOP))  # of the older one
     assert Acknowledged(TotalStop(), 0.0) not in talk.events
-    talk.hears(reply(energy(5)))
+    talk.hears(reply(energy(LOWEST)))
     talk.hears(reply(TOTAL_STOP))
     talk.hears(reply(TOTAL_STOP))
     assert talk.events[-1] == Acknowledged(TotalStop(), 0.0)
@@ -177,7 +190,7 @@ def test_the_late_echo_of_an_older_stop_does_not_acknowledge_a_newer_one_past_a_
 def test_nothing_else_is_accepted_while_a_stop_is_unanswered() -> None:
     talk = Talk.running()
     talk.asks(StopOutput())
-    for command in (StartOutput(), SetIntensity(5), SetIntensity(0), QueryTemperature()):
+    for command in (StartOutput(), SetIntensity(LOWEST), SetIntensity(0), QueryTemperature()):
         with pytest.raises(LocalProtocolError, match="a stop is not acknowledged yet"):
             talk.asks(command)
 

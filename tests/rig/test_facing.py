@@ -370,22 +370,22 @@ def _ready(device: SimulatedDevice, protocol: DeviceProtocol) -> Facing:
 
 def test_a_dr05_is_driven_up_and_stopped() -> None:
     facing = _ready(SimulatedDr05(), Dr05())
-    for command in (SetIntensity(5), StartOutput(), SetIntensity(10), TotalStop()):
+    for command in (SetIntensity(1), StartOutput(), SetIntensity(2), TotalStop()):
         facing.command(command)
         facing.advance(1)
     assert [event.command for event in facing.events(Acknowledged)][-4:] == [
-        SetIntensity(5),
+        SetIntensity(1),
         StartOutput(),
-        SetIntensity(10),
+        SetIntensity(2),
         TotalStop(),
     ]
-    assert [entry.output_percent for entry in facing.device.trace] == [5.0, 10.0, 0.0]
+    assert [entry.output_percent for entry in facing.device.trace] == [1.0, 2.0, 0.0]
 
 
 def test_h3_dr05_hazard_7_three_stops_unanswered_end_the_link_and_with_it_the_output() -> None:
     device = SimulatedDr05()
     facing = _ready(device, Dr05())
-    for command in (SetIntensity(5), StartOutput()):
+    for command in (SetIntensity(1), StartOutput()):
         facing.command(command)
         facing.advance(1)
     device.set_silent(silent=True, now=facing.now)
