@@ -111,6 +111,21 @@ def test_the_repetition_of_such_a_stop_goes_behind_the_start_again() -> None:
     assert not talk.protocol.output_possible
 
 
+def test_h3_a_stop_between_two_writings_of_a_start_is_not_taken_for_the_stop_behind_both() -> None:
+    """The first writing has left, the repetition waits in the radio: the urgent stop overtakes the latter alone."""
+    talk = starting()
+    talk.waits(0.5)
+    talk.look()
+    talk.asks(TotalStop())
+    assert talk.operations == [URGENT, BEHIND]
+    for echo in (START, TOTAL_STOP, START):
+        talk.hears(reply(echo))
+        assert talk.protocol.output_possible
+    talk.hears(reply(TOTAL_STOP))
+    assert not talk.protocol.output_possible
+    assert [type(event) for event in talk.events] == [Rejected, Acknowledged]
+
+
 def test_a_start_that_the_radio_gave_up_may_have_arrived_all_the_same() -> None:
     talk = starting()
     talk.take(talk.protocol.operation_failed(Write(FFE1, START, with_response=False), "timeout", 0.0))
