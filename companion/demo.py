@@ -57,6 +57,12 @@ class DemoRadio:
         self._closing.close()
 
 
+def load_bench() -> None:
+    """Import what a demo needs of the bench: half a second, which an app spends off its loop."""
+    import rig.devices.catalogue  # noqa: PLC0415 - the bench is loaded for a demo only
+    import rig.radio.link  # noqa: F401, PLC0415 - as above; it brings Bumble
+
+
 async def open_demo(key: str, seed: int = 0, record: Path | None = None, calendar: Calendar | None = None) -> DemoRadio:
     """Switch on a simulated device (``dr05``, ``foreo`` …); equal seeds give equal runs in virtual time.
 

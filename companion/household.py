@@ -135,8 +135,9 @@ class Household:
 
     async def look(self, on_device: Callable[[Device], None]) -> list[Device]:
         """Look for devices; the radio is switched on at the first look."""
-        # Off the loop: the radio's libraries take a tenth of a second to load, and the screen is already there.
-        await asyncio.to_thread(_load_radio)
+        # Off the loop: the radio's libraries take a tenth of a second to load (a demo's half a second), and the screen
+        # is already there to take keys.
+        await asyncio.to_thread(_load_radio, demo=self.demo is not None)
         from companion.device.finder import find  # noqa: PLC0415 - loaded just now
         from companion.device.radio import RadioError  # noqa: PLC0415 - as above
         from protocols.registry import Registry  # noqa: PLC0415 - as above
@@ -244,9 +245,14 @@ class Household:
             self._store = None
 
 
-def _load_radio() -> None:
+def _load_radio(*, demo: bool) -> None:
     import companion.device.connection  # noqa: PLC0415 - the point of this function is to do it elsewhere
     import companion.device.finder  # noqa: F401, PLC0415 - as above
+
+    if demo:
+        from companion.demo import load_bench  # noqa: PLC0415 - as above
+
+        load_bench()
 
 
 def _device(found: Found) -> Device:

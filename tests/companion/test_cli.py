@@ -21,7 +21,7 @@ from cyclopts import App
 from companion import cli
 from companion.care.screening import ASK_QUESTIONS, BLOCK_QUESTIONS, QUESTIONS
 from companion.commands import help as help_pages
-from companion.commands import tree
+from companion.commands import start, tree
 from companion.commands.doctor import Finding, bluetooth, data
 from companion.commands.profile import ask_of
 from companion.config import CompanionError, Exit, data_folder, routines_folder
@@ -222,6 +222,28 @@ def parsed(line: str) -> dict[str, Any]:
 )
 def test_a_bare_demo_means_the_usual_device(line: str, demo: str) -> None:
     assert parsed(line)["demo"] == demo
+
+
+@pytest.mark.parametrize(("line", "demo"), start.DIRECT.items())
+def test_the_short_way_to_the_app_is_what_the_parser_makes_of_the_line(
+    line: tuple[str, ...], demo: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[object, ...]] = []
+
+    def run_app(*arguments: object) -> int:
+        begun.append(arguments)
+        return 0
+
+    monkeypatch.setattr("companion.app.run_app", run_app)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert tree.dispatch(line, debug=False) == 0
+    with monkeypatch.context() as without_parser:
+        without_parser.setattr(tree, "dispatch", failing(AssertionError("the parser was asked")))
+        assert cli.main(line) == 0
+    by_parser, directly = begun
+    assert directly == by_parser
+    assert directly == (demo, 0, 1.0, None, data_folder(demo=demo is not None))
 
 
 def test_speed_takes_numbers_and_max() -> None:
