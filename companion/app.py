@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
+from textual import constants, events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -21,6 +21,7 @@ from textual.screen import Screen
 
 from companion import themes
 from companion.config import CompanionError, Exit
+from companion.quiet import Quiet
 from companion.screens.find import FindScreen
 from companion.words import app as words
 from companion.words import find as find_words
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from rich.console import RenderableType
+    from textual.driver import Driver
+
     from companion.home import Choice, Device, Home, RunningSession, Started
     from companion.screens.prepare import PrepareScreen
     from companion.screens.screening import ScreeningScreen
     from companion.screens.today import TodayScreen
     from companion.session.model import Summary, View
 
-STOP_KEYS = frozenset({"space", "escape"})
+STOP_KEYS = frozenset({"space", "escape"})  # with any modifier: whoever presses them in need may hold another key
 LEAVE_KEYS = frozenset({"ctrl+q", "ctrl+c"})
 
 
@@ -92,6 +96,8 @@ class CompanionApp(App[int]):
         self._device: Device | None = None
         self._choice: Choice | None = None
         self._leaving = False
+        self._quiet = Quiet()
+        self._was_on = False
         self._cleared = False  # H10: no way leads to a device before the screening let the person through
         self.exit_code = Exit.FINISHED
 
@@ -118,7 +124,11 @@ class CompanionApp(App[int]):
 
     def post_message(self, message: Message) -> bool:
         """Take a stop key before it waits in the queue behind anything else; everything goes on as usual after it."""
-        if self._live is not None and type(message) is events.Key and message.key in STOP_KEYS | LEAVE_KEYS:
+        if (
+            self._live is not None
+            and type(message) is events.Key
+            and (message.key in LEAVE_KEYS or message.key.rpartition("+")[2] in STOP_KEYS)
+        ):
             self.stop_now()
         return super().post_message(message)
 
@@ -160,6 +170,26 @@ class CompanionApp(App[int]):
         with contextlib.suppress(Exception):
             self.stop_now()
         super()._handle_exception(error)
+
+    # --- the terminal -------------------------------------------------------------------------------------------------
+
+    def get_driver_class(self) -> type[Driver]:
+        """Take our own driver in the place of Textual's for POSIX terminals; Windows and browsers keep theirs."""
+        if sys.platform == "win32" or constants.DRIVER is not None:
+            return super().get_driver_class()
+        from companion.driver import TerminalDriver  # noqa: PLC0415 - needs termios
+
+        return TerminalDriver
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        # A terminal that has stopped reading gets no more frames until it has caught up.
+        takes_frame: Callable[[], bool] | None = getattr(self._driver, "takes_frame", None)
+        if takes_frame is None or takes_frame():
+            super()._display(screen, renderable)
+
+    def caught_up(self) -> None:
+        """Draw everything again: the terminal reads once more, and has missed frames."""
+        self.refresh()
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
@@ -327,8 +357,11 @@ class CompanionApp(App[int]):
             self._fault(error)
             return
         from companion.screens.session import SessionScreen  # noqa: PLC0415 - lazy screen
+        from companion.widgets.strips import forget_lines  # noqa: PLC0415 - as above
 
         await self._back_to_find()
+        forget_lines()
+        self._quiet.begin()
         self._live = started
         self._guiding = asyncio.get_running_loop().create_task(self._guide(started), name="session")
         await self.push_screen(SessionScreen(started, prepared=len(self._choice.prepare)))
@@ -352,11 +385,17 @@ class CompanionApp(App[int]):
             fault = error
         finally:
             self._live = None
+            self._quiet.end()
             started.close()
         self.post_message(self.SessionEnded(started, summary, fault))
 
-    def _changed(self, _view: View) -> None:
+    def _changed(self, view: View) -> None:
         """Take word of the session that it moved on; drawing waits for its turn."""
+        from companion.session.model import Output  # noqa: PLC0415 - as in stop_now
+
+        if self._was_on and view.output is Output.OFF:
+            asyncio.get_running_loop().call_soon(self._quiet.moment)
+        self._was_on = view.output is not Output.OFF
         super().post_message(self.SessionChanged())
 
     def _draw_session(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -16,16 +17,20 @@ from textual.widget import Widget
 from companion.palette import RGB
 from companion.themes import palette_of
 from companion.widgets.portrait import PHASES, Cell, Drawing, Look, draw, draw_plain, size_for
-from companion.widgets.strips import strip_of
+from companion.widgets.strips import segments_of, strip_of
 
 SWEEP_S = 2.2
 """Seconds of one stroke of the glow: slow, because the wand should be."""
 
 
 @lru_cache(maxsize=512)
-def _still(cells: tuple[Cell, ...], before: int, after: int, ground: RGB | None) -> Strip:
-    """Return a line in which nothing moves, from memory where it was the same in the picture before."""
-    return strip_of(cells, before=before, after=after, ground=ground)
+def _still(cells: tuple[Cell, ...], before: int, after: int, ground: RGB | None) -> tuple[Segment, ...]:
+    """Return a line in which nothing moves, from memory where it was the same in the picture before.
+
+    Segments and not a strip: a strip remembers every way in which it was ever cut and styled, and those memories have
+    memories of their own (textual/strip.py, ``Strip.__init__``), so that one kept for ever grows for ever.
+    """
+    return tuple(segments_of(cells, before=before, after=after, ground=ground))
 
 
 class _Shown(NamedTuple):
@@ -137,6 +142,6 @@ class FaceMap(Widget):
                 lit = [frame.get((x, row), cell) for x, cell in enumerate(cells)]
                 strip = strip_of(lit, before=before, after=after, ground=self._ground())
             else:
-                strip = _still(cells, before, after, self._ground())
+                strip = Strip(_still(cells, before, after, self._ground()), width)
             self._strips[row, phase] = strip
         return strip
