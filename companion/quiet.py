@@ -19,11 +19,6 @@ class Quiet:
     def __init__(self) -> None:
         self._thresholds: tuple[int, int, int] | None = None
 
-    @property
-    def kept(self) -> bool:
-        """Whether full collections wait to be asked for."""
-        return self._thresholds is not None
-
     def begin(self) -> None:
         """Collect once more, set aside what is there, and put full collections off until a moment comes."""
         if self._thresholds is None:
