@@ -2,7 +2,7 @@
 
 Tells over the inherited pipe whose number is the first argument, one word a line: ``live`` (the session is on the
 screen), ``refused`` (the terminal reads so little that 100 frames were left out), ``stop`` (the session was told to
-stop), ``caught up`` (everything is drawn again).
+stop), ``drawn`` (and what came of it would be on the screen), ``caught up`` (everything is drawn again).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ChildApp(CompanionApp):
         await self.on_today_screen_chosen(TodayScreen.Chosen(self._staged.choices(None)[2]))
         await self.on_prepare_screen_ready(PrepareScreen.Ready({}))
         assert isinstance(self.screen, SessionScreen)
-        self.set_interval(0.005, self._redraw)
+        self._flood = self.set_interval(0.005, self._redraw)
         tell("live")
 
     def _redraw(self) -> None:
@@ -65,7 +65,12 @@ class ChildApp(CompanionApp):
         if not self._driver.takes_frame():
             self._asked += 1
             if self._asked == MANY:
+                self._flood.stop()  # from here on nothing is drawn again that did not change
                 tell("refused")
+
+    async def action_stop(self) -> None:
+        await super().action_stop()
+        self.set_timer(0.3, lambda: tell("drawn"))  # three frames of the session's screen later
 
     def caught_up(self) -> None:
         super().caught_up()
