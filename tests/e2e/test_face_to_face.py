@@ -129,7 +129,8 @@ class Bench:
         self.caps: list[tuple[float, int]] = []
         self.stopped_at: float | None = None
         self.consent_needed_since: float | None = None
-        self.cut_at = self.device_gone_by = -1.0
+        self.device_gone_by = -1.0
+        self.cuts: list[tuple[float, float]] = []  # when the air went, and when the device notices
         self._return_at: float | None = None
         self._give_up_at = 0.0
         self._link_known_up = False
@@ -242,8 +243,8 @@ class Bench:
         self.feed(intent)
 
     def cut(self, device_after_s: float, host_after_s: float) -> None:
-        self.cut_at = self.now
         self.device_gone_by = self.now + device_after_s
+        self.cuts.append((self.now, self.device_gone_by))
         self.facing.lose_link(device_notices_after_s=device_after_s, host_notices_after_s=host_after_s)
 
     # --- the truth ----------------------------------------------------------------------------------------------------
@@ -287,9 +288,11 @@ class Bench:
             level, changed_at = percent, time
         if self.stopped_at is not None:
             self._check_stop(self.stopped_at)
-        if self.now >= self.device_gone_by + LOST_S >= LOST_S:
-            at = self.device_gone_by + LOST_S
-            assert self.output_at(at) == 0, f"output {LOST_S} s after the link was lost at {self.device_gone_by} s"
+        for _, gone_by in self.cuts:
+            if self.now >= gone_by + LOST_S:
+                assert self.output_at(gone_by + LOST_S) == 0, (
+                    f"output {LOST_S} s after the link was lost at {gone_by} s"
+                )
         assert self.output_s() <= self.limits.session_output_s + STOP_S, "H6: more output than a session may have"
         summary = self.view.summary
         assert summary is None or summary.reason is not Reason.DEFECT, f"H8: {self.view.message}"
@@ -298,9 +301,10 @@ class Bench:
 
     def _check_stop(self, at: float) -> None:
         zero_by = at + STOP_S
-        if self.cut_at <= zero_by and self.device_gone_by >= at:
-            # nothing gets through any more: the device has to notice the loss of the link by itself
-            zero_by = max(zero_by, self.device_gone_by + LOST_S)
+        for cut_at, gone_by in self.cuts:
+            if cut_at <= at + STOP_S and gone_by >= at:
+                # nothing gets through any more: the device has to notice the loss of the link by itself
+                zero_by = max(zero_by, gone_by + LOST_S)
         if self.now < zero_by:
             return
         assert self.output_at(zero_by) == 0, f"H3: stop asked at {at} s, output still on at {zero_by} s"
