@@ -71,7 +71,7 @@ class FindScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to show how the look goes on."""
-        self.set_interval(0.2, self._progress)
+        self.set_interval(0.2, self._tick)
         self._offer()
 
     def looking(self) -> None:
@@ -133,6 +133,11 @@ class FindScreen(Screen[None]):
         self._said = (headline, hint)
         self.query_one("#headline", Static).update(Content(headline))
         self.query_one("#hint", Static).update(Content(hint))
+
+    def _tick(self) -> None:
+        # Below another screen a change here would have Textual draw all of that one again.
+        if self.is_current and self._looking_since is not None:
+            self._progress()
 
     def _progress(self) -> None:
         line = self.query_one("#progress", Static)

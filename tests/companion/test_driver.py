@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import pty
@@ -339,3 +340,32 @@ def test_h3_escape_stops_in_a_terminal_that_hangs(child: Child) -> None:
     child.wait_for("refused", reads=False)
     os.write(child.terminal, b"\x1b")
     child.wait_for("stop", reads=False)
+
+
+def whole_screens(app: CompanionApp, monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[object]:
+    """Watch for frames that are a whole screen."""
+    frames: asyncio.Queue[object] = asyncio.Queue()
+
+    def displayed(_screen: object, frame: object) -> None:
+        if getattr(frame, "region", None) == app.size.region:
+            frames.put_nowait(frame)
+
+    monkeypatch.setattr(app, "_display", displayed)
+    return frames
+
+
+async def test_only_a_terminal_that_has_missed_frames_gets_the_whole_session_screen_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = StagedHome()
+    app = CompanionApp(home, environ={})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "paused")
+        await pilot.pause()
+        frames = whole_screens(app, monkeypatch)
+        with pytest.raises(TimeoutError):  # longer than any screen's timer
+            async with asyncio.timeout(0.5):
+                await frames.get()
+        app.caught_up()
+        async with asyncio.timeout(PATIENCE_S):
+            await frames.get()
