@@ -58,6 +58,10 @@ class Keyboard:
         assert isinstance(message, events.Key), message
         return message.key
 
+    def hang_up(self) -> None:
+        os.close(self._writing)
+        self._writing = os.open(os.devnull, os.O_WRONLY)
+
     def close(self) -> None:
         self.driver.exit_event.set()
         self._thread.join(PATIENCE_S)
@@ -175,6 +179,16 @@ async def test_bytes_that_are_no_text_do_not_end_the_reading(keyboard: Callable[
     keys.next_key()
     keys.type(b" ")
     assert keys.next_key() == "space"
+
+
+async def test_h4_the_app_leaves_and_so_stops_when_no_key_can_come_any_more(
+    keyboard: Callable[..., Keyboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: queue.Queue[object] = queue.Queue()
+    monkeypatch.setattr(LiveApp, "call_later", lambda _app, callback: called.put(callback))
+    keys = keyboard(live=True)
+    keys.hang_up()
+    assert called.get(timeout=PATIENCE_S) == keys.driver._app.action_quit
 
 
 @pytest.mark.parametrize("key", ["shift+space", "ctrl+escape", "alt+escape"])
