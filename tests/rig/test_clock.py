@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -358,6 +358,15 @@ def test_a_coroutine_function_is_no_signal_handler() -> None:
     run(main())
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let SIGINT do what it does on a terminal: a shell starts what it puts into the background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_the_interrupt_key_cancels_the_main_coroutine_and_comes_out_as_keyboard_interrupt() -> None:
     log: list[str] = []
 
