@@ -1,4 +1,4 @@
-"""``companion profile``: asks the screening in plain text, and shows what was answered.
+"""``companion profile``: asks the screening in plain text, shows what was answered, keeps the comfortable maximum.
 
 Asks a person at a terminal and nobody else, since answers that come from a script are nobody's. Refuses to judge:
 the rules are those of :mod:`companion.care.screening`.
@@ -14,6 +14,7 @@ from typing import TextIO
 from companion.care.screening import QUESTIONS, VALID, Answer, Gate, judge
 from companion.config import CompanionError, Exit, data_folder
 from companion.dates import Calendar
+from companion.session.interlocks import FIRST_SESSION_CAP_PERCENT
 from companion.store.database import Screening, Store
 from companion.words import cli as words
 
@@ -82,6 +83,28 @@ def show() -> int:
     until = screening.at + VALID
     sys.stdout.write(f"\n{words.PROFILE_DATE.format(at=f'{screening.at:%Y-%m-%d}', until=f'{until:%Y-%m-%d}')}\n")
     sys.stdout.writelines(f"{line}\n" for line in _verdict(screening, calendar))
+    return Exit.FINISHED
+
+
+def comfortable(percent: int | None) -> int:
+    """Print the comfortable maximum in percent of full scale; with ``percent`` set it first (H2).
+
+    Raises:
+        CompanionError: ``percent`` is no level, or more than a first session may have.
+        StoreError: it cannot be read or kept.
+    """
+    with Store.open(data_folder(), Calendar.system()) as store:
+        person = store.person()
+        if percent is not None:
+            if not 1 <= percent <= 100:
+                raise CompanionError(words.COMFORTABLE_RANGE.format(percent=percent), Exit.USAGE)
+            if person.first_session and percent > FIRST_SESSION_CAP_PERCENT:
+                cap = FIRST_SESSION_CAP_PERCENT
+                raise CompanionError(words.COMFORTABLE_FIRST.format(cap=cap, percent=percent), Exit.BLOCKED)
+            store.set_comfortable(percent)
+            person = store.person()
+    now = FIRST_SESSION_CAP_PERCENT if person.comfortable_percent is None else person.comfortable_percent
+    sys.stdout.write(words.COMFORTABLE.format(percent=now) + "\n")
     return Exit.FINISHED
 
 

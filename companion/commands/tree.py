@@ -204,6 +204,15 @@ def profile_show(*, debug: Debug) -> int:
     return show()
 
 
+@profile.command(name="comfortable")
+def profile_comfortable(percent: Annotated[int | None, Parameter(name="PERCENT")] = None, /, *, debug: Debug) -> int:
+    """The comfortable maximum."""
+    del debug
+    from companion.commands.profile import comfortable  # noqa: PLC0415
+
+    return comfortable(percent)
+
+
 @app.command
 def doctor(*, debug: Debug) -> int:
     """What this computer has and lacks."""

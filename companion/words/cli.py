@@ -153,6 +153,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(
                 ("companion profile", "answer the health questions"),
                 ("companion profile show", "what you answered, and when"),
+                ("companion profile comfortable [PERCENT]", "your comfortable maximum"),
             ),
             about="Some people must not use microcurrent: questions before a first session, and again every 90 days.",
             sections=(("Answers", (("n, y, s", "no, yes, not sure"),)), _EVERYWHERE),
@@ -162,6 +163,15 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(("companion profile show", ""),),
             about="Shows what you answered to the health questions, and when.",
             sections=(_EVERYWHERE,),
+        ),
+        ("profile", "comfortable"): Page(
+            usage=(("companion profile comfortable [PERCENT]", ""),),
+            about="Shows or sets your comfortable maximum: the highest level of any session.",
+            sections=(
+                ("Argument", (("PERCENT", "1 to 100 percent of what your device can do; without it, what it is now"),)),
+                _EVERYWHERE,
+            ),
+            note="At most 30 before your first session. The app never raises it.",
         ),
         ("doctor",): Page(
             usage=(("companion doctor", ""),),
@@ -225,6 +235,11 @@ PROFILE_DATE: Final = "Answered on {at}; asked again after {until}."
 PROFILE_CLEAR: Final = "Nothing in your answers speaks against a session. Your device's manual comes first."
 PROFILE_LEGEND: Final = {"no": "no", "yes": "yes", "not sure": "not sure", "agreed": "yes, and a doctor has agreed"}
 PROFILE_NO_ANSWER: Final = "no answer"
+COMFORTABLE: Final = "Your comfortable maximum is {percent} % of what your device can do."
+COMFORTABLE_RANGE: Final = "a comfortable maximum is 1 to 100 percent, not {percent}"
+COMFORTABLE_FIRST: Final = (
+    "a first session stays at or below {cap} %, so {percent} % is for later; after your first session choose again"
+)
 
 # --- doctor -----------------------------------------------------------------------------------------------------------
 

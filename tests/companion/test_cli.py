@@ -507,6 +507,23 @@ def test_the_profile_is_asked_in_a_terminal_and_shown_afterwards(folder: Path) -
     assert "Nothing in your answers" in shown
 
 
+def test_h2_a_first_session_is_not_raised_beforehand_and_later_ones_are_by_the_person_alone(folder: Path) -> None:
+    assert "is 30 %" in companion("profile", "comfortable").stdout
+    one_line(companion("profile", "comfortable", "31"), Exit.BLOCKED, "first session")
+    assert "is 20 %" in companion("profile", "comfortable", "20").stdout
+    with Store.open(folder, Calendar.fixed(NOW)) as store:
+        writer = store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=False)
+        writer.append([JournalEntry(JournalKind.STEP, {"index": 0})], 0.0)
+        writer.finish(Summary(Reason.COMPLETED, {"chin": 30.0}, 20, 30.0, 60.0))
+    assert "is 45 %" in companion("profile", "comfortable", "45").stdout
+    assert "is 45 %" in companion("profile", "comfortable").stdout
+
+
+@pytest.mark.parametrize("percent", ["0", "101", "-5", "much"])
+def test_a_comfortable_maximum_that_is_no_level_is_refused(percent: str) -> None:
+    one_line(companion("profile", "comfortable", percent), Exit.USAGE, "comfortable")
+
+
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 
