@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 from companion.account import JsonAccount, Lines, PlainAccount
 from companion.care.screening import TODAY_QUESTIONS
-from companion.config import CompanionError, Exit
+from companion.config import CompanionError, Exit, routines_folder
 from companion.dates import Calendar
 from companion.device.connection import Connection
 from companion.device.finder import SETTLE_S, Found, find
@@ -44,9 +44,6 @@ T = TypeVar("T")
 
 LOOK_S = 20.0
 """How long ``run`` looks for a device."""
-
-ROUTINES_FOLDER = "routines"
-"""The person's own routines, in the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def run_session(options: RunOptions) -> int:
     terminal = Terminal.of_this_process()
     calendar = Calendar.system()
     try:
-        routine = Library([options.data_folder / ROUTINES_FOLDER]).get(options.routine)
+        routine = Library([routines_folder()]).get(options.routine)
     except (UnknownRoutineError, RoutineError) as error:
         raise CompanionError(str(error), Exit.USAGE) from error
     with Store.open(options.data_folder, calendar) as store:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from companion.config import CompanionError, data_folder
+from companion.config import CompanionError, data_folder, routines_folder
 from companion.dates import Calendar
 from companion.home import Choice, Device, NotFoundError, NotTodayError, Past, Question, Started
 from companion.words import history as history_words
@@ -169,7 +169,7 @@ class Household:
         if self._library is None:
             from companion.routines.library import Library  # noqa: PLC0415 - with the first choice
 
-            self._library = Library([self._folder / "routines"])
+            self._library = Library([routines_folder()])
         return self._library
 
     def _title(self, name: str) -> str:

@@ -25,6 +25,7 @@ from companion.screens.today import TodayScreen
 from companion.session.model import Output, Phase
 from companion.store.database import Store
 from companion.words import find as find_words
+from protocols.dr05 import PROFILE
 from tests.companion.staging import press, settle
 
 if TYPE_CHECKING:
@@ -38,6 +39,23 @@ async def until(pilot: Pilot[int], what: Callable[[], bool], limit_s: float = 30
         while not what():
             await pilot.pause(0.01)
     await settle(pilot)
+
+
+def test_a_demo_offers_the_persons_own_routines_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPANION_DATA", str(tmp_path))
+    folder = tmp_path / "routines"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(
+        'format = 1\nname = "mine"\ntitle = "Mine"\nsummary = "My own."\n\n'
+        '[[steps]]\nkind = "treat"\nzones = ["chin"]\n'
+        "passes = 1\nseconds_per_pass = 20\nshare = 0.5\n"
+    )
+    home = Household(demo="dr05", calendar=MOMENT)
+    home.open()
+    try:
+        assert "mine" in [choice.name for choice in home.choices(PROFILE)]
+    finally:
+        asyncio.run(home.close())
 
 
 @pytest.mark.slow

@@ -546,7 +546,7 @@ def test_what_makes_no_sense_is_a_usage_fault(
 def test_a_routine_file_with_a_wrong_field_names_file_line_and_field(
     companion_: Callable[..., Ran], data: Path
 ) -> None:
-    folder = data / "demo" / "routines"
+    folder = data / "routines"  # a demo is where one tries a routine out
     folder.mkdir(parents=True)
     (folder / "mine.toml").write_text(
         'format = 1\nname = "mine"\ntitle = "Mine"\nsummary = "My own."\n\n'
