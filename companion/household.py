@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 LOOK_S = 8.0
 """How long to listen for devices; the nearest one usually shows in the first second."""
 
-MOVE_S = 4.0
-"""What the guidance adds before each zone, for the length that the list shows."""
-
 
 class Household:
     """See :class:`companion.home.Home`. ``folder`` None is the usual data folder (a demo's own one in a demo)."""
@@ -260,7 +257,8 @@ def _device(found: Found) -> Device:
 
 
 def _choice(name: str, summary: str, plan: SessionPlan) -> Choice:
-    from companion.session.model import StepKind  # noqa: PLC0415 - loaded with the plan
+    from companion.session.engine import MOVE_S  # noqa: PLC0415 - loaded with the plan
+    from companion.session.model import StepKind  # noqa: PLC0415 - as above
 
     first = frozenset({StepKind.PREPARE, StepKind.CHECK})
     seconds = sum(step.seconds + (MOVE_S if step.kind is StepKind.TREAT else 0.0) for step in plan.steps)
