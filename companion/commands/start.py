@@ -40,7 +40,7 @@ def start(
     demo_alone(demo, speed, seed)
     if math.isinf(speed):
         raise UsageError(words.APP_NOT_AT_MAX)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on the last
         raise UsageError(words.NEEDS_TERMINAL)
     from companion.app import run_app  # noqa: PLC0415 - Textual: 160 ms
 

@@ -235,7 +235,7 @@ def test_the_short_way_to_the_app_is_what_the_parser_makes_of_the_line(
         return 0
 
     monkeypatch.setattr("companion.app.run_app", run_app)
-    for stream in (sys.stdin, sys.stdout):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True)
     assert tree.dispatch(line, debug=False) == 0
     with monkeypatch.context() as without_parser:
@@ -610,6 +610,25 @@ def in_a_terminal(arguments: list[str], keys: bytes = b"", **environ: str) -> tu
             shown += part
     os.close(ours)
     return program.returncode, shown
+
+
+def test_the_app_is_not_drawn_into_a_file_that_standard_error_was_sent_to(tmp_path: Path) -> None:
+    """Textual draws on standard error; elsewhere the person would see nothing, and the keys would still count."""
+    ours, theirs = pty.openpty()
+    with (tmp_path / "errors").open("w+") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", "companion", "--demo"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=errors,
+            cwd=ROOT,
+            check=False,
+        )
+        os.close(theirs)
+        os.close(ours)
+        errors.seek(0)
+        assert "needs a terminal" in errors.read()
+    assert done.returncode == Exit.USAGE
 
 
 def test_the_answers_hold_for_ninety_days(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
