@@ -27,6 +27,7 @@ from companion.device.finder import SETTLE_S, Found, find
 from companion.device.radio import RadioError, SystemRadio
 from companion.routines.library import Library, UnknownRoutineError
 from companion.routines.model import RoutineError
+from companion.session.engine import guided_s
 from companion.session.exits import EXIT_OF_REASON
 from companion.session.model import Feels, Intent, JournalKind, Phase, Sensation
 from companion.session.opening import Blocked, check_person, check_today, open_session, plan_for
@@ -278,9 +279,8 @@ class _Run:
         plan = plan_for(self._store, self._routine, connection.profile)
         account = PlainAccount(self._lines, plan) if self._plain else JsonAccount(self._lines)
         if self._plain:
-            self._begin_plain(
-                plan.title, sum(step.seconds for step in plan.steps), found.name, plan.comfortable_percent
-            )
+            seconds = sum(guided_s(step) for step in plan.steps)
+            self._begin_plain(plan.title, seconds, found.name, plan.comfortable_percent)
         opening = open_session(
             self._store,
             self._calendar,

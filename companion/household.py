@@ -257,11 +257,11 @@ def _device(found: Found) -> Device:
 
 
 def _choice(name: str, summary: str, plan: SessionPlan) -> Choice:
-    from companion.session.engine import MOVE_S  # noqa: PLC0415 - loaded with the plan
+    from companion.session.engine import guided_s  # noqa: PLC0415 - loaded with the plan
     from companion.session.model import StepKind  # noqa: PLC0415 - as above
 
     first = frozenset({StepKind.PREPARE, StepKind.CHECK})
-    seconds = sum(step.seconds + (MOVE_S if step.kind is StepKind.TREAT else 0.0) for step in plan.steps)
+    seconds = sum(guided_s(step) for step in plan.steps)
     zones = tuple(dict.fromkeys(step.zone for step in plan.steps if step.zone))
     prepare = tuple(takewhile(lambda step: step.kind in first, plan.steps))
     return Choice(name, plan.title, summary, seconds / 60, zones, prepare)

@@ -101,6 +101,11 @@ _QUERIES = (QueryVersion, QueryTemperature, QueryBattery, MeasureSkin)
 _COOLING = (SetCoolingTarget, StartCooling)
 
 
+def guided_s(step: PlannedStep) -> float:
+    """Return how long a step takes in all, in seconds: with the move to its zone, where it has one."""
+    return step.seconds + (MOVE_S if step.kind is StepKind.TREAT else 0.0)
+
+
 class SessionEngine:
     """One session, from waiting for the device to its summary.
 
@@ -164,7 +169,7 @@ class SessionEngine:
         self._delivered: float | None = None
         self._done: tuple[str, ...] = ()
         self._skipped: tuple[str, ...] = ()
-        lengths = [step.seconds + (MOVE_S if step.kind is StepKind.TREAT else 0.0) for step in plan.steps]
+        lengths = [guided_s(step) for step in plan.steps]
         self._total_s = sum(lengths)
         # seconds that are still to come after step i
         self._after_s = [self._total_s - done for done in accumulate(lengths)]

@@ -168,7 +168,7 @@ def test_the_plain_account_reads_from_the_first_step_to_the_glass_of_water(compa
     assert lines[:3] == [
         "Looking for your device…",
         "Found Dr-05.",
-        "Full face: 11 min with Dr-05, never above 30 %.",
+        "Full face: 12 min with Dr-05, never above 30 %.",
     ]
     assert "  0:00  Dr-05 is connected (firmware 2.1)." in lines
     assert "        output on at 1 %, rising gently to 24 %" in lines
