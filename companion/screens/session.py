@@ -138,7 +138,9 @@ class SessionScreen(Screen[None]):
         return "" if shown is None else shown.plain
 
     def _say(self, selector: str, content: Content) -> None:
-        if self._shown.get(selector) != content:
+        shown = self._shown.get(selector)
+        # is_same and not ==, which compares the letters alone: where only the tone changes it changes the meaning
+        if shown is None or not shown.is_same(content):
             self._shown[selector] = content
             self.query_one(selector, Static).update(content, layout=False)
 

@@ -407,6 +407,8 @@ class SessionEngine:
             self._note_level(command, "acknowledged", answer_ms=round(self._answer_ms, 1))
         if stop:
             self._output_is_off(now)
+        elif self._output.level >= self._target and self._message in (words.STARTING, words.RESUMED):
+            self._message = words.HOLDING
 
     def _output_is_off(self, now: float) -> None:
         if self._ending is not None:

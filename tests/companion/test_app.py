@@ -6,8 +6,10 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
@@ -314,6 +316,23 @@ async def session(pilot: Pilot[int], home: StagedHome, scene: str = "session") -
     assert isinstance(screen, SessionScreen)
     home.session.intents.clear()
     return screen
+
+
+async def test_the_stage_of_now_moves_on_though_the_letters_of_the_line_stay() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await session(pilot, home, "begin")
+
+        def stage_of_now() -> str:
+            line = cast("Content", screen.query_one("#stages", Static).content)
+            (now,) = [span for span in line.spans if "bold" in str(span.style)]
+            return line.plain[now.start : now.end]
+
+        assert stage_of_now() == "prepare"
+        set_scene(home, "session")
+        await pilot.pause(0.2)
+        assert stage_of_now() == "treat"
 
 
 async def test_the_session_shows_zone_stroke_countdown_pass_level_and_what_is_not_reported() -> None:

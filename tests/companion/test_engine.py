@@ -356,6 +356,13 @@ def test_h2_a_rise_waits_for_the_answer_and_then_for_the_ramp() -> None:
     assert gaps == pytest.approx([RISE_S + ANSWER_S] * 4)
 
 
+def test_what_it_says_of_the_start_gives_way_once_the_level_is_reached() -> None:
+    session = Session(treat("left-cheek", seconds=60.0, target=30)).treating(0.1)
+    assert session.view.message == "Starting at the lowest level."
+    session.run(10.0)
+    assert session.view.message == "Keep it moving. More gel when it drags."
+
+
 def test_h2_one_level_is_under_way_at_a_time_on_the_way_up() -> None:
     session = Session(treat("left-cheek", seconds=60.0, target=30)).treating(0.1)
     session.answers = False
