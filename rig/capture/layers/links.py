@@ -1,0 +1,99 @@
+"""Links as a capture shows them: who is at either end, and what became of it. The vocabulary of all layers.
+
+A *side* is an index: in HCI traffic 0 is the host that recorded and 1 the remote device; on the air 0 is the central
+and 1 the peripheral. Which side is the central is a fact about the link, and may be unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+LOCAL = 0
+REMOTE = 1
+UNKNOWN_SIDE = -1
+
+Sender = Literal["central", "peripheral", "unknown"]
+
+
+class Address(NamedTuple):
+    """A device address, ``AA:BB:CC:DD:EE:FF`` in upper case, and whether it is a random one."""
+
+    text: str
+    is_random: bool = False
+
+
+class Happening(NamedTuple):
+    """Something that happened to a link at one record; ``data`` is JSON-ready and its keys carry their unit."""
+
+    frame: int
+    time_ns: int
+    kind: str
+    """``connected``, ``disconnected``, ``parameters``, ``data_length``, ``phy``, ``mtu``, ``encryption``, ``pairing`` …"""
+    data: dict[str, object]
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection, from its first record to its last."""
+
+    number: int
+    """1, 2 … in order of appearance in the file."""
+    transport: Literal["le", "br/edr"]
+    controller: int = 0
+    """The adapter (Linux monitor index) or capture interface it was seen on."""
+    handle: int | None = None
+    """HCI connection handle; None on the air."""
+    access_address: int | None = None
+    """Link-layer access address; None in HCI traffic."""
+    first_frame: int = 0
+    last_frame: int = 0
+    beginning_seen: bool = False
+    """Whether its establishment is in the capture; else the capture began in mid-connection."""
+    central_side: int | None = None
+    """The side that is the central, None while nothing has told."""
+    addresses: list[Address | None] = field(default_factory=lambda: [None, None])
+    """By side."""
+    history: list[Happening] = field(default_factory=list)
+
+    def sender(self, side: int) -> Sender:
+        """What to call whoever is on ``side``."""
+        if self.central_side is None or side == UNKNOWN_SIDE:
+            return "unknown"
+        return "central" if side == self.central_side else "peripheral"
+
+
+class AttPdu(NamedTuple):
+    """One complete ATT PDU on a link, or what the recorder kept of it."""
+
+    frame: int
+    """The record that completes it."""
+    time_ns: int
+    link: Link
+    side: int
+    """Who sent it; :data:`UNKNOWN_SIDE` where a sniffer could not tell."""
+    pdu: bytes
+    missing: int = 0
+    """Bytes that the recorder cut off the end."""
+
+
+@dataclass(slots=True)
+class Observations:
+    """What the layers noticed over a whole capture, for ``rig info``."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """By kind: ``retransmissions``, ``crc_errors``, ``truncated_records``, ``encrypted_pdus``, ``orphan_fragments`` …"""
+    names: dict[str, str] = field(default_factory=dict)
+    """Address text to the device name last advertised, scanned or read."""
+    services: dict[str, set[str]] = field(default_factory=dict)
+    """Address text to the service UUIDs advertised (in the spelling of the ``uuid`` column)."""
+    examples: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Kind of oddity to its first places: (frame, what was odd there)."""
+
+    def odd(self, kind: str, frame: int, what: str) -> None:
+        """Count an oddity and keep its first five places."""
+        self.counts[kind] += 1
+        places = self.examples.setdefault(kind, [])
+        if len(places) < 5:
+            places.append((frame, what))
