@@ -1,0 +1,24 @@
+"""The documented exit codes of ``rig``, and the one error that is meant for the person.
+
+Imports nothing, so that a short command line stays short.
+"""
+
+from __future__ import annotations
+
+FINISHED = 0
+FAULT = 1
+USAGE = 2
+INTERRUPTED = 130  # ended by Ctrl+C: 128 + SIGINT, as shells count
+READER_GONE = 141  # standard output was closed by its reader: 128 + SIGPIPE
+
+
+class RigError(Exception):
+    """A fault told to the person in one line: what is wrong, where, and what to do."""
+
+    exit_code = FAULT
+
+
+class UsageError(RigError):
+    """The command line asks for what there is not, or for what does not go together."""
+
+    exit_code = USAGE
