@@ -14,6 +14,7 @@ BENCHES = {
     "session": "simulated seconds per wall second of full-face through engine, bleak backend, Bumble and device",
     "clock": "the virtual loop against a stock loop whose selector advances (with --peers: and other virtual loops)",
     "codec": "55 AA frames decoded and encoded per second",
+    "capture": "rig decode against tshark and btmon on generated captures of 5 k, 100 k and 1 M records (minutes)",
 }
 
 
@@ -32,6 +33,10 @@ def main() -> int:
     parser.add_argument(
         "--peers", action="store_true", help="use .venv-bench, where other virtual clocks are installed"
     )
+    parser.add_argument(
+        "--captures", type=Path, help="capture: a folder of recordings to time beside the generated ones"
+    )
+    parser.add_argument("--huge", action="store_true", help="capture: 10 M records as well (450 MB of disk)")
     options = parser.parse_args()
 
     sys.path.insert(0, str(Path(__file__).parent))
@@ -41,7 +46,8 @@ def main() -> int:
     noise = MachineNoise()
     for name in BENCHES if options.bench == "all" else [options.bench]:
         noise.sample()
-        importlib.import_module(name).run(report, repeat=options.repeat, seed=options.seed)
+        own = {"captures": options.captures, "huge": options.huge} if name == "capture" else {}
+        importlib.import_module(name).run(report, repeat=options.repeat, seed=options.seed, **own)
     noise.sample()
     if options.json:
         json.dump({"machine": noise.as_json(), **report.as_json()}, sys.stdout, indent=2)
