@@ -14,6 +14,9 @@ LOCAL = 0
 REMOTE = 1
 UNKNOWN_SIDE = -1
 
+MAX_HAPPENINGS = 1000
+"""How much history a link keeps: a file decides how often parameters change, and must not decide on our memory."""
+
 Sender = Literal["central", "peripheral", "unknown"]
 
 
@@ -62,6 +65,11 @@ class Link:
         if self.central_side is None or side == UNKNOWN_SIDE:
             return "unknown"
         return "central" if side == self.central_side else "peripheral"
+
+    def happened(self, frame: int, time_ns: int, kind: str, **data: object) -> None:
+        """Add to the history, the first :data:`MAX_HAPPENINGS` of them; ``data`` as :class:`Happening` has it."""
+        if len(self.history) < MAX_HAPPENINGS:
+            self.history.append(Happening(frame, time_ns, kind, data))
 
 
 class AttPdu(NamedTuple):
