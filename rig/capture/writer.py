@@ -13,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-_HEADER = b"btsnoop\0" + struct.pack(">II", 1, 1002)
-_RECORD = struct.Struct(">IIIIq")
-# Microseconds from midnight, 1 January of the year 0 (the format's origin) to 1970: 0x00DCDDB30F2F8000.
-_UNIX_EPOCH_US = 0x00DCDDB30F2F8000
+BTSNOOP_HEADER = b"btsnoop\0" + struct.pack(">II", 1, 1002)
+BTSNOOP_RECORD = struct.Struct(">IIIIq")
+"""Original length, included length, flags, cumulative drops, microseconds since the format's origin."""
+UNIX_EPOCH_US = 0x00DCDDB30F2F8000
+"""Microseconds from midnight, 1 January of the year 0 (the format's origin) to 1970."""
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_COMMAND = 0x01
-_EVENT = 0x04
+_COMMAND_OR_EVENT = (b"\x01", b"\x04")  # H4 packet types
 _FLAG_COMMAND_OR_EVENT = 0x02  # bit 1; bit 0 is the direction
 
 
@@ -29,6 +29,11 @@ class Direction(IntEnum):
 
     SENT = 0
     RECEIVED = 1
+
+
+def btsnoop_flags(packet_h4: bytes, direction: Direction) -> int:
+    """Flags of a record: bit 0 the direction, bit 1 set for commands and events."""
+    return int(direction) | (_FLAG_COMMAND_OR_EVENT if packet_h4[:1] in _COMMAND_OR_EVENT else 0)
 
 
 class BtsnoopWriter:
@@ -48,12 +53,12 @@ class BtsnoopWriter:
     def __init__(self, target: Path | str | BinaryIO, epoch: datetime) -> None:
         if epoch.tzinfo is None:
             raise ValueError("epoch needs a time zone: a capture's times are absolute")
-        self._epoch_us = (epoch - _UNIX_EPOCH) // _MICROSECOND + _UNIX_EPOCH_US
+        self._epoch_us = (epoch - _UNIX_EPOCH) // _MICROSECOND + UNIX_EPOCH_US
         self._owned = isinstance(target, Path | str)
         self._file: BinaryIO = _create(Path(target)) if isinstance(target, Path | str) else target
         self._closed = False
         self.records = 0
-        self._write(_HEADER)
+        self._write(BTSNOOP_HEADER)
 
     @property
     def closed(self) -> bool:
@@ -76,12 +81,10 @@ class BtsnoopWriter:
             raise ValueError("the capture is closed")
         if not packet_h4:
             raise ValueError("an H4 packet begins with its type octet; this one is empty")
-        flags = int(direction)
-        if packet_h4[0] in (_COMMAND, _EVENT):
-            flags |= _FLAG_COMMAND_OR_EVENT
+        flags = btsnoop_flags(packet_h4, direction)
         length = len(packet_h4)
         timestamp = self._epoch_us + round(time_s * 1_000_000)
-        self._write(_RECORD.pack(length, length, flags, 0, timestamp) + packet_h4)
+        self._write(BTSNOOP_RECORD.pack(length, length, flags, 0, timestamp) + packet_h4)
         self.records += 1
 
     def close(self) -> None:
