@@ -7,7 +7,7 @@ Refuses to know files, clocks, and where the traffic came from: packets and thei
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -351,33 +351,53 @@ class _Entry(NamedTuple):
     data: bytes
 
 
+class _Service(NamedTuple):
+    """A service whose UUID is known, with all that lies in its range, the declaration itself left out."""
+
+    start: int
+    end: int
+    uuid: str
+    is_secondary: bool
+    members: Sequence[Attribute]
+
+
 _Conversation = Iterator[tuple[bytes, bytes]]
 
 
 def _conversation(table: Sequence[Attribute], mtu: int) -> _Conversation:
-    starts = [place for place, attribute in enumerate(table) if attribute.kind == "service"]
-    services = [table[start:end] for start, end in zip(starts, [*starts[1:], len(table)], strict=True)]
-    primary = [service for service in services if service[0].uuid != _SECONDARY_SERVICE]
-    secondary = [service for service in services if service[0].uuid == _SECONDARY_SERVICE]
-    yield from _all_services(primary, _PRIMARY_SERVICE, mtu)
-    if secondary:
-        yield from _all_services(secondary, _SECONDARY_SERVICE, mtu)
-    told: set[int] = set()
+    services = list(_services(table))
+    yield from _all_services([service for service in services if not service.is_secondary], _PRIMARY_SERVICE, mtu)
+    if any(service.is_secondary for service in services):
+        yield from _all_services([service for service in services if service.is_secondary], _SECONDARY_SERVICE, mtu)
+    by_start = {service.start: service for service in services}
+    told = set(by_start)
     for service in services:
-        told.add(service[0].handle)
-        characteristics = list(_characteristics(service))
-        yield from _all_characteristics(service, characteristics, mtu)
+        includes = [
+            _include(member, by_start[member.target])
+            for member in service.members
+            if member.kind == "include" and member.target in by_start
+        ]
+        if includes:
+            told.update(entry.start for entry in includes)
+            yield from _read_by_type(service, _INCLUDE, includes, mtu)
+        characteristics = list(_characteristics(service.members))
+        declarations = [_declaration(declaration, value) for declaration, value in characteristics]
+        yield from _read_by_type(service, _CHARACTERISTIC, declarations, mtu)
         for place, (declaration, value) in enumerate(characteristics):
-            told.update((declaration.handle, value))
+            told.add(declaration.handle)
             # A characteristic ends where the next is declared, the last one with its service (Vol 3 Part G 3.3).
             is_last = place + 1 == len(characteristics)
-            end = service[-1].handle if is_last else characteristics[place + 1][0].handle - 1
-            first = bisect_right(service, value, key=_by_handle)
-            descriptors = service[first : bisect_right(service, end, key=_by_handle)]
+            end = service.end if is_last else characteristics[place + 1][0].handle - 1
+            first = bisect_right(service.members, value, key=_by_handle)
+            descriptors = service.members[first : bisect_right(service.members, end, key=_by_handle)]
             yield from _find_information(descriptors, value + 1, end, mtu)
             told.update(attribute.handle for attribute in descriptors)
+            values = service.members[bisect_left(service.members, value, key=_by_handle) : first]
+            told.update(
+                value for member in values if member.kind == "value" and member.uuid == declaration.characteristic
+            )
     for attribute in table:
-        if attribute.handle not in told:
+        if attribute.handle not in told and _type_of(attribute):
             yield from _find_information([attribute], attribute.handle, attribute.handle, mtu)
 
 
@@ -385,58 +405,68 @@ def _by_handle(attribute: Attribute) -> int:
     return attribute.handle
 
 
-def _characteristics(service: Sequence[Attribute]) -> Iterator[tuple[Attribute, int]]:
-    """The declarations whose value has a place, with the value's handle: it follows at once (Vol 3 Part G 3.3)."""
-    for place, declaration in enumerate(service):
-        if declaration.kind != "characteristic":
+def _services(table: Sequence[Attribute]) -> Iterator[_Service]:
+    starts = [place for place, attribute in enumerate(table) if attribute.kind == "service"]
+    for start, following in zip(starts, [*starts[1:], len(table)], strict=True):
+        declaration = table[start]
+        # Ranges neither overlap nor end before they begin, whatever a table says that was learned from a bad capture.
+        limit = table[following].handle - 1 if following < len(table) else _LAST_HANDLE
+        end = min(limit, max(declaration.handle, declaration.target or table[following - 1].handle))
+        if declaration.service:
+            members = table[start + 1 : bisect_right(table, end, key=_by_handle)]
+            yield _Service(declaration.handle, end, declaration.service, declaration.secondary, members)
+
+
+def _characteristics(members: Sequence[Attribute]) -> Iterator[tuple[Attribute, int]]:
+    """The declarations of which all is known, each with the handle of the value."""
+    for place, declaration in enumerate(members):
+        if declaration.kind != "characteristic" or not declaration.characteristic:
             continue
-        following = service[place + 1] if place + 1 < len(service) else None
+        if declaration.target:
+            yield declaration, declaration.target
+            continue
+        # The value follows its declaration (Vol 3 Part G 3.3), unless something else stands there.
+        following = members[place + 1] if place + 1 < len(members) else None
         if following is not None and following.kind == "value":
             yield declaration, following.handle
         elif declaration.handle < _LAST_HANDLE and (following is None or following.handle > declaration.handle + 1):
             yield declaration, declaration.handle + 1
 
 
-def _all_services(services: Sequence[Sequence[Attribute]], group: str, mtu: int) -> _Conversation:
+def _include(attribute: Attribute, included: _Service) -> _Entry:
+    # Only a 16-bit UUID is told here (Vol 3 Part G 3.2).
+    uuid = _wire(included.uuid) if len(included.uuid) == 4 else b""
+    data = struct.pack("<HHH", attribute.handle, included.start, included.end) + uuid
+    return _Entry(attribute.handle, attribute.handle, data)
+
+
+def _declaration(declaration: Attribute, value_handle: int) -> _Entry:
+    properties = struct.pack("<HBH", declaration.handle, declaration.properties & 0xFF, value_handle)
+    return _Entry(declaration.handle, declaration.handle, properties + _wire(declaration.characteristic))
+
+
+def _all_services(services: Sequence[_Service], group: str, mtu: int) -> _Conversation:
     """Vol 3 Part G 4.4.1, Discover All Primary Services."""
     entries = [
-        _Entry(
-            service[0].handle,
-            service[-1].handle,
-            struct.pack("<HH", service[0].handle, service[-1].handle) + _wire(service[0].service or service[0].uuid),
-        )
+        _Entry(service.start, service.end, struct.pack("<HH", service.start, service.end) + _wire(service.uuid))
         for service in services
     ]
     for found, begin in _portions(entries, 1, _LAST_HANDLE, mtu):
         request = struct.pack("<BHH", att.READ_BY_GROUP_TYPE_REQUEST, begin, _LAST_HANDLE) + _wire(group)
-        yield request, _listed(bytes([att.READ_BY_GROUP_TYPE_RESPONSE]), found) or _not_found(request, begin)
+        yield request, _listed(att.READ_BY_GROUP_TYPE_RESPONSE, found) or _not_found(request, begin)
 
 
-def _all_characteristics(
-    service: Sequence[Attribute], characteristics: Sequence[tuple[Attribute, int]], mtu: int
-) -> _Conversation:
-    """Vol 3 Part G 4.6.1, Discover All Characteristics of a Service."""
-    entries = [
-        _Entry(
-            declaration.handle,
-            declaration.handle,
-            struct.pack("<HBH", declaration.handle, (declaration.properties or 0) & 0xFF, value)
-            + _wire(declaration.characteristic or declaration.uuid),
-        )
-        for declaration, value in characteristics
-    ]
-    end = service[-1].handle
-    for found, begin in _portions(entries, service[0].handle, end, mtu):
-        request = struct.pack("<BHH", att.READ_BY_TYPE_REQUEST, begin, end) + _wire(_CHARACTERISTIC)
-        yield request, _listed(bytes([att.READ_BY_TYPE_RESPONSE]), found) or _not_found(request, begin)
+def _read_by_type(service: _Service, uuid: str, entries: Sequence[_Entry], mtu: int) -> _Conversation:
+    """Vol 3 Part G 4.5.1, Find Included Services, and 4.6.1, Discover All Characteristics of a Service."""
+    for found, begin in _portions(entries, service.start, service.end, mtu):
+        request = struct.pack("<BHH", att.READ_BY_TYPE_REQUEST, begin, service.end) + _wire(uuid)
+        yield request, _listed(att.READ_BY_TYPE_RESPONSE, found) or _not_found(request, begin)
 
 
 def _find_information(attributes: Sequence[Attribute], start: int, end: int, mtu: int) -> _Conversation:
     """Vol 3 Part G 4.7.1, Discover All Characteristic Descriptors."""
-    entries = [
-        _Entry(attribute.handle, attribute.handle, struct.pack("<H", attribute.handle) + _wire(_type_of(attribute)))
-        for attribute in attributes
-    ]
+    types = [(attribute.handle, _type_of(attribute)) for attribute in attributes]
+    entries = [_Entry(handle, handle, struct.pack("<H", handle) + _wire(uuid)) for handle, uuid in types if uuid]
     for found, begin in _portions(entries, start, end, mtu):
         request = struct.pack("<BHH", att.FIND_INFORMATION_REQUEST, begin, end)
         # 16-bit UUIDs are format 1, 128-bit ones format 2 (Vol 3 Part F 3.4.3.2).
@@ -467,8 +497,8 @@ def _portions(entries: Sequence[_Entry], begin: int, end: int, mtu: int) -> Iter
         begin = entries[place - 1].end + 1
 
 
-def _listed(opcode: bytes, found: Sequence[_Entry]) -> bytes:
-    return opcode + bytes([len(found[0].data)]) + b"".join(entry.data for entry in found) if found else b""
+def _listed(opcode: int, found: Sequence[_Entry]) -> bytes:
+    return bytes([opcode, len(found[0].data)]) + b"".join(entry.data for entry in found) if found else b""
 
 
 def _not_found(request: bytes, handle: int) -> bytes:
@@ -476,15 +506,9 @@ def _not_found(request: bytes, handle: int) -> bytes:
 
 
 def _type_of(attribute: Attribute) -> str:
-    """The UUID that Find Information gives for an attribute: its type."""
+    """The UUID that Find Information gives for an attribute: its type; empty when it is not known."""
     if attribute.kind == "service":
-        return _SECONDARY_SERVICE if attribute.uuid == _SECONDARY_SERVICE else _PRIMARY_SERVICE
-    if attribute.kind == "include":
-        return _INCLUDE
-    if attribute.kind == "characteristic":
-        return _CHARACTERISTIC
-    if attribute.kind == "value":
-        return attribute.characteristic or attribute.uuid
+        return _SECONDARY_SERVICE if attribute.secondary else _PRIMARY_SERVICE
     return attribute.uuid
 
 
