@@ -1,134 +1,115 @@
-"""The ``rig`` command: the bench without a program around it. Each command imports what it needs when it is asked for.
+"""The ``rig`` command: help, the exit code, and one line for whatever goes wrong.
 
-Knows command lines and one-line errors. Refuses to know devices and radios: it calls those who do.
+Refuses to know what a command does: everything of weight (the parser too) is imported once a command line needs it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-
-if TYPE_CHECKING:
-    from rig.devices.model import SimulatedDevice
-    from rig.radio.peripheral import Peripheral
-
-FAULT = 1
-USAGE = 2
-_LOOK_EVERY_S = 0.1
-
-
-class TransportFaultError(Exception):
-    """A Bluetooth controller could not be had; the message says why."""
-
-
-app = App(
-    name="rig",
-    help="The test bench of Microcurrent Companion: simulated devices, on a virtual radio or on the air.",
-    version_flags=(),
-    help_formatter="plain",
-    result_action="return_value",
-)
-
-
-@app.command
-def devices() -> int:
-    """List the simulated devices: what they advertise and offer."""
-    from rig.devices.catalogue import KEYS, create  # noqa: PLC0415 - as the module says
-
-    for key in KEYS:
-        device = create(key)
-        print(f"{key:8} advertises {device.advertisement.name!r}")
-        for service in device.services:
-            print(f"         service {service.uuid}")
-            for characteristic in service.characteristics:
-                offered = ", ".join(
-                    (member.name or "").lower().replace("_", "-") for member in characteristic.properties
-                )
-                print(f"           {characteristic.uuid}  {offered}")
-    return 0
-
-
-@app.command
-def serve(
-    device: str,
-    *,
-    transport: Annotated[str, Parameter(name="--transport")],
-    seed: int = 0,
-    address: str | None = None,
-) -> int:
-    """Put a simulated device on the air with a Bluetooth controller of its own, until Ctrl+C.
-
-    Any central can then connect to it: a phone, another computer, the companion. Every change of its output is printed.
-
-    Args:
-        device: Which one; ``rig devices`` lists them.
-        transport: The controller as Bumble names it: usb:0, serial:/dev/ttyACM0, tcp-client:127.0.0.1:9001 …
-        seed: Of what is random in the device.
-        address: The random static address to use, as C0:FF:EE:00:00:01; without it a random one.
-    """
-    from rig.devices.catalogue import create  # noqa: PLC0415 - as the module says
-
-    try:
-        simulated = create(device, seed)
-    except ValueError as error:
-        return _tell(str(error), USAGE)
-    try:
-        asyncio.run(serving(simulated, transport, address))
-    except KeyboardInterrupt:
-        return 0
-    except TransportFaultError as error:
-        return _tell(
-            f"{transport}: {error}; check the transport's name, and that nothing else holds the controller", FAULT
-        )
-    return 0
-
-
-async def serving(device: SimulatedDevice, transport: str, address: str | None = None) -> None:
-    """Put ``device`` on the controller behind ``transport`` and tell what becomes of it, until cancelled.
-
-    Raises:
-        TransportFaultError: there is no such transport, or no controller answers on it.
-    """
-    from rig.radio.peripheral import Peripheral  # noqa: PLC0415 - it brings Bumble
-
-    try:
-        peripheral = await Peripheral.on_transport(transport, device, address=address)
-    except Exception as error:  # each kind of transport raises what its own library raises (libusb, pyserial, gRPC …)
-        raise TransportFaultError(str(error) or type(error).__name__) from error
-    print(f"{device.advertisement.name!r} advertises as {peripheral.address}; Ctrl+C ends it", flush=True)
-    try:
-        await _tell_what_happens(device, peripheral)
-    finally:
-        with contextlib.suppress(ConnectionError):  # the controller may be what went away
-            await peripheral.close()
-
-
-async def _tell_what_happens(device: SimulatedDevice, peripheral: Peripheral) -> None:
-    told = 0
-    connected = False
-    while True:
-        if peripheral.is_connected is not connected:
-            connected = peripheral.is_connected
-            print("connected" if connected else "disconnected", flush=True)
-        for entry in device.trace[told:]:
-            print(f"{entry.time:12.3f} s  output {entry.output_percent:5.1f} %  {entry.cause}", flush=True)
-        told = len(device.trace)
-        await asyncio.sleep(_LOOK_EVERY_S)
-
-
-def _tell(message: str, code: int) -> int:
-    print(f"rig: {' '.join(message.split())}", file=sys.stderr)
-    return code
+from rig.commands.faults import FAULT, FINISHED, INTERRUPTED, READER_GONE, RigError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (``sys.argv`` when none is given) and return its exit code."""
+    """Run a command line (of ``sys.argv`` when none is given) and return its exit code; a fault becomes one line."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = _take_debug(tokens)
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe into something that is not UTF-8 gets a question mark for what it cannot show, never a fault.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
-        return int(app(arguments, exit_on_error=False, print_error=False) or 0)
-    except CycloptsError as error:
-        return _tell(f"{str(error).rstrip('.')}; rig --help says what there is", USAGE)
+        code = _run(tokens, debug=debug)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _flushed(INTERRUPTED)
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001 - the last resort: a person gets one line and a way to report it
+        return _failed(error, debug=debug)
+    return code
+
+
+def _run(tokens: list[str], *, debug: bool) -> int:
+    from rig.commands.lines import plain  # noqa: PLC0415 - what each command line needs, and nothing more
+
+    line = plain(tokens)
+    if line is not None:
+        command, parameters = line
+        if command == "decode":
+            from rig.commands.decode import decode  # noqa: PLC0415 - as above
+
+            return decode(**parameters)  # type: ignore[arg-type]  # the shapes name its parameters; a test compares
+        from rig.commands.info import info  # noqa: PLC0415 - as above
+
+        return info(**parameters)  # type: ignore[arg-type]  # as above
+    from rig.commands import help as help_pages  # noqa: PLC0415 - as above
+
+    if not tokens or help_pages.asked_for(tokens):
+        sys.stdout.write(help_pages.page(help_pages.command_of(tokens)))
+        return FINISHED
+    if tokens == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415 - 20 ms that only this needs
+
+        sys.stdout.write(f"rig {version('microcurrent-companion')}\n")
+        return FINISHED
+    from rig.commands.tree import dispatch  # noqa: PLC0415 - the parser costs more than all of help
+
+    return dispatch(tokens, debug=debug)
+
+
+def _take_debug(tokens: list[str]) -> bool:
+    """Take ``--debug`` out of a command line, wherever it stands before ``--``."""
+    end = tokens.index("--") if "--" in tokens else len(tokens)
+    kept = [word for word in tokens[:end] if word != "--debug"]
+    found = len(kept) < end
+    tokens[:end] = kept
+    return found
+
+
+def _failed(error: Exception, *, debug: bool) -> int:
+    """Tell a fault in one line, after all that was decoded before it; return its exit code."""
+    code = _flushed(error.exit_code if isinstance(error, RigError) else FAULT)
+    if debug:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    sys.stderr.write(f"rig: {_in_words(error)}\n")
+    return code
+
+
+def _in_words(error: Exception) -> str:
+    from rig.capture.records import CaptureError  # noqa: PLC0415 - a page of help knows nothing of captures
+
+    if isinstance(error, RigError | CaptureError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:  # a full disk, mostly
+        text = f"{error.filename or 'standard output'}: {error.strerror}"
+    else:
+        text = f"an unexpected fault ({type(error).__name__}: {error}); run the same with --debug and report what it prints"
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def _flushed(code: int) -> int:
+    """Write out what is left to write; what went wrong before says more than that nobody reads on."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _reader_gone()
+    except OSError:  # the fault itself: a full disk, told already
+        _nowhere()
+    return code
+
+
+def _reader_gone() -> int:
+    """Whoever read the output has closed it (``rig decode … | head -1``): no fault, and nobody left to tell."""
+    _nowhere()
+    return READER_GONE
+
+
+def _nowhere() -> None:
+    # The interpreter flushes standard output when it ends; into nothing, so that it does not complain either.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,10 +5,12 @@ Knows columns. Refuses to know files and terminals: rows come in, text goes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from rig.capture import att
+from rig.capture.records import CaptureError
 
 if TYPE_CHECKING:
     from rig.capture.rows import AttRow
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("frame", "time", "link", "sender", "opcode", "handle", "uuid", "value", "pdu")
 TSV_HEADER: Final = "\t".join(COLUMNS) + "\n"
 _NS: Final = 1_000_000_000
+_MEASURED: Final = 1000  # rows that a table looks at before it begins, to know how wide its columns are
+_OCTETS_SHOWN: Final = 20  # of a value in a table: what one default-sized ATT PDU (MTU 23) carries
 
 
 def seconds(time_ns: int) -> str:
@@ -24,23 +28,40 @@ def seconds(time_ns: int) -> str:
     return f"{'-' if time_ns < 0 else ''}{whole}.{rest:09d}"
 
 
+def opcode_text(opcode: int) -> str:
+    """The opcode's name; nothing for a PDU without any octet, which has none."""
+    return att.OPCODE_NAMES.get(opcode) or (att.opcode_name(opcode) if opcode >= 0 else "")
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
 def tsv_line(row: AttRow) -> str:
     """One row of the documented table, with its line end; what is not known is empty."""
     frame, time_ns, link, sender, opcode, handle, uuid, value, pdu = row
-    if time_ns >= 0:  # the usual case, spelled out: this runs once a row
-        time = f"{time_ns // _NS}.{time_ns % _NS:09d}"
-    else:
-        time = seconds(time_ns)
-    name = att.OPCODE_NAMES.get(opcode) or opcode_text(opcode)
+    # a time after 1970 is the usual case, and spelled out: this runs once a row
+    time = f"{time_ns // _NS}.{time_ns % _NS:09d}" if time_ns >= 0 else seconds(time_ns)
     return (
-        f"{frame}\t{time}\t{link}\t{sender}\t{name}\t{'' if handle is None else f'0x{handle:04x}'}\t{uuid}\t"
-        f"{'' if value is None else value.hex()}\t{pdu.hex()}\n"
+        f"{frame}\t{time}\t{link}\t{sender}\t{att.OPCODE_NAMES.get(opcode) or opcode_text(opcode)}\t"
+        f"{'' if handle is None else f'0x{handle:04x}'}\t{uuid}\t{'' if value is None else value.hex()}\t{pdu.hex()}\n"
     )
 
 
-def opcode_text(opcode: int) -> str:
-    """The opcode's name; nothing for a PDU without any octet, which has none."""
-    return att.opcode_name(opcode) if opcode >= 0 else ""
+def json_object(row: AttRow) -> str:
+    """One row as a JSON object with the table's columns as keys; what is not known is null.
+
+    ``time`` is a number with all 9 decimals: exact for a reader of decimals, and to 0.3 µs as a double.
+    """
+    frame, time_ns, link, sender, opcode, handle, uuid, value, pdu = row
+    return (
+        f'{{"frame": {frame}, "time": {seconds(time_ns)}, "link": {link}, "sender": "{sender}", '
+        f'"opcode": {_quoted(opcode_text(opcode))}, "handle": {"null" if handle is None else f'"0x{handle:04x}"'}, '
+        f'"uuid": {_quoted(uuid)}, "value": {"null" if value is None else f'"{value.hex()}"'}, "pdu": "{pdu.hex()}"}}'
+    )
+
+
+def _quoted(text: str) -> str:  # names and UUIDs: nothing in them has to be escaped
+    return f'"{text}"' if text else "null"
 
 
 def tsv(rows: Iterable[AttRow]) -> Iterator[str]:
@@ -48,3 +69,162 @@ def tsv(rows: Iterable[AttRow]) -> Iterator[str]:
     yield TSV_HEADER
     for row in rows:
         yield tsv_line(row)
+
+
+def json_lines(objects: Iterable[str]) -> Iterator[str]:
+    """One JSON object a line."""
+    for text in objects:
+        yield text + "\n"
+
+
+def json_array(objects: Iterable[str]) -> Iterator[str]:
+    """One JSON array, an object a line; whole and closed even when the file turns out to be damaged."""
+    before = "[\n"
+    try:
+        for text in objects:
+            yield before + text
+            before = ",\n"
+    except CaptureError:
+        yield "[]\n" if before == "[\n" else "\n]\n"
+        raise
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+# --- for eyes ---------------------------------------------------------------------------------------------------------
+
+HEADINGS: Final = ("frame", "time", "link", "sender", "what", "handle", "attribute", "value")
+_RIGHT: Final = frozenset({"frame", "time", "link"})
+
+
+def table(rows: Iterable[AttRow], name_of: Callable[[str], str], width: int | None = None) -> Iterator[str]:
+    """The rows for eyes: the date once, times relative to the first row, names beside UUIDs, values as hex and text.
+
+    Args:
+        rows: what to show.
+        name_of: a UUID of the ``uuid`` column to its assigned name, ``""`` where it has none.
+        width: columns of the terminal, to which lines are cut; None for whole lines.
+    """
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        yield "no ATT in this capture\n"
+        return
+    yield f"times are seconds since {date(first.time_ns)}\n\n"
+    cells = (_cells(row, first.time_ns, name_of) for row in chain((first,), rows))
+    yield from aligned(HEADINGS, cells, _RIGHT, width)
+
+
+def aligned(
+    headings: Sequence[str], cells: Iterable[Sequence[str]], right: frozenset[str], width: int | None = None
+) -> Iterator[str]:
+    """Lines with aligned columns, as wide as the first thousand rows need; the last column is as wide as it is.
+
+    Holds no more than those rows: a table of any length is printed as it comes.
+    """
+    cells = iter(cells)
+    damage: CaptureError | None = None
+    head: list[Sequence[str]] = []
+    try:
+        for row in islice(cells, _MEASURED):
+            head.append(row)  # noqa: PERF402 - a comprehension would lose what came before the damage
+    except CaptureError as error:  # what came before the damage is shown first
+        damage = error
+    widths = [max(map(len, column)) for column in zip(headings, *head, strict=True)]
+    widths[-1] = 0
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(size) if heading in right else cell.ljust(size)
+            for cell, size, heading in zip(row, widths, headings, strict=True)
+        )
+        text = "  ".join(padded).rstrip()
+        return (text if width is None or len(text) <= width else text[: width - 1] + "…") + "\n"
+
+    yield line(headings)
+    for row in head:
+        yield line(row)
+    if damage is not None:
+        raise damage
+    for row in cells:
+        yield line(row)
+
+
+def _cells(row: AttRow, zero_ns: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
+    name = name_of(row.uuid) if row.uuid else ""
+    return (
+        str(row.frame),
+        seconds(row.time_ns - zero_ns)[:-3],  # microseconds are enough for eyes
+        str(row.link),
+        row.sender,
+        opcode_text(row.opcode),
+        "" if row.handle is None else f"0x{row.handle:04x}",
+        f"{row.uuid} {name}".rstrip(),
+        value_text(row.value) if row.value is not None else said_by(row.pdu),
+    )
+
+
+def date(time_ns: int) -> str:
+    """A Unix time in nanoseconds as date and time in UTC, to the microsecond; as seconds where no calendar reaches."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - tables alone need a calendar
+
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)
+    except OverflowError:
+        return f"Unix time {seconds(time_ns)}"
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC" if moment.year >= 1000 else f"{moment.isoformat(' ')} UTC"
+
+
+def value_text(value: bytes) -> str:
+    """A value as hex, and as text where it is one; a long one cut, with what is left out."""
+    shown = value[:_OCTETS_SHOWN].hex(" ")
+    if len(value) > _OCTETS_SHOWN:
+        shown += f" … ({len(value)} octets)"
+    text = readable(value)
+    return f'{shown}  "{text}"' if text else shown
+
+
+def readable(value: bytes) -> str:
+    """The text in a value, cut to what fits beside its hex; ``""`` when it is not text of two characters or more."""
+    try:
+        text = value.rstrip(b"\0").decode()
+    except UnicodeDecodeError:
+        return ""
+    if len(text) < 2 or not text.isprintable():  # a terminal obeys what is not printable
+        return ""
+    return text if len(text) <= 2 * _OCTETS_SHOWN else text[: 2 * _OCTETS_SHOWN] + "…"
+
+
+def said_by(pdu: bytes) -> str:
+    """What a PDU without the value of one attribute says, for eyes (Core Specification, Vol 3 Part F, 3.4)."""
+    opcode = pdu[0] if pdu else -1
+    if opcode == att.ERROR_RESPONSE and len(pdu) >= 5:
+        why = att.ERROR_NAMES.get(pdu[4]) or f"error 0x{pdu[4]:02x}"
+        return f"{why} (to {opcode_text(pdu[1])} 0x{_u16(pdu, 2):04x})"
+    if opcode in {att.EXCHANGE_MTU_REQUEST, att.EXCHANGE_MTU_RESPONSE} and len(pdu) >= 3:
+        return f"MTU {_u16(pdu, 1)}"
+    if opcode in _RANGES and len(pdu) >= 5:
+        asked = f"0x{_u16(pdu, 1):04x} to 0x{_u16(pdu, 3):04x}"
+        return f"{asked}  {_type_of(opcode, pdu[5:])}".rstrip()
+    rest = pdu[1:]
+    return rest[:_OCTETS_SHOWN].hex(" ") + (f" … ({len(rest)} octets)" if len(rest) > _OCTETS_SHOWN else "")
+
+
+_RANGES: Final = frozenset(
+    {
+        att.FIND_INFORMATION_REQUEST,
+        att.FIND_BY_TYPE_VALUE_REQUEST,
+        att.READ_BY_TYPE_REQUEST,
+        att.READ_BY_GROUP_TYPE_REQUEST,
+    }
+)
+
+
+def _type_of(opcode: int, rest: bytes) -> str:
+    """The attribute type that a request about a range ends with; Find By Type Value adds the value it looks for."""
+    if opcode == att.FIND_BY_TYPE_VALUE_REQUEST:
+        return f"{rest[1::-1].hex()} {rest[2:].hex()}".strip()
+    return rest[::-1].hex()
+
+
+def _u16(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2], "little")

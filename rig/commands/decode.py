@@ -1,0 +1,118 @@
+"""``rig decode``: a capture as ATT rows, GATT operations or what the device and its app said to each other.
+
+Knows which of these to ask for and how to print them. Refuses to know containers and protocols.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from rig.commands.faults import FINISHED, RigError, UsageError
+from rig.commands.lines import FORMATS
+from rig.commands.reading import STANDARD_INPUT, bar, columns, loaded_map, not_typed
+
+if TYPE_CHECKING:
+    from rig.capture.reading import Reading
+    from rig.capture.records import Record
+
+
+def decode(
+    file: str,
+    *,
+    att: bool = False,
+    gatt: bool = False,
+    events: bool = False,
+    format: str | None = None,  # noqa: A002 - the option's name
+    map: str | None = None,  # noqa: A002 - the option's name
+    save_map: str | None = None,
+    protocol: str | None = None,
+) -> int:
+    """Print what ``file`` holds.
+
+    Raises:
+        UsageError: the options do not go together.
+        CaptureError: the file is damaged, or cannot be read; all that came before the damage is printed.
+        OSError: the output cannot be written.
+    """
+    if att + gatt + events > 1:
+        raise UsageError("--att, --gatt and --events are three ways to show a capture; give one of them")
+    if protocol is not None and not events:
+        raise UsageError("--protocol chooses whose events to show; it goes with --events")
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {format!r}")
+    if save_map is not None and save_map in {file, STANDARD_INPUT}:
+        raise UsageError(f"--save-map would write over {file!r}; name a file of its own, as device.json")
+    not_typed(file)
+    if format is None:
+        format = "table" if sys.stdout.isatty() else "tsv"  # noqa: A001 - as above
+    handle_map = loaded_map(map)
+    if not (gatt or events or save_map) and format == "tsv":
+        from rig.capture.decode import write_tsv  # noqa: PLC0415 - the shortest way, which large files take too
+
+        with bar(beside_output=True) as progress:
+            write_tsv(file, sys.stdout.buffer, handle_map=handle_map, progress=progress)
+        return FINISHED
+    from rig.capture.reading import Reading  # noqa: PLC0415 - as above
+
+    with Reading(file, handle_map) as reading, bar(beside_output=True) as progress:
+        records = reading.records(progress)
+        try:
+            if gatt:
+                lines = _operations(records, reading, format)
+            elif events:
+                lines = _events(records, reading, format, protocol)
+            else:
+                lines = _rows(records, reading, format)
+            _print(lines, at_once=file == STANDARD_INPUT)
+        finally:
+            if save_map is not None:
+                _save(save_map, reading)
+    return FINISHED
+
+
+def _rows(records: Iterator[Record], reading: Reading, format: str) -> Iterator[str]:  # noqa: A002 - the option's name
+    from rig.capture import text  # noqa: PLC0415 - what a command line needs, and nothing more
+    from rig.capture.rows import rows  # noqa: PLC0415
+
+    found = rows(records, reading.stack, reading.tracker)
+    match format:
+        case "tsv":
+            return text.tsv(found)
+        case "json":
+            return text.json_array(map(text.json_object, found))
+        case "jsonl":
+            return text.json_lines(map(text.json_object, found))
+        case _:
+            from rig.capture import assigned  # noqa: PLC0415 - for eyes alone
+
+            names = assigned.load()
+            return text.table(found, lambda uuid: names.get(uuid, ""), columns())
+
+
+def _print(lines: Iterable[str], *, at_once: bool) -> None:
+    """Print lines as they come, each at once where what is read may still be going on."""
+    if not at_once:
+        sys.stdout.writelines(lines)
+        return
+    for line in lines:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
+def _save(path: str, reading: Reading) -> None:
+    """Save what discovery told, also of a capture that turned out to be damaged.
+
+    Raises:
+        RigError: it told nothing, or the file cannot be written.
+    """
+    from rig.capture.handle_map import HandleMap  # noqa: PLC0415
+
+    handle_map = HandleMap.of(reading.tracker, reading.stack.links)
+    if not handle_map.tables:
+        raise RigError(f"{reading.name}: there is no discovery in this capture, so {path!r} was not written")
+    try:
+        handle_map.save(path)
+    except OSError as error:
+        raise RigError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,148 @@
+"""The commands and their options, parsed by cyclopts; what each does is imported when it is asked for.
+
+Knows what a command line may say; every mistake in one becomes one line that names it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, UnusedCliTokensError
+
+from rig.commands.faults import UsageError
+from rig.commands.help import command_of
+
+_STANDARD_INPUT = "(standard input)"  # what `-` is to the parser, which would take it for an option
+
+Flag = Annotated[bool, Parameter(negative=())]
+Format = Literal["table", "tsv", "json", "jsonl"]
+Container = Literal["btsnoop", "pcap", "pcapng"]
+
+
+def _seconds(_: Any, tokens: Sequence[Token]) -> float:
+    try:
+        number = float(tokens[0].value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError("takes a positive number")
+    return number
+
+
+def _capture(_: Any, tokens: Sequence[Token]) -> str:
+    return "-" if tokens[0].value == _STANDARD_INPUT else tokens[0].value
+
+
+# help and version are answered before the parser is imported; a second, different help would only drift from it
+app = App(name="rig", help_flags=(), version_flags=())
+
+
+@app.command
+def decode(
+    file: Annotated[str, Parameter(converter=_capture)],
+    /,
+    *,
+    att: Flag = False,
+    gatt: Flag = False,
+    events: Flag = False,
+    format: Format | None = None,  # noqa: A002 - the option's name
+    map: str | None = None,  # noqa: A002 - the option's name
+    save_map: str | None = None,
+    protocol: str | None = None,
+) -> int:
+    """What a capture holds."""
+    from rig.commands import decode as command  # noqa: PLC0415 - as the module says
+
+    return command.decode(
+        file, att=att, gatt=gatt, events=events, format=format, map=map, save_map=save_map, protocol=protocol
+    )
+
+
+@app.command
+def info(file: Annotated[str, Parameter(converter=_capture)], /, *, json: Flag = False) -> int:
+    """What a capture is."""
+    from rig.commands import info as command  # noqa: PLC0415
+
+    return command.info(file, json=json)
+
+
+@app.command
+def convert(
+    source: Annotated[str, Parameter(name="IN", converter=_capture)],
+    target: Annotated[str, Parameter(name="OUT")],
+    /,
+    *,
+    format: Container | None = None,  # noqa: A002 - the option's name
+    redact: Flag = False,
+    redact_seed: str | None = None,
+    map: str | None = None,  # noqa: A002 - the option's name
+) -> int:
+    """A capture in another container."""
+    from rig.commands import convert as command  # noqa: PLC0415
+
+    return command.convert(source, target, format=format, redact=redact, redact_seed=redact_seed, map=map)
+
+
+@app.command
+def record(
+    target: Annotated[str, Parameter(name="OUT")],
+    /,
+    *,
+    device: str,
+    seconds: Annotated[float | None, Parameter(converter=_seconds)] = None,
+) -> int:
+    """What a device notifies, as a capture."""
+    from rig.commands import record as command  # noqa: PLC0415 - the radio: 150 ms
+
+    return command.record(target, device=device, seconds=seconds)
+
+
+@app.command
+def devices() -> int:
+    """The simulated devices."""
+    from rig.commands import devices as command  # noqa: PLC0415
+
+    return command.devices()
+
+
+@app.command
+def serve(device: str, /, *, transport: str, seed: int = 0, address: str | None = None) -> int:
+    """A simulated device on the air."""
+    from rig.commands import serve as command  # noqa: PLC0415 - Bumble: 200 ms
+
+    return command.serve(device, transport, seed, address)
+
+
+def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
+    """Parse a command line and do what it says; return the exit code.
+
+    Raises:
+        UsageError: the command line is wrong; the message names what, and where help is.
+    """
+    if debug:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    else:  # without a handler Python would print the warnings of libraries between the lines
+        logging.getLogger().addHandler(logging.NullHandler())
+    words = [_STANDARD_INPUT if word == "-" else word for word in tokens]
+    try:
+        command, bound, _ = app.parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        name = command_of(tokens)
+        raise UsageError(f"{_in_words(error, tokens)}; see `{f'rig {name}'.rstrip()} --help`") from error
+    return int(command(*bound.args, **bound.kwargs))
+
+
+def _in_words(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """The parser's complaint as half a sentence."""
+    match error:
+        case UnusedCliTokensError(unused_tokens=[first, *_]):
+            return f"{first!r} is one argument too many"
+        case MissingArgumentError(argument=argument) if argument is not None:
+            return f"{argument.name} needs a value" if argument.name in tokens else f"{argument.name} is missing"
+        case _:
+            text = " ".join(str(error).split()).rstrip(".?")
+            return text[:1].lower() + text[1:]
