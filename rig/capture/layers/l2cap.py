@@ -61,7 +61,7 @@ class Reassembler:
             return -1
         return _HEADER + (self._buffer[0] | self._buffer[1] << 8) - self._received
 
-    def feed(self, frame: int, is_start: bool, fragment: bytes, missing: int = 0) -> L2capPdu | None:  # noqa: FBT001 - part of the fragment as the layer below has it
+    def feed(self, frame: int, is_start: bool, fragment: bytes, missing: int = 0) -> L2capPdu | None:
         """Take one fragment; return the PDU that it completes.
 
         Args:
