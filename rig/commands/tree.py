@@ -144,5 +144,5 @@ def _in_words(error: CycloptsError, tokens: Sequence[str]) -> str:
         case MissingArgumentError(argument=argument) if argument is not None:
             return f"{argument.name} needs a value" if argument.name in tokens else f"{argument.name} is missing"
         case _:
-            text = " ".join(str(error).split()).rstrip(".?")
-            return text[:1].lower() + text[1:]
+            sentences = " ".join(str(error).split()).rstrip(".?").split(". ")
+            return "; ".join(sentence[:1].lower() + sentence[1:] for sentence in sentences)

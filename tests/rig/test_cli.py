@@ -13,7 +13,8 @@ from bumble import hci
 from bumble.transport.tcp_server import open_tcp_server_transport_with_socket
 
 from protocols.gatt import uuid
-from rig.cli import main, serving
+from rig.cli import main
+from rig.commands.serve import serving
 from rig.devices.dr05 import SimulatedDr05
 from rig.radio.controller import VirtualController
 from rig.radio.link import VirtualRadio
@@ -42,7 +43,7 @@ def test_the_devices_are_listed_with_what_they_advertise_and_offer(capsys: pytes
         ),
         (["serve", "dr05", "--transport", "tcp-client:127.0.0.1:1"], 1, "Connect call failed"),
         (["serve", "dr05", "--transport", "serial:/dev/nothing-here"], 1, "could not open port /dev/nothing-here"),
-        (["sing"], 2, 'Unknown command "sing"'),
+        (["sing"], 2, 'unknown command "sing"'),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -1,0 +1,45 @@
+"""``rig convert``: a capture as another container, with addresses and names replaced if asked for.
+
+Knows the command line. Refuses to know containers: :mod:`rig.capture.convert` does.
+"""
+
+from __future__ import annotations
+
+from rig.commands.faults import FINISHED, UsageError
+from rig.commands.reading import STANDARD_INPUT, bar, loaded_map, not_typed
+
+
+def convert(
+    source: str,
+    target: str,
+    *,
+    format: str | None = None,  # noqa: A002 - the option's name
+    redact: bool = False,
+    redact_seed: str | None = None,
+    map: str | None = None,  # noqa: A002 - the option's name
+) -> int:
+    """Write ``source`` as ``target``.
+
+    Raises:
+        UsageError: the options do not go together.
+        CaptureError: ``source`` cannot be read or is damaged, or ``target`` cannot be written.
+    """
+    if target == STANDARD_INPUT:
+        raise UsageError("a capture is written to a file, not to standard output; name one, as copy.pcapng")
+    if redact_seed is not None and not redact:
+        raise UsageError("--redact-seed says how to replace addresses and names; it goes with --redact")
+    not_typed(source)
+    handle_map = loaded_map(map)
+    from rig.capture.convert import convert as converted  # noqa: PLC0415 - once the line is known to be right
+
+    with bar() as progress:
+        converted(
+            source,
+            target,
+            format=format,
+            redact=redact,
+            redact_seed=redact_seed,
+            handle_map=handle_map,
+            progress=progress,
+        )
+    return FINISHED
