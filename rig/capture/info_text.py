@@ -1,0 +1,200 @@
+"""What :mod:`rig.capture.info` found, in words for people.
+
+Knows layout. Whatever comes from the capture itself is made printable: a terminal obeys what is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rig.capture.info import discovery_of, link_type_name
+from rig.capture.layers.links import LOCAL, MAX_HAPPENINGS, REMOTE
+from rig.capture.text import date, seconds
+
+if TYPE_CHECKING:
+    from rig.capture.info import Info
+    from rig.capture.layers.links import Link
+
+_HISTORY_SHOWN: Final = 40
+_NAMES_SHOWN: Final = 40
+_UNITS: Final = frozenset({"ms", "us", "ns", "s", "bytes", "octets", "events", "percent", "dbm"})
+
+
+def lines(info: Info) -> Iterator[str]:
+    """The whole account, line by line without line ends; damage is not in it, that is for standard error."""
+    yield _row("file", _file(info))
+    yield _row("container", _container(info))
+    for number, count in sorted(info.link_types.items()):
+        yield _row("link type", f"{number} ({link_type_name(number)}), {_many(count, 'record')}")
+    yield _row("records", _records(info))
+    yield _row("links", str(len(info.links)) if info.links else "none")
+    yield _row("ATT", _tally(info.att.pdus) or "none")
+    if info.att.errors:
+        yield _row("ATT errors", _tally(info.att.errors))
+    for link in info.links:
+        yield ""
+        yield from _link(info, link)
+    yield from _advertised(info)
+    yield from _comments(info)
+    yield from _odd(info)
+
+
+def _row(title: str, text: str) -> str:
+    return f"{title:<13}{printable(text)}"
+
+
+def _file(info: Info) -> str:
+    size = "from a pipe" if info.size_bytes is None else _many(info.size_bytes, "byte")
+    return f"{info.file}, {size}{', gzip' if info.compressed else ''}"
+
+
+def _container(info: Info) -> str:
+    said = ", ".join(f"{_words(key)} {_value(value)}" for key, value in info.details.items() if value not in _SILENT)
+    return f"{info.format}, {said}" if said else info.format
+
+
+_SILENT: Final = (None, 0, "", (), [], {})
+
+
+def _records(info: Info) -> str:
+    if info.first_time_ns is None or info.earliest_time_ns is None:
+        return "none"
+    return f"{info.records:,} in {_short(info.span_ns)} s, from {date(info.earliest_time_ns)}"
+
+
+def _link(info: Info, link: Link) -> Iterator[str]:
+    where = f"connection handle 0x{link.handle:04x}" if link.handle is not None else "on the air"
+    if link.access_address is not None:
+        where = f"access address 0x{link.access_address:08x}"
+    beginning = "" if link.beginning_seen else "; the capture begins in mid-connection"
+    transport = "LE" if link.transport == "le" else "BR/EDR"
+    controller = f", controller {link.controller}" if link.controller else ""
+    yield f"link {link.number}: {transport}, {where}{controller}, frames {link.first_frame} to {link.last_frame}{beginning}"
+    for side in (LOCAL, REMOTE):
+        yield _row(f"  {_side_title(link, side)}", _side(info, link, side))
+    counts = info.att_of_link.get(link.number)
+    yield _row("  ATT", _tally(counts.pdus) if counts is not None else "none")
+    if counts is not None and counts.errors:
+        yield _row("  ATT errors", _tally(counts.errors))
+    for frame, time_ns, kind, data in link.history[:_HISTORY_SHOWN]:
+        at = _short(time_ns - (info.first_time_ns or 0))
+        said = ", ".join(f"{_words(key)} {_value(value)}{_unit(key)}" for key, value in data.items())
+        yield printable(f"  {at:>12} s  frame {frame:<7} {_words(kind)}{': ' if said else ''}{said}")
+    more = len(link.history) - _HISTORY_SHOWN
+    if more > 0:
+        yield f"  … and {more} more, all of them with --json"
+    if len(link.history) >= MAX_HAPPENINGS:
+        yield f"  … and what happened after the first {MAX_HAPPENINGS}, which is not kept"
+
+
+def _side_title(link: Link, side: int) -> str:
+    role = link.sender(side)
+    return role if role != "unknown" else f"side {side + 1}"
+
+
+def _side(info: Info, link: Link, side: int) -> str:
+    address = link.addresses[side]
+    parts = []
+    if link.access_address is None:
+        parts.append("the host that recorded" if side == LOCAL else "the remote device")
+    if address is None:
+        parts.append("address not in the capture")
+    else:
+        parts.append(f"{address.text} ({'random' if address.is_random else 'public'})")
+        if address.text in info.observations.names:
+            parts.append(f'"{info.observations.names[address.text]}"')
+    table = info.servers[link.number][side]
+    discovery = discovery_of(table)
+    if table is not None:
+        parts.append(f"discovery {discovery}, {_many(len(table.attributes), 'attribute')}")
+    elif side == REMOTE or link.access_address is not None:
+        parts.append("no discovery")
+    return ", ".join(parts)
+
+
+def _advertised(info: Info) -> Iterator[str]:
+    known = sorted({*info.observations.names, *info.observations.services})
+    if not known:
+        return
+    yield ""
+    yield "names and services seen"
+    for address in known[:_NAMES_SHOWN]:
+        name = info.observations.names.get(address)
+        said = [f'"{name}"'] if name is not None else []
+        said += sorted(info.observations.services.get(address, ()))
+        yield printable(f"  {address}  {', '.join(said)}")
+    if len(known) > _NAMES_SHOWN:
+        yield f"  … and {len(known) - _NAMES_SHOWN} more, all of them with --json"
+
+
+def _comments(info: Info) -> Iterator[str]:
+    if not info.comment_count:
+        return
+    yield ""
+    yield "comments"
+    for frame, comment in info.comments:
+        yield printable(f"  frame {frame:<7} {' '.join(comment.split())}")
+    if info.comment_count > len(info.comments):
+        yield f"  … and {info.comment_count - len(info.comments)} more"
+
+
+def _odd(info: Info) -> Iterator[str]:
+    yield ""
+    counts = Counter(info.observations.counts)
+    if info.backward_times:
+        counts["backward_times"] = info.backward_times
+    if not counts:
+        yield "nothing odd"
+        return
+    yield "odd"
+    for kind, count in counts.most_common():
+        examples = info.observations.examples.get(kind, ())
+        first = f"  first in frame {examples[0][0]}: {examples[0][1]}" if examples else ""
+        yield printable(f"  {count:>9,}  {_words(kind)}{first}")
+
+
+def _words(key: str) -> str:
+    parts = key.split("_")
+    return " ".join(parts[:-1] if len(parts) > 1 and parts[-1] in _UNITS else parts)
+
+
+def _unit(key: str) -> str:
+    last = key.rpartition("_")[2]
+    return f" {last}" if last in _UNITS and last != key else ""
+
+
+def _value(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case str():
+            return value.replace("_", " ") if value.isascii() and value.islower() else value
+        case dict():
+            return ", ".join(f"{_words(str(key))} {_value(item)}{_unit(str(key))}" for key, item in value.items())
+        case list() | tuple():
+            return "; ".join(map(_value, value))
+        case _:
+            return str(value)
+
+
+def _tally(counts: Counter[str]) -> str:
+    total = f"{counts.total():,}: " if len(counts) > 1 else ""
+    return total + ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _short(time_ns: int) -> str:
+    """Seconds to the millisecond, cut and not rounded."""
+    return seconds(time_ns)[:-6]
+
+
+def printable(text: str) -> str:
+    """``text`` with whatever is not printable spelled out, as ``\\x1b``."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
