@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from rig.capture.source import Source
 
 
 class LinkType(IntEnum):
@@ -46,7 +49,7 @@ class Record(NamedTuple):
     original_length: int
     """Length in bytes before the recorder cut it; equal to ``len(data)`` when it did not."""
     flags: int = 0
-    """The container's word on the record: btsnoop flags, pcapng ``epb_flags``, the type octet of PacketLogger; else 0."""
+    """The container's word on it: btsnoop flags, pcapng ``epb_flags``, the type octet of PacketLogger; else 0."""
     interface: int = 0
     """Which capture interface (pcapng) wrote it; counted over all sections, from 0."""
     offset: int = 0
@@ -86,6 +89,11 @@ class CaptureReader(Protocol):
 
         Complete once the records were read; what is known from the header is there from the start.
         """
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where it reads from: to close it, and for how far it is (``position`` of ``size`` bytes)."""
         ...
 
     def records(self) -> Iterator[Record]:
