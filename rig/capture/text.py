@@ -55,13 +55,14 @@ def json_object(row: AttRow) -> str:
     frame, time_ns, link, sender, opcode, handle, uuid, value, pdu = row
     return (
         f'{{"frame": {frame}, "time": {seconds(time_ns)}, "link": {link}, "sender": "{sender}", '
-        f'"opcode": {_quoted(opcode_text(opcode))}, "handle": {"null" if handle is None else f'"0x{handle:04x}"'}, '
-        f'"uuid": {_quoted(uuid)}, "value": {"null" if value is None else f'"{value.hex()}"'}, "pdu": "{pdu.hex()}"}}'
+        f'"opcode": {_quoted(opcode_text(opcode) or None)}, '
+        f'"handle": {_quoted(None if handle is None else f"0x{handle:04x}")}, "uuid": {_quoted(uuid or None)}, '
+        f'"value": {_quoted(None if value is None else value.hex())}, "pdu": "{pdu.hex()}"}}'
     )
 
 
-def _quoted(text: str) -> str:  # names and UUIDs: nothing in them has to be escaped
-    return f'"{text}"' if text else "null"
+def _quoted(text: str | None) -> str:  # names, digits and UUIDs: nothing in them has to be escaped
+    return "null" if text is None else f'"{text}"'
 
 
 def tsv(rows: Iterable[AttRow]) -> Iterator[str]:
