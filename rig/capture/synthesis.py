@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rig.capture import att
@@ -39,6 +40,7 @@ _RSSI_NOT_AVAILABLE = 127
 
 _DISCONNECT, _RESET, _READ_BD_ADDR = 0x0406, 0x0C03, 0x1009
 _LE_READ_BUFFER_SIZE, _LE_SET_RANDOM_ADDRESS, _LE_CREATE_CONNECTION = 0x2002, 0x2005, 0x200D
+_LE_SET_ADVERTISING_PARAMETERS, _LE_SET_ADVERTISING_ENABLE = 0x2006, 0x200A
 _DISCONNECTION_COMPLETE, _COMMAND_COMPLETE, _COMMAND_STATUS, _LE_META = 0x05, 0x0E, 0x0F, 0x3E
 _CONNECTION_COMPLETE, _ADVERTISING_REPORT, _CONNECTION_UPDATE_COMPLETE = 0x01, 0x02, 0x03
 _SUCCESS = b"\x00"
@@ -155,6 +157,8 @@ class HciSynthesis:
                 time_ns,
             )
             self._event(_COMMAND_STATUS, struct.pack("<BBH", 0, 1, _LE_CREATE_CONNECTION), time_ns)
+        elif local is not None:
+            self._advertise(local, time_ns)
         role = 0x00 if local_is_central else 0x01
         self._event(
             _LE_META,
@@ -288,6 +292,15 @@ class HciSynthesis:
             self._command(_READ_BD_ADDR, b"", time_ns)
             self._complete(_READ_BD_ADDR, _SUCCESS + octets, time_ns)
 
+    def _advertise(self, local: Address, time_ns: int) -> None:
+        """Write that the host lets itself be connected to, which tells under which of its addresses it was."""
+        # Connectable, every 100 ms, on the three advertising channels, for anybody (Vol 4 Part E 7.8.5, 7.8.9).
+        parameters = struct.pack("<HHBBB6xBB", 0xA0, 0xA0, 0x00, local.is_random, 0x00, 0x07, 0x00)
+        self._command(_LE_SET_ADVERTISING_PARAMETERS, parameters, time_ns)
+        self._complete(_LE_SET_ADVERTISING_PARAMETERS, _SUCCESS, time_ns)
+        self._command(_LE_SET_ADVERTISING_ENABLE, b"\x01", time_ns)
+        self._complete(_LE_SET_ADVERTISING_ENABLE, _SUCCESS, time_ns)
+
     def _command(self, opcode: int, parameters: bytes, time_ns: int) -> None:
         header = struct.pack("<HB", opcode, len(parameters))
         self._emit(_COMMAND + header + parameters, Direction.SENT, time_ns)
@@ -372,13 +385,9 @@ def _conversation(table: Sequence[Attribute], mtu: int) -> _Conversation:
     by_start = {service.start: service for service in services}
     told = set(by_start)
     for service in services:
-        includes = [
-            _include(member, by_start[member.target])
-            for member in service.members
-            if member.kind == "include" and member.target in by_start
-        ]
+        includes = list(_includes(service.members, by_start))
         if includes:
-            told.update(entry.start for entry in includes)
+            told.update(include.start for include in includes)
             yield from _read_by_type(service, _INCLUDE, includes, mtu)
         characteristics = list(_characteristics(service.members))
         declarations = [_declaration(declaration, value) for declaration, value in characteristics]
@@ -407,7 +416,7 @@ def _by_handle(attribute: Attribute) -> int:
 
 def _services(table: Sequence[Attribute]) -> Iterator[_Service]:
     starts = [place for place, attribute in enumerate(table) if attribute.kind == "service"]
-    for start, following in zip(starts, [*starts[1:], len(table)], strict=True):
+    for start, following in pairwise([*starts, len(table)]):
         declaration = table[start]
         # Ranges neither overlap nor end before they begin, whatever a table says that was learned from a bad capture.
         limit = table[following].handle - 1 if following < len(table) else _LAST_HANDLE
@@ -433,11 +442,17 @@ def _characteristics(members: Sequence[Attribute]) -> Iterator[tuple[Attribute, 
             yield declaration, declaration.handle + 1
 
 
-def _include(attribute: Attribute, included: _Service) -> _Entry:
-    # Only a 16-bit UUID is told here (Vol 3 Part G 3.2).
-    uuid = _wire(included.uuid) if len(included.uuid) == 4 else b""
-    data = struct.pack("<HHH", attribute.handle, included.start, included.end) + uuid
-    return _Entry(attribute.handle, attribute.handle, data)
+def _includes(members: Sequence[Attribute], services: Mapping[int, _Service]) -> Iterator[_Entry]:
+    """The includes of services with a 16-bit UUID; others are told by their type alone.
+
+    The declaration has no room for a 128-bit UUID (Vol 3 Part G 3.2), and Wireshark takes one without for malformed
+    (4.0, packet-btatt.c: it reads a UUID from every include declaration, in a Read Response too).
+    """
+    for member in members:
+        included = services.get(member.target)
+        if member.kind == "include" and included is not None and len(included.uuid) == 4:
+            data = struct.pack("<HHH", member.handle, included.start, included.end) + _wire(included.uuid)
+            yield _Entry(member.handle, member.handle, data)
 
 
 def _declaration(declaration: Attribute, value_handle: int) -> _Entry:
@@ -457,7 +472,7 @@ def _all_services(services: Sequence[_Service], group: str, mtu: int) -> _Conver
 
 
 def _read_by_type(service: _Service, uuid: str, entries: Sequence[_Entry], mtu: int) -> _Conversation:
-    """Vol 3 Part G 4.5.1, Find Included Services, and 4.6.1, Discover All Characteristics of a Service."""
+    """Vol 3 Part F 3.4.4.1: Discover All Characteristics of a Service (Part G 4.6.1), and Find Included Services."""
     for found, begin in _portions(entries, service.start, service.end, mtu):
         request = struct.pack("<BHH", att.READ_BY_TYPE_REQUEST, begin, service.end) + _wire(uuid)
         yield request, _listed(att.READ_BY_TYPE_RESPONSE, found) or _not_found(request, begin)
