@@ -68,11 +68,7 @@ def open_reader(path: str | Path) -> CaptureReader:
     """
     source = Source.open(path)
     try:
-        container = _built_in(source.peek(_MAGIC_BYTES)) or _find(source.peek(HEAD_BYTES))
-        if container is None:
-            source.end()
-            raise _unknown(source)
-        return container.open(source)
+        return _chosen(source).open(source)
     except BaseException:
         source.close()
         raise
@@ -103,9 +99,13 @@ def _find(head: bytes) -> Container | None:
     return None
 
 
-def _unknown(source: Source) -> CaptureError:
-    told = foreign.advice(source.peek(HEAD_BYTES), source.name)
-    return CaptureError(source.name, "; ".join([told, *problems]))
+def _chosen(source: Source) -> Container:
+    container = _built_in(source.peek(_MAGIC_BYTES)) or _find(source.peek(HEAD_BYTES))
+    if container is None:
+        source.end()
+        advice = foreign.advice(source.peek(HEAD_BYTES), source.name)
+        raise CaptureError(source.name, "; ".join([advice, *problems]))
+    return container
 
 
 def _plug_ins() -> list[Container]:

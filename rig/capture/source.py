@@ -111,8 +111,8 @@ class Source:
     def window(self, least: int) -> bytes:
         """Return all bytes at hand from :attr:`offset` on, without consuming any.
 
-        At least ``least`` of them, unless the file ends before or cannot be read on. Once there are that many, a pipe is
-        not waited for. What is returned stays valid: it is never written over.
+        At least ``least`` of them, unless the file ends before or cannot be read on. A pipe is not waited for once
+        there are that many. What is returned stays valid: it is never written over.
         """
         if self._at:
             self._buffer = self._buffer[self._at :]
