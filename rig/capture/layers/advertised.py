@@ -33,8 +33,12 @@ def uuid_text(wire: bytes) -> str:
 
 
 def text_of(name: bytes) -> str:
-    """A device name as people read it: UTF-8 up to its first NUL, anything else replaced."""
-    return name.split(b"\0", 1)[0].decode("utf-8", "replace")
+    """A device name as people read it: UTF-8 up to its first NUL.
+
+    What is not UTF-8 or not printable becomes U+FFFD: a name is a stranger's bytes on their way to a terminal.
+    """
+    text = name.split(b"\0", 1)[0].decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def name_heard(observations: Observations, address: str, name: str) -> None:

@@ -17,10 +17,14 @@ from rig.capture.layers.l2cap import (
     Channels,
     Reassembler,
 )
-from rig.capture.layers.links import LOCAL, REMOTE, Address, Link, Observations
+from rig.capture.layers.links import Address, Link, Observations
 
 HANDLE_BITS = 12
 """Connection handles are 12 bits wide (Vol 4 Part E, 5.4.2)."""
+
+OVERTAKING_NS = 1_000_000_000
+"""How far data and events may be out of order in a capture: on USB they come through different endpoints, and either
+overtakes the other (see ``enable_poll_sync`` in drivers/bluetooth/btusb.c of Linux). They do by milliseconds."""
 
 _LE_CHANNELS = frozenset({CID_ATT, CID_LE_SIGNALLING, CID_SMP})
 _BREDR_CHANNELS = frozenset({CID_SIGNALLING, 0x0002, CID_BREDR_SMP})
@@ -32,40 +36,44 @@ class Connection:
     Attributes:
         link: the link.
         channels: what its L2CAP PDUs go to.
-        sides: reassembly by sending side; the third, index -1, is for traffic whose direction the container does not tell.
+        sides: reassembly by sending side; the third, index -1, for traffic whose direction the container does not tell.
         is_open: False from its disconnection on.
         assured: whether a connection event told the transport; else it is guessed from the channels in use.
         att_ready: open and LE: channel 4 is ATT.
-        acl_controller: the number of the controller as the table knows it.
+        began_ns: when it was first heard of.
+        ended_ns: when it ended, once it has.
     """
 
-    __slots__ = ("assured", "att_ready", "channels", "is_open", "link", "sides")
+    __slots__ = ("assured", "att_ready", "began_ns", "channels", "ended_ns", "is_open", "link", "sides")
 
-    def __init__(self, link: Link, observations: Observations, *, assured: bool) -> None:
+    def __init__(self, link: Link, observations: Observations, began_ns: int) -> None:
         self.link = link
         self.channels = Channels(link, observations)
         self.sides = (Reassembler(observations), Reassembler(observations), Reassembler(observations))
         self.is_open = True
-        self.assured = assured
+        self.began_ns = began_ns
+        self.ended_ns = began_ns
+        self.assured = False
         self.att_ready = link.transport == "le"
 
-    def close(self) -> None:
+    def close(self, time_ns: int) -> None:
         """The controller has reported its end; what was in pieces stays so."""
         self.is_open = self.att_ready = False
+        self.ended_ns = time_ns
         for side in self.sides:
             side.reset()
 
-    def guess_transport(self, cid: int) -> None:
-        """Tell LE from BR/EDR by a channel in use, when no event told (Vol 3 Part A, 2.1, tables 2.2 and 2.3)."""
-        transport: Literal["le", "br/edr"]
-        if cid in _LE_CHANNELS:
-            transport = "le"
-        elif cid in _BREDR_CHANNELS:
-            transport = "br/edr"
-        else:
-            return
+    def set_transport(self, transport: Literal["le", "br/edr"]) -> None:
+        """Told by an event, or guessed."""
         self.link.transport = transport
         self.att_ready = self.is_open and transport == "le"
+
+    def guess_transport(self, cid: int) -> None:
+        """Tell LE from BR/EDR by a channel in use, when no event told (Vol 3 Part A, 2.1, tables 2.2 and 2.3)."""
+        if cid in _LE_CHANNELS:
+            self.set_transport("le")
+        elif cid in _BREDR_CHANNELS:
+            self.set_transport("br/edr")
 
 
 class ConnectionTable:
@@ -88,7 +96,7 @@ class ConnectionTable:
 
     def opened(
         self,
-        frame: int,
+        where: tuple[int, int],
         controller: int,
         handle: int,
         transport: Literal["le", "br/edr"],
@@ -97,41 +105,70 @@ class ConnectionTable:
         local: Address | None,
         peer: Address,
     ) -> Connection:
-        """A connection event names a new connection; the handle means that one from here on."""
-        previous = self.find(controller, handle)
-        if previous is not None and previous.is_open and previous.assured:
-            self._observations.odd(
-                "unfinished_links", frame, f"handle 0x{handle:04x} is connected anew, not disconnected"
-            )
-        connection = self._add(frame, controller, handle, transport, assured=True)
-        connection.link.beginning_seen = True
-        connection.link.central_side = central_side
-        connection.link.addresses[LOCAL] = local
-        connection.link.addresses[REMOTE] = peer
+        """A connection event names a connection; the handle means that one from here on.
+
+        Args:
+            where: the event's record, its number and time in nanoseconds.
+            controller: whose event it is.
+            handle: the handle that it gives.
+            transport: the transport that it is about.
+            central_side: the side that is the central, if the event told.
+            local: the address that the local device goes by, if known.
+            peer: the remote device's address.
+        """
+        connection = self.find(controller, handle)
+        if connection is not None and connection.is_open and not self._overtaken(connection, where[1]):
+            if connection.assured:
+                self._observations.odd("unfinished_links", where[0], f"handle 0x{handle:04x} is given away again")
+            connection = None
+        if connection is None or not connection.is_open:
+            connection = self._add(where, controller, handle, transport)
+        connection.assured = True
+        connection.set_transport(transport)
+        link = connection.link
+        link.beginning_seen = True
+        link.central_side = central_side
+        link.addresses = [local, peer]
         return connection
 
-    def met(self, frame: int, controller: int, handle: int) -> Connection:
-        """Data on a handle that no event has named: the capture began in mid-connection."""
-        return self._add(frame, controller, handle, "le", assured=False)
+    def for_data(self, where: tuple[int, int], controller: int, handle: int) -> Connection:
+        """The connection that data on a handle belongs to.
+
+        Data on a handle that no event has named: the capture began in mid-connection. Data on one that was
+        disconnected: what was still on its way, or, later, a new connection whose event is not in the capture.
+        """
+        connection = self.find(controller, handle)
+        if connection is None:
+            return self._add(where, controller, handle, "le")
+        if not connection.is_open:
+            if where[1] - connection.ended_ns > OVERTAKING_NS:
+                return self._add(where, controller, handle, "le")
+            self._observations.odd("data_after_disconnection", where[0], f"on handle 0x{handle:04x}")
+        return connection
 
     def of_controller(self, controller: int) -> list[Connection]:
         """The connections of one controller that are open."""
         return [c for key, c in self.by_key.items() if c.is_open and key >> HANDLE_BITS == controller]
 
+    @staticmethod
+    def _overtaken(connection: Connection, time_ns: int) -> bool:
+        """Whether an event names a connection whose data came a moment before it."""
+        return not connection.assured and time_ns - connection.began_ns <= OVERTAKING_NS
+
     def _add(
-        self, frame: int, controller: int, handle: int, transport: Literal["le", "br/edr"], *, assured: bool
+        self, where: tuple[int, int], controller: int, handle: int, transport: Literal["le", "br/edr"]
     ) -> Connection:
         handle &= 0xFFF
-        # A monitor's controllers are numbered per interface (see hci.packet_of); people know them as hci0, hci1 …
         link = Link(
             number=len(self._links) + 1,
             transport=transport,
+            # A monitor's controllers are numbered per interface (see hci.packet_of); people know them as hci0, hci1 …
             controller=controller & 0xFFFF,
             handle=handle,
-            first_frame=frame,
-            last_frame=frame,
+            first_frame=where[0],
+            last_frame=where[0],
         )
         self._links.append(link)
-        connection = Connection(link, self._observations, assured=assured)
+        connection = Connection(link, self._observations, where[1])
         self.by_key[controller << HANDLE_BITS | handle] = connection
         return connection

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rig.capture.layers.connections import HANDLE_BITS, Connection, ConnectionTable
-from rig.capture.layers.hci_control import HciControl
+from rig.capture.layers.hci_control import HciControl, Where
 from rig.capture.layers.l2cap import CID_ATT
 from rig.capture.layers.links import LOCAL, REMOTE, UNKNOWN_SIDE, AttPdu, Link, Observations
 from rig.capture.records import LinkType, Record
@@ -95,7 +95,9 @@ _EPB_SIDES = (UNKNOWN_SIDE, REMOTE, LOCAL, UNKNOWN_SIDE)
 
 _ACL_AND_L2CAP = struct.Struct("<HHHH").unpack_from
 _HEADERS = 8
-_CONTINUES = 0x1000  # the low bit of the packet boundary flag: 01 continues; 00 and 10 begin a PDU
+_BOUNDARY = 0x3000  # packet boundary flag: 00 and 10 begin a PDU, 11 is a whole one (AMP, until 5.2)
+_CONTINUES = 0x1000
+_DEBUG_HANDLE = 0xEDC  # QCA_DEBUG_HANDLE in drivers/bluetooth/hci_qca.c of Linux, without its boundary flag
 _NO_PDUS: tuple[AttPdu, ...] = ()
 _Place = tuple[int, int, int, int]  # packet type, side, controller, where the body begins
 
@@ -137,9 +139,12 @@ class HciLayer:
         self._control = HciControl(self._table, observations)
 
     def link_of(self, controller: int, handle: int) -> Link | None:
-        """The link that a handle means at this point of the capture, by :attr:`HciPacket.controller`."""
+        """The link that a handle means at this point of the capture, by :attr:`HciPacket.controller`.
+
+        None when no open connection has it: then :meth:`feed` decides what data on it belongs to.
+        """
         connection = self._table.find(controller, handle)
-        return None if connection is None else connection.link
+        return connection.link if connection is not None and connection.is_open else None
 
     def feed(self, record: Record) -> Sequence[AttPdu]:
         """Take one record; return the ATT PDUs that it completes. Never raises, whatever the bytes."""
@@ -166,7 +171,7 @@ class HciLayer:
                     and size == length + 4
                     and len(data) == at + _HEADERS + length
                     and length
-                    and not head & _CONTINUES
+                    and not head & _CONTINUES  # 11, too, takes the longer way
                     and side >= 0
                     and not connection.sides[side].pending
                 ):  # an ATT PDU in one piece, which nearly all are: the same as _acl does, without its questions
@@ -175,7 +180,7 @@ class HciLayer:
                     link.last_frame = frame
                     if 2 <= pdu[0] <= 3:
                         connection.channels.mtu_exchange(frame, time_ns, side, pdu)
-                    return (tuple.__new__(AttPdu, (frame, time_ns, link, side, pdu, 0)),)
+                    return (tuple.__new__(AttPdu, (frame, time_ns, link, side, pdu, 0, CID_ATT)),)
             return self._acl(record, controller, side, data[at:])
         if kind == EVENT:
             if len(data) <= at or data[at] != 0x13:  # Number Of Completed Packets: half of all events, and says nothing
@@ -202,14 +207,11 @@ class HciLayer:
         elif len(body) > 4 + size:
             observations.odd("overlong_packets", frame, f"{len(body) - 4 - size} bytes more than the ACL header says")
         handle = head & 0xFFF
-        connection = self._table.find(controller, handle)
-        if connection is None:
-            connection = self._table.met(frame, controller, handle)
-        elif not connection.is_open:
-            # Data and events take different ways to the host: data may be recorded after the event of the end.
-            observations.odd("data_after_disconnection", frame, f"on handle 0x{handle:04x}, which was disconnected")
+        connection = self._table.for_data((frame, record.time_ns), controller, handle)
         connection.link.last_frame = frame
-        is_start = not head & _CONTINUES
+        if handle == _DEBUG_HANDLE and not connection.assured:
+            observations.odd("controller_logs", frame, "a Qualcomm controller's own log, which only looks like a link")
+        is_start = head & _BOUNDARY != _CONTINUES
         if side == UNKNOWN_SIDE:
             side = _side_by_boundary(connection, head, len(fragment) + missing)
         pdu = connection.sides[side].feed(frame, is_start, fragment, missing)
@@ -233,7 +235,7 @@ class HciLayer:
                 elif opcode == _MONITOR_INDEX_INFO and len(body) >= 6:  # address, manufacturer
                     self._control.local_address(controller, body[:6])
                 elif opcode in (_MONITOR_DEL_INDEX, _MONITOR_CLOSE_INDEX):
-                    self._control.controller_gone(record.frame, record.time_ns, controller)
+                    self._control.controller_gone(Where(record.frame, record.time_ns, controller))
                 return
         elif link_type == _PACKETLOGGER:
             return  # its log lines, notes and settings
@@ -288,8 +290,8 @@ def _side_by_boundary(connection: Connection, head: int, size: int) -> int:
     A PDU begins with 00 only on its way to the controller; on LE it begins with 10 only on its way to the host. A
     continuation belongs to the side that has a PDU pending; where both have, to the one that it fits into.
     """
-    if not head & _CONTINUES:
-        if not head & 0x2000:
+    if head & _BOUNDARY != _CONTINUES:
+        if not head & _BOUNDARY:
             return LOCAL
         return REMOTE if connection.link.transport == "le" else UNKNOWN_SIDE
     pending = [side for side in (LOCAL, REMOTE, UNKNOWN_SIDE) if connection.sides[side].pending]

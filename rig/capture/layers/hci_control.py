@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rig.capture.layers.advertised import MAX_DEVICES, learn, name_heard, text_of
 from rig.capture.layers.connections import Connection, ConnectionTable
@@ -19,6 +19,7 @@ _MAX_REMEMBERED = 4096  # advertisements known already, and roles announced for 
 _LONGEST_ADVERTISEMENT = 1650  # extended advertising data, Vol 4 Part E, 7.8.54
 
 _SUCCESS: Final = 0
+_UNKNOWN_CONNECTION: Final = 0x02
 _PHYS = {1: "1M", 2: "2M", 3: "coded"}
 _ENCRYPTION = {0: "off", 1: "on", 2: "on_aes_ccm"}
 
@@ -30,7 +31,17 @@ _LE_ENHANCED_CONNECTION = struct.Struct("<BHBB6s6s6sHHH")
 _STATUS_HANDLE = struct.Struct("<BH")
 _BREDR_CONNECTION = struct.Struct("<BH6sB")
 
-_Handler = Callable[[int, int, int, bytes], None]  # frame, time in nanoseconds, controller, parameters
+
+class Where(NamedTuple):
+    """Where in the capture a command or event stands."""
+
+    frame: int
+    time_ns: int
+    controller: int
+    """As :attr:`rig.capture.layers.hci.HciPacket.controller` has it."""
+
+
+_Handler = Callable[[Where, bytes], None]  # with the parameters of the command or event
 
 
 def address_text(wire: bytes) -> str:
@@ -114,7 +125,7 @@ class HciControl:
             return
         handler = self._events.get(packet[0])
         if handler is not None:
-            self._run(handler, frame, time_ns, controller, packet[2 : 2 + packet[1]], f"event 0x{packet[0]:02x}")
+            self._run(handler, Where(frame, time_ns, controller), packet[2 : 2 + packet[1]], f"event 0x{packet[0]:02x}")
 
     def command(self, frame: int, time_ns: int, controller: int, packet: bytes) -> None:
         """Take one command packet: opcode, length, parameters."""
@@ -124,24 +135,24 @@ class HciControl:
         opcode = packet[0] | packet[1] << 8
         handler = self._commands.get(opcode)
         if handler is not None:
-            self._run(handler, frame, time_ns, controller, packet[3 : 3 + packet[2]], f"command 0x{opcode:04x}")
+            self._run(handler, Where(frame, time_ns, controller), packet[3 : 3 + packet[2]], f"command 0x{opcode:04x}")
 
     def local_address(self, controller: int, wire: bytes) -> None:
         """A controller's public address, as a monitor tells it; all zero means that it has none."""
         if any(wire):
             self._of(controller).public = address_text(wire)
 
-    def controller_gone(self, frame: int, time_ns: int, controller: int) -> None:
+    def controller_gone(self, where: Where) -> None:
         """A controller was reset, switched off or unplugged: its connections ended without an event each."""
-        for connection in self._table.of_controller(controller):
-            connection.link.happened(frame, time_ns, "disconnected", reason="controller_reset")
-            connection.close()
+        for connection in self._table.of_controller(where.controller):
+            connection.link.happened(*where[:2], "disconnected", reason="controller_reset")
+            connection.close(where.time_ns)
 
-    def _run(self, handler: _Handler, frame: int, time_ns: int, controller: int, body: bytes, what: str) -> None:
+    def _run(self, handler: _Handler, where: Where, body: bytes, what: str) -> None:
         try:
-            handler(frame, time_ns, controller, body)
+            handler(where, body)
         except (struct.error, IndexError):
-            self._malformed(frame, f"{what} of {len(body)} bytes is too short")
+            self._malformed(where.frame, f"{what} of {len(body)} bytes is too short")
 
     def _malformed(self, frame: int, what: str) -> None:
         self._observations.odd("malformed_packets", frame, what)
@@ -149,41 +160,39 @@ class HciControl:
     def _of(self, controller: int) -> _Controller:
         return self._controllers.setdefault(controller, _Controller())
 
-    def _open(self, controller: int, handle: int) -> Connection | None:
-        connection = self._table.find(controller, handle)
+    def _open(self, where: Where, handle: int) -> Connection | None:
+        connection = self._table.find(where.controller, handle)
         return connection if connection is not None and connection.is_open else None
 
     # Connections begin and end
 
-    def _connection_complete(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _connection_complete(self, where: Where, body: bytes) -> None:
         status, handle, wire, kind = _BREDR_CONNECTION.unpack_from(body)
         if kind != 1:  # SCO
             return
         peer = address_text(wire)
-        own = self._of(controller)
+        own = self._of(where.controller)
         central = own.roles.pop(peer, None)
         if status != _SUCCESS:
-            self._failed(frame, status, peer)
+            self._failed(where, status, peer)
             return
         local = None if own.public is None else Address(own.public)
         connection = self._table.opened(
-            frame, controller, handle, "br/edr", central_side=central, local=local, peer=Address(peer)
+            where[:2], where.controller, handle, "br/edr", central_side=central, local=local, peer=Address(peer)
         )
-        connection.link.happened(frame, time_ns, "connected")
+        connection.link.happened(*where[:2], "connected")
 
-    def _le_connection_complete(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_connection_complete(self, where: Where, body: bytes) -> None:
         status, handle, role, kind, peer, *parameters = _LE_CONNECTION.unpack_from(body)
-        self._le_connected(frame, time_ns, controller, (status, handle, role, kind, peer), None, parameters)
+        self._le_connected(where, (status, handle, role, kind, peer), None, parameters)
 
-    def _le_enhanced_connection_complete(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_enhanced_connection_complete(self, where: Where, body: bytes) -> None:
         status, handle, role, kind, peer, local, _, *parameters = _LE_ENHANCED_CONNECTION.unpack_from(body)
-        self._le_connected(frame, time_ns, controller, (status, handle, role, kind, peer), local, parameters)
+        self._le_connected(where, (status, handle, role, kind, peer), local, parameters)
 
     def _le_connected(
         self,
-        frame: int,
-        time_ns: int,
-        controller: int,
+        where: Where,
         who: tuple[int, int, int, int, bytes],
         resolvable: bytes | None,
         parameters: list[int],
@@ -192,14 +201,14 @@ class HciControl:
         status, handle, role, kind, wire = who
         peer = Address(address_text(wire), bool(kind & 1))  # types 2 and 3 are identities, public and random static
         if status != _SUCCESS:
-            self._failed(frame, status, peer.text)
+            self._failed(where, status, peer.text)
             return
-        own = self._of(controller)
+        own = self._of(where.controller)
         central = LOCAL if role == 0 else REMOTE
         own_type = own.central_own if central == LOCAL else own.advertising_own
         connection = self._table.opened(
-            frame,
-            controller,
+            where[:2],
+            where.controller,
             handle,
             "le",
             central_side=central,
@@ -207,31 +216,32 @@ class HciControl:
             peer=peer,
         )
         connection.link.happened(
-            frame,
-            time_ns,
+            *where[:2],
             "connected",
             local_role="central" if central == LOCAL else "peripheral",
             **_parameters(parameters),
         )
 
-    def _failed(self, frame: int, status: int, peer: str) -> None:
-        self._observations.odd("failed_connections", frame, f"to {peer}: {error_name(status)}")
+    def _failed(self, where: Where, status: int, peer: str) -> None:
+        # A host that gives up an attempt gets this status for it (Vol 4 Part E, 7.8.13): no connection has failed.
+        kind = "cancelled_connections" if status == _UNKNOWN_CONNECTION else "failed_connections"
+        self._observations.odd(kind, where.frame, f"to {peer}: {error_name(status)}")
 
-    def _disconnection_complete(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _disconnection_complete(self, where: Where, body: bytes) -> None:
         status, handle = _STATUS_HANDLE.unpack_from(body)
         reason = body[3]
-        connection = self._open(controller, handle & 0xFFF)
+        connection = self._open(where, handle & 0xFFF)
         if status == _SUCCESS and connection is not None:  # handles of SCO links end here too
-            connection.link.last_frame = frame
-            connection.link.happened(frame, time_ns, "disconnected", reason=error_name(reason), reason_code=reason)
-            connection.close()
+            connection.link.last_frame = where.frame
+            connection.link.happened(*where[:2], "disconnected", reason=error_name(reason), reason_code=reason)
+            connection.close(where.time_ns)
 
-    def _advertising_set_terminated(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _advertising_set_terminated(self, where: Where, body: bytes) -> None:
         status, advertising_handle, handle = struct.unpack_from("<BBH", body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if status != _SUCCESS or connection is None or connection.link.central_side != REMOTE:
             return
-        own = self._of(controller)
+        own = self._of(where.controller)
         own_type = own.set_own.get(advertising_handle)
         if connection.link.addresses[LOCAL] is None or own_type == 1:
             # Only now is it known which advertising set, and so which random address, was connected to.
@@ -239,23 +249,22 @@ class HciControl:
 
     # What becomes of them
 
-    def _le_connection_update(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_connection_update(self, where: Where, body: bytes) -> None:
         status, handle, *parameters = struct.unpack_from("<BHHHH", body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if connection is None:
             return
         if status == _SUCCESS:
-            connection.link.happened(frame, time_ns, "parameters", **_parameters(parameters))
+            connection.link.happened(*where[:2], "parameters", **_parameters(parameters))
         else:
-            connection.link.happened(frame, time_ns, "parameters_refused", reason=error_name(status))
+            connection.link.happened(*where[:2], "parameters_refused", reason=error_name(status))
 
-    def _le_data_length(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_data_length(self, where: Where, body: bytes) -> None:
         handle, tx_octets, tx_time, rx_octets, rx_time = _DATA_LENGTH.unpack_from(body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if connection is not None:
             connection.link.happened(
-                frame,
-                time_ns,
+                *where[:2],
                 "data_length",
                 tx_bytes=tx_octets,
                 tx_time_us=tx_time,
@@ -263,141 +272,141 @@ class HciControl:
                 rx_time_us=rx_time,
             )
 
-    def _le_phy_update(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_phy_update(self, where: Where, body: bytes) -> None:
         status, handle, tx, rx = struct.unpack_from("<BHBB", body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if status == _SUCCESS and connection is not None:
-            connection.link.happened(frame, time_ns, "phy", tx=_PHYS.get(tx, str(tx)), rx=_PHYS.get(rx, str(rx)))
+            connection.link.happened(*where[:2], "phy", tx=_PHYS.get(tx, str(tx)), rx=_PHYS.get(rx, str(rx)))
 
-    def _encryption_change(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _encryption_change(self, where: Where, body: bytes) -> None:
         status, handle, enabled = struct.unpack_from("<BHB", body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if connection is None:
             return
         if status != _SUCCESS:
-            connection.link.happened(frame, time_ns, "encryption", state="failed", reason=error_name(status))
+            connection.link.happened(*where[:2], "encryption", state="failed", reason=error_name(status))
         elif len(body) > 4:  # version 2
             state = _ENCRYPTION.get(enabled, str(enabled))
-            connection.link.happened(frame, time_ns, "encryption", state=state, key_size_bytes=body[4])
+            connection.link.happened(*where[:2], "encryption", state=state, key_size_bytes=body[4])
         else:
-            connection.link.happened(frame, time_ns, "encryption", state=_ENCRYPTION.get(enabled, str(enabled)))
+            connection.link.happened(*where[:2], "encryption", state=_ENCRYPTION.get(enabled, str(enabled)))
 
-    def _encryption_refresh(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _encryption_refresh(self, where: Where, body: bytes) -> None:
         status, handle = _STATUS_HANDLE.unpack_from(body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if connection is not None:
             state = "refreshed" if status == _SUCCESS else "failed"
-            connection.link.happened(frame, time_ns, "encryption", state=state)
+            connection.link.happened(*where[:2], "encryption", state=state)
 
-    def _version(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _version(self, where: Where, body: bytes) -> None:
         status, handle, version, company, subversion = struct.unpack_from("<BHBHH", body)
-        connection = self._open(controller, handle)
+        connection = self._open(where, handle)
         if status == _SUCCESS and connection is not None:
             connection.link.happened(
-                frame, time_ns, "version", link_layer_version=version, company=company, subversion=subversion
+                *where[:2], "version", link_layer_version=version, company=company, subversion=subversion
             )
 
     # Roles of connections whose beginning is not in the capture
 
-    def _enable_encryption(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._told_central(controller, _HANDLE.unpack_from(body)[0], LOCAL)  # only a central may, Vol 4 Part E, 7.8.24
+    def _enable_encryption(self, where: Where, body: bytes) -> None:
+        self._told_central(where, _HANDLE.unpack_from(body)[0], LOCAL)  # only a central may, Vol 4 Part E, 7.8.24
 
-    def _long_term_key_reply(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._told_central(controller, _HANDLE.unpack_from(body)[0], REMOTE)  # 7.8.25 and 7.8.26: only a peripheral
+    def _long_term_key_reply(self, where: Where, body: bytes) -> None:
+        self._told_central(where, _HANDLE.unpack_from(body)[0], REMOTE)  # 7.8.25 and 7.8.26: only a peripheral
 
-    def _le_long_term_key_request(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._told_central(controller, _HANDLE.unpack_from(body)[0], REMOTE)  # 7.7.65.5: to a peripheral's host
+    def _le_long_term_key_request(self, where: Where, body: bytes) -> None:
+        self._told_central(where, _HANDLE.unpack_from(body)[0], REMOTE)  # 7.7.65.5: to a peripheral's host
 
-    def _told_central(self, controller: int, handle: int, side: int) -> None:
-        connection = self._open(controller, handle)
+    def _told_central(self, where: Where, handle: int, side: int) -> None:
+        connection = self._open(where, handle)
         if connection is not None and connection.link.central_side is None and connection.link.transport == "le":
             connection.link.central_side = side
 
-    def _create_connection(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._remember_role(controller, body[:6], LOCAL)
+    def _create_connection(self, where: Where, body: bytes) -> None:
+        self._remember_role(where, body[:6], LOCAL)
 
-    def _accept_connection(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
+    def _accept_connection(self, where: Where, body: bytes) -> None:
         # Role 0 asks for a role switch, which a Role Change event reports when it comes about; 1 stays peripheral.
-        self._remember_role(controller, body[:6], REMOTE)
+        self._remember_role(where, body[:6], REMOTE)
 
-    def _role_change(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _role_change(self, where: Where, body: bytes) -> None:
         status, wire, role = struct.unpack_from("<B6sB", body)
         if status != _SUCCESS:
             return
         central = LOCAL if role == 0 else REMOTE
         peer = address_text(wire)
-        for connection in self._table.of_controller(controller):
+        for connection in self._table.of_controller(where.controller):
             link = connection.link
             address = link.addresses[REMOTE]
             if link.transport == "br/edr" and address is not None and address.text == peer:
                 link.central_side = central
-                link.happened(frame, time_ns, "role", local_role="central" if central == LOCAL else "peripheral")
+                link.happened(*where[:2], "role", local_role="central" if central == LOCAL else "peripheral")
                 return
-        self._remember_role(controller, wire, central)  # the switch may come before the connection is reported
+        self._remember_role(where, wire, central)  # the switch may come before the connection is reported
 
-    def _remember_role(self, controller: int, wire: bytes, central: int) -> None:
+    def _remember_role(self, where: Where, wire: bytes, central: int) -> None:
         if len(wire) == 6:
-            roles = self._of(controller).roles
+            roles = self._of(where.controller).roles
             if len(roles) >= _MAX_REMEMBERED:
                 roles.clear()
             roles[address_text(wire)] = central
 
     # Own addresses
 
-    def _command_complete(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _command_complete(self, where: Where, body: bytes) -> None:
         opcode, status = struct.unpack_from("<xHB", body)
         if status != _SUCCESS:
             return
         if opcode == 0x1009:  # Read BD_ADDR
             if len(body) >= 10:
-                self.local_address(controller, body[4:10])
+                self.local_address(where.controller, body[4:10])
         elif opcode == 0x0C03:  # Reset
-            self.controller_gone(frame, time_ns, controller)
+            self.controller_gone(where)
 
-    def _set_random_address(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
+    def _set_random_address(self, where: Where, body: bytes) -> None:
         if len(body) >= 6:
-            self._of(controller).random = address_text(body[:6])
+            self._of(where.controller).random = address_text(body[:6])
 
-    def _advertising_parameters(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._of(controller).advertising_own = body[5]
+    def _advertising_parameters(self, where: Where, body: bytes) -> None:
+        self._of(where.controller).advertising_own = body[5]
 
-    def _extended_advertising_parameters(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        own = self._of(controller)
+    def _extended_advertising_parameters(self, where: Where, body: bytes) -> None:
+        own = self._of(where.controller)
         own.set_own[body[0]] = body[10]
         # Which set a connection came in by is told after it (see _advertising_set_terminated): until then, not known.
         own.advertising_own = None
 
-    def _set_advertising_set_random_address(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
+    def _set_advertising_set_random_address(self, where: Where, body: bytes) -> None:
         if len(body) >= 7:
-            self._of(controller).set_random[body[0]] = address_text(body[1:7])
+            self._of(where.controller).set_random[body[0]] = address_text(body[1:7])
 
-    def _le_create_connection(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._of(controller).central_own = body[12]
+    def _le_create_connection(self, where: Where, body: bytes) -> None:
+        self._of(where.controller).central_own = body[12]
 
-    def _le_extended_create_connection(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._of(controller).central_own = body[1]
+    def _le_extended_create_connection(self, where: Where, body: bytes) -> None:
+        self._of(where.controller).central_own = body[1]
 
-    def _le_extended_create_connection_v2(self, _frame: int, _time_ns: int, controller: int, body: bytes) -> None:
-        self._of(controller).central_own = body[3]
+    def _le_extended_create_connection_v2(self, where: Where, body: bytes) -> None:
+        self._of(where.controller).central_own = body[3]
 
     # Names and services
 
-    def _remote_name(self, _frame: int, _time_ns: int, _controller: int, body: bytes) -> None:
+    def _remote_name(self, _where: Where, body: bytes) -> None:
         if body[0] == _SUCCESS and len(body) > 7:
             name_heard(self._observations, address_text(body[1:7]), text_of(body[7:]))
 
-    def _extended_inquiry_result(self, _frame: int, _time_ns: int, _controller: int, body: bytes) -> None:
+    def _extended_inquiry_result(self, _where: Where, body: bytes) -> None:
         if len(body) > 15:
             learn(self._observations, address_text(body[1:7]), body[15:])
 
-    def _advertising_report(self, _frame: int, _time_ns: int, _controller: int, body: bytes) -> None:
+    def _advertising_report(self, _where: Where, body: bytes) -> None:
         at = 1
         for _ in range(body[0]):  # event type, address type, address, length, data, signal strength
             end = at + 9 + body[at + 8]
             self._advertised(body[at + 2 : at + 8], body[at + 9 : end])
             at = end + 1
 
-    def _extended_advertising_report(self, _frame: int, _time_ns: int, _controller: int, body: bytes) -> None:
+    def _extended_advertising_report(self, _where: Where, body: bytes) -> None:
         at = 1
         for _ in range(body[0]):
             end = at + 24 + body[at + 23]
@@ -430,13 +439,13 @@ class HciControl:
         self._heard.add(said)
         learn(self._observations, address_text(wire), data)
 
-    def _le_meta(self, frame: int, time_ns: int, controller: int, body: bytes) -> None:
+    def _le_meta(self, where: Where, body: bytes) -> None:
         handler = self._subevents.get(body[0])
         if handler is not None:
-            handler(frame, time_ns, controller, body[1:])
+            handler(where, body[1:])
 
 
-def _parameters(values: list[int]) -> dict[str, object]:
+def _parameters(values: list[int]) -> dict[str, float]:
     interval, latency, timeout = values[:3]
     return {
         "interval_ms": interval * 1.25,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from rig.capture.att import EXCHANGE_MTU_REQUEST, EXCHANGE_MTU_RESPONSE
 from rig.capture.layers import signalling, smp
+from rig.capture.layers.bearers import FIRST_BEARER, Bearers
 from rig.capture.layers.links import UNKNOWN_SIDE, AttPdu, Link, Observations
 
 # Channel identifiers, Vol 3 Part A, 2.1, tables 2.1 to 2.3.
@@ -38,8 +39,8 @@ class Reassembler:
 
     Args:
         observations: where oddities are counted: ``orphan_fragments`` (a continuation of nothing), ``incomplete_pdus``
-            (a new PDU began before the last was complete), ``overlong_fragments`` (more bytes than the header said),
-            ``headless_pdus`` (cut before the channel was known).
+            (a new PDU began before the last was complete), ``overlong_fragments`` (more bytes than the header said:
+            discarded, as receivers do), ``headless_pdus`` (cut before the channel was known).
     """
 
     __slots__ = ("_buffer", "_cut", "_observations", "_received", "pending")
@@ -109,6 +110,8 @@ class Reassembler:
         if self._received > end:
             extra = self._received - end
             self._observations.odd("overlong_fragments", frame, f"{extra} bytes more than the L2CAP header says")
+            self.reset()
+            return None
         pdu = L2capPdu(buffer[2] | buffer[3] << 8, bytes(buffer[_HEADER:end]), max(0, end - len(buffer)))
         self.reset()
         return pdu
@@ -122,30 +125,49 @@ class Channels:
         observations: where oddities are counted.
     """
 
-    __slots__ = ("_mtu_requests", "_observations", "link")
+    __slots__ = ("_bearers", "_mtu_requests", "_observations", "link")
 
     def __init__(self, link: Link, observations: Observations) -> None:
         self.link = link
         self._observations = observations
         self._mtu_requests: dict[int, int] = {}
+        self._bearers: Bearers | None = None
 
     def deliver(self, frame: int, time_ns: int, side: int, pdu: L2capPdu) -> AttPdu | None:
-        """Take one PDU of the link; return it when it is ATT. Never empty: a PDU without its opcode is no ATT PDU."""
+        """Take one PDU of the link; return the ATT PDU that it is or completes, which is never empty.
+
+        A fixed channel means what it means on the link's transport (Vol 3 Part A, 2.1): 4 is no ATT on BR/EDR.
+        """
         cid, payload, missing = pdu
-        if self.link.transport != "le":
-            return None
-        if cid == CID_ATT:
-            if not payload:
+        if cid >= FIRST_BEARER:
+            return self._dynamic(frame, time_ns, side, pdu)
+        le = self.link.transport == "le"
+        if cid == (CID_LE_SIGNALLING if le else CID_SIGNALLING):
+            if le:
+                signalling.observe(self.link, frame, time_ns, side, payload)
+            if self._bearers is None:
+                self._bearers = Bearers(self._observations)
+            self._bearers.signal(frame, side, payload)
+        elif cid == CID_ATT and le:
+            if not payload:  # no opcode, no PDU (Vol 3 Part F, 3.3.1)
                 self._observations.odd("empty_att", frame, "an ATT channel PDU without an opcode")
                 return None
             if EXCHANGE_MTU_REQUEST <= payload[0] <= EXCHANGE_MTU_RESPONSE:
                 self.mtu_exchange(frame, time_ns, side, payload)
             return AttPdu(frame, time_ns, self.link, side, payload, missing)
-        if cid == CID_SMP:
+        elif cid == CID_SMP and le:
             smp.observe(self.link, frame, time_ns, side, payload)
-        elif cid == CID_LE_SIGNALLING:
-            signalling.observe(self.link, frame, time_ns, side, payload)
         return None
+
+    def _dynamic(self, frame: int, time_ns: int, side: int, pdu: L2capPdu) -> AttPdu | None:
+        if self._bearers is None:
+            return None
+        found = self._bearers.receive(frame, side, *pdu)
+        return (
+            None
+            if found is None
+            else AttPdu(frame, time_ns, self.link, side, found.payload, found.missing, found.bearer)
+        )
 
     def mtu_exchange(self, frame: int, time_ns: int, side: int, payload: bytes) -> None:
         """Note an Exchange MTU request or response (Vol 3 Part F, 3.4.2); other PDUs are not for here."""

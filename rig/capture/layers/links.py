@@ -33,7 +33,7 @@ class Happening(NamedTuple):
     frame: int
     time_ns: int
     kind: str
-    """``connected``, ``disconnected``, ``parameters``, ``data_length``, ``phy``, ``mtu``, ``encryption``, ``pairing`` …"""
+    """``connected``, ``disconnected``, ``parameters``, ``data_length``, ``phy``, ``mtu``, ``encryption`` …"""
     data: dict[str, object]
 
 
@@ -66,7 +66,7 @@ class Link:
             return "unknown"
         return "central" if side == self.central_side else "peripheral"
 
-    def happened(self, frame: int, time_ns: int, kind: str, **data: object) -> None:
+    def happened(self, frame: int, time_ns: int, kind: str, /, **data: object) -> None:
         """Add to the history, the first :data:`MAX_HAPPENINGS` of them; ``data`` as :class:`Happening` has it."""
         if len(self.history) < MAX_HAPPENINGS:
             self.history.append(Happening(frame, time_ns, kind, data))
@@ -84,6 +84,9 @@ class AttPdu(NamedTuple):
     pdu: bytes
     missing: int = 0
     """Bytes that the recorder cut off the end."""
+    bearer: int = 4
+    """Which of the link's ATT bearers carried it, both ways the same number: 4 is the fixed channel of LE. Requests and
+    responses belong together on one bearer (Vol 3 Part F, 3.3.2)."""
 
 
 @dataclass(slots=True)
@@ -91,7 +94,7 @@ class Observations:
     """What the layers noticed over a whole capture, for ``rig info``."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """By kind: ``retransmissions``, ``crc_errors``, ``truncated_records``, ``encrypted_pdus``, ``orphan_fragments`` …"""
+    """By kind: ``retransmissions``, ``crc_errors``, ``truncated_records``, ``encrypted_pdus`` …"""
     names: dict[str, str] = field(default_factory=dict)
     """Address text to the device name last advertised, scanned or read."""
     services: dict[str, set[str]] = field(default_factory=dict)
