@@ -6,8 +6,8 @@ Refuses to know files, packets and devices: complete ATT PDUs go in, handles and
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rig.capture import att
@@ -40,7 +40,6 @@ _KEPT_OF_REQUEST: Final = 32  # the longest that is looked at again: Find By Typ
 _LAST_HANDLE: Final = 0xFFFF
 _BASE_UUID_TAIL: Final = "-0000-1000-8000-00805f9b34fb"  # Vol 3 Part B, 2.5.1
 _INFORMATION: Final = "information"
-_EMPTY: Final[Sequence[str]] = ()
 
 
 def uuid_text(little_endian: bytes) -> str:
@@ -103,7 +102,17 @@ class AttributeTable:
         is_local: it is the server of the host that recorded.
     """
 
-    __slots__ = ("_attributes", "_covered", "_facts", "address", "is_local", "names", "unread")
+    __slots__ = (
+        "_attributes",
+        "_characteristics",
+        "_covered",
+        "_facts",
+        "_services",
+        "address",
+        "is_local",
+        "names",
+        "unread",
+    )
 
     def __init__(self, address: Address | None = None, *, is_local: bool = False) -> None:
         self.address = address
@@ -113,6 +122,8 @@ class AttributeTable:
         self.unread: set[int] = set()
         """Handles of declarations whose content only a read of them can tell."""
         self._facts: dict[int, _Fact] = {}
+        self._services: list[int] = []  # handles of the declarations, in order
+        self._characteristics: list[int] = []
         self._covered: dict[str, list[tuple[int, int]]] = {}
         self._attributes: dict[int, Attribute] | None = {}
 
@@ -123,8 +134,13 @@ class AttributeTable:
     def attributes(self) -> dict[int, Attribute]:
         """Handle to attribute, in order of handles, each with the service and characteristic that it belongs to."""
         if self._attributes is None:
-            self._attributes = {attribute.handle: attribute for attribute in self._resolved()}
+            self._attributes = {handle: self._resolved(handle, self._facts[handle]) for handle in sorted(self._facts)}
         return self._attributes
+
+    def attribute(self, handle: int) -> Attribute | None:
+        """The attribute with that handle; cheaper than :attr:`attributes` while a table is still growing."""
+        fact = self._facts.get(handle)
+        return None if fact is None else self._resolved(handle, fact)
 
     @property
     def complete(self) -> bool:
@@ -158,11 +174,20 @@ class AttributeTable:
     # --- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, attributes: Iterable[Attribute]) -> None:
-        """Take a table learned elsewhere."""
+        """Take a table learned elsewhere. Of values, the properties are those of their declarations."""
         for attribute in attributes:
             handle, kind = attribute.handle, attribute.kind
             uuid = attribute.characteristic if kind == "characteristic" else attribute.uuid
+            if kind == "service" and uuid in (PRIMARY_SERVICE, SECONDARY_SERVICE):
+                uuid = ""  # what is known is the declaration, not yet what it declares
             self._set(handle, _Fact(kind, uuid, attribute.properties, attribute.target, attribute.secondary))
+        for handle in self._characteristics:
+            fact = self._facts[handle]
+            value = self._facts.get(fact.target)
+            if value is not None and value.kind == "value":
+                self._set(fact.target, value._replace(properties=fact.properties))
+            elif value is None and fact.target and fact.uuid:
+                self._set(fact.target, _Fact("value", fact.uuid, fact.properties))
 
     def declare_service(self, start: int, end: int, uuid: str, *, secondary: bool = False) -> None:
         """Take a service declaration; ``uuid`` is empty where only a read of the declaration can tell it."""
@@ -188,8 +213,8 @@ class AttributeTable:
             if value_handle and value_handle != handle:
                 self._set(value_handle, _Fact("value", uuid, properties))
 
-    def found(self, handle: int, type_uuid: str) -> None:
-        """Take an attribute's type, as Find Information and Read By Type tell it."""
+    def found(self, handle: int, type_uuid: str, *, readable_by_type: bool = False) -> None:
+        """Take an attribute's type, as Find Information tells it, or Read By Type (``readable_by_type``)."""
         old = self._facts.get(handle)
         if type_uuid in (PRIMARY_SERVICE, SECONDARY_SERVICE):
             fact = _Fact("service", "", secondary=type_uuid == SECONDARY_SERVICE)
@@ -202,12 +227,13 @@ class AttributeTable:
             if old is not None and old.uuid == type_uuid and old.kind in ("value", "descriptor"):
                 return
             before = self._facts.get(handle - 1)
-            is_value = before is not None and before.kind == "characteristic"
-            if type_uuid.startswith("29") and len(type_uuid) == 4:  # Assigned Numbers, 3.7: descriptors
+            follows_declaration = before is not None and before.kind == "characteristic"
+            is_value = follows_declaration or readable_by_type or _is_characteristic(type_uuid)
+            if _is_descriptor(type_uuid):
                 is_value = False
-            properties = before.properties if before is not None and is_value else 0
+            properties = before.properties if before is not None and follows_declaration and is_value else 0
             fact = _Fact("value" if is_value else "descriptor", type_uuid, properties)
-        if handle and (old is None or old.kind != fact.kind or fact.kind in ("value", "descriptor")):
+        if handle and type_uuid and (old is None or old.kind != fact.kind or fact.kind in ("value", "descriptor")):
             self._set(handle, fact)
 
     def read(self, handle: int, value: bytes) -> None:
@@ -242,6 +268,8 @@ class AttributeTable:
         """Make room for a declaration: whatever contradicts it was another table. Always true."""
         if old is not None and (old.kind != kind or (old.uuid and uuid and old.uuid != uuid)):
             self._facts.clear()
+            self._services.clear()
+            self._characteristics.clear()
             self.names.clear()
             self.unread.clear()
             self._covered.clear()
@@ -249,6 +277,12 @@ class AttributeTable:
         return True
 
     def _set(self, handle: int, fact: _Fact) -> None:
+        old = self._facts.get(handle)
+        if old is None or old.kind != fact.kind:
+            if old is not None and (declared := self._declared(old.kind)) is not None:
+                del declared[bisect_left(declared, handle)]
+            if (declared := self._declared(fact.kind)) is not None:
+                insort(declared, handle)
         self._facts[handle] = fact
         self._attributes = None
         if fact.kind == "characteristic":
@@ -262,25 +296,35 @@ class AttributeTable:
         else:
             self.unread.discard(handle)
 
-    def _resolved(self) -> Iterable[Attribute]:
-        service, service_end = "", 0
-        characteristic, value_handle = "", 0
-        for handle, fact in sorted(self._facts.items()):
-            kind = fact.kind
-            if kind == "service":
-                service, service_end = fact.uuid, fact.target
-                characteristic, value_handle = "", 0
-            elif service_end and handle > service_end:
-                service, service_end = "", 0
-                characteristic, value_handle = "", 0
-            if kind == "characteristic":
-                characteristic, value_handle = fact.uuid, fact.target
-            of = ""
-            if kind in ("characteristic", "value"):
-                of = fact.uuid
-            elif kind == "descriptor" and handle > value_handle:
-                of = characteristic
-            yield Attribute(handle, kind, self.names[handle], service, of, fact.properties, fact.target, fact.secondary)
+    def _declared(self, kind: Kind) -> list[int] | None:
+        if kind == "service":
+            return self._services
+        return self._characteristics if kind == "characteristic" else None
+
+    def _resolved(self, handle: int, fact: _Fact) -> Attribute:
+        """Find the service and the characteristic that an attribute belongs to: the last declared before it."""
+        kind = fact.kind
+        first = 0
+        service = ""
+        at = bisect_right(self._services, handle)
+        if at:
+            declaration = self._facts[self._services[at - 1]]
+            if not declaration.target or handle <= declaration.target or kind == "service":
+                first, service = self._services[at - 1], declaration.uuid
+        of = fact.uuid if kind in ("characteristic", "value") else ""
+        if kind == "descriptor":
+            at = bisect_left(self._characteristics, handle)
+            if at and self._characteristics[at - 1] >= first:
+                of = self._facts[self._characteristics[at - 1]].uuid
+        return Attribute(handle, kind, self.names[handle], service, of, fact.properties, fact.target, fact.secondary)
+
+
+def _is_descriptor(uuid: str) -> bool:
+    return len(uuid) == 4 and uuid.startswith("29")  # Assigned Numbers, 3.7
+
+
+def _is_characteristic(uuid: str) -> bool:
+    return len(uuid) == 4 and uuid.startswith(("2a", "2b"))  # Assigned Numbers, 3.8
 
 
 def _covers(spans: list[tuple[int, int]], start: int, end: int) -> bool:
@@ -311,6 +355,11 @@ _OTHER: Final = (REMOTE, LOCAL, UNKNOWN_SIDE)  # by side; the other of an unknow
 
 _Key = tuple[str, object, object]
 
+Waits = tuple[int, int] | tuple[int, int, int]
+"""A client on one bearer: (link number, client's side), and the bearer where it is not that of LE's fixed channel."""
+
+LE_FIXED_CHANNEL: Final = 4
+
 
 class GattTracker:
     """Learns what handles mean from the PDUs of a capture, and names each PDU by what is known when it comes.
@@ -329,10 +378,10 @@ class GattTracker:
         self._links: dict[int, list[AttributeTable]] = {}
         self._names: dict[int, list[dict[int, str]]] = {}
         self._learned = 0
-        self.pending: dict[tuple[int, int], bytes] = {}
-        """(link number, client's side) to the request PDU that waits for its response, cut to its first 32 octets."""
-        self.indications: dict[tuple[int, int], bytes] = {}
-        """(link number, client's side) to the indication PDU that waits for its confirmation, cut alike."""
+        self.pending: dict[Waits, bytes] = {}
+        """Who waits for a response, to the request PDU, cut to its first 32 octets."""
+        self.indications: dict[Waits, bytes] = {}
+        """Who owes a confirmation, to the indication PDU, cut alike."""
 
     # --- tables -------------------------------------------------------------------------------------------------------
 
@@ -392,9 +441,9 @@ class GattTracker:
         PDUs are to come in the order of the capture. Never raises on any bytes. A response is about the handle of its
         request, a confirmation about that of its indication, an error about the one that it names itself.
         """
-        _, _, link, side, data, _ = pdu
+        _, _, link, side, data, _, bearer = pdu
         if len(data) < 3:
-            return self._name_short(link, side, data)
+            return self._name_short(link, side, bearer, data)
         way = _WAY[data[0]]
         if way == _NOTHING:
             return None, ""
@@ -403,13 +452,14 @@ class GattTracker:
             handle = data[1] | data[2] << 8
             server = side if way == _SERVER_SAYS else _OTHER[side]
             if way == _REQUEST_OF_HANDLE:
-                self.pending[number, side] = data if len(data) <= _KEPT_OF_REQUEST else data[:_KEPT_OF_REQUEST]
+                client = (number, side) if bearer == LE_FIXED_CHANNEL else (number, side, bearer)
+                self.pending[client] = data if len(data) <= _KEPT_OF_REQUEST else data[:_KEPT_OF_REQUEST]
             names = self._names.get(number)
             uuid = names[server].get(handle) if names is not None else None
             return handle, uuid if uuid is not None else self._name_of(link, server, handle)
         if way == _RESPONSE:
-            return self._name_response(link, side, data)
-        return self._name_seldom(way, link, side, data)
+            return self._name_response(link, side, bearer, data)
+        return self._name_seldom(way, link, side, bearer, data)
 
     def _name_of(self, link: Link, server: int, handle: int) -> str:
         """Name a handle that the table of that side does not have, or whose side is not known."""
@@ -423,22 +473,21 @@ class GattTracker:
             uuid = known.pop() if len(known) == 1 else None  # two servers that differ: no telling which is meant
         return uuid or ""
 
-    def _name_short(self, link: Link, side: int, data: bytes) -> tuple[int | None, str]:
+    def _name_short(self, link: Link, side: int, bearer: int, data: bytes) -> tuple[int | None, str]:
         """Name a PDU without room for a handle: responses and the confirmation, and what a recorder cut."""
         if not data:
             return None, ""
         way = _WAY[data[0]]
         if way == _RESPONSE:
-            return self._name_response(link, side, data)
+            return self._name_response(link, side, bearer, data)
         if way == _CONFIRMATION:
-            return self._name_seldom(way, link, side, data)
+            return self._name_seldom(way, link, side, bearer, data)
         if way in (_REQUEST, _REQUEST_OF_HANDLE):
-            self.pending[link.number, side] = data
+            self.pending[_waits(link.number, side, bearer)] = data
         return None, ""
 
-    def _name_response(self, link: Link, side: int, data: bytes) -> tuple[int | None, str]:
-        client = _OTHER[side]
-        request = self._answered(self.pending, link.number, client)
+    def _name_response(self, link: Link, side: int, bearer: int, data: bytes) -> tuple[int | None, str]:
+        request = _answered(self.pending, link.number, _OTHER[side], bearer)
         opcode = data[0]
         # A bearer has one request under way at a time (Vol 3 Part F, 3.3.2): another opcode means that the capture
         # lacks the request of this response.
@@ -458,40 +507,29 @@ class GattTracker:
             self._learn_read(link, side, handle, data)
         return handle, self._name_of(link, side, handle)
 
-    def _name_seldom(self, way: int, link: Link, side: int, data: bytes) -> tuple[int | None, str]:
+    def _name_seldom(self, way: int, link: Link, side: int, bearer: int, data: bytes) -> tuple[int | None, str]:
         number = link.number
         if way == _REQUEST:
-            self.pending[number, side] = data[:_KEPT_OF_REQUEST]
+            self.pending[_waits(number, side, bearer)] = data[:_KEPT_OF_REQUEST]
             return None, ""
         if way == _CONFIRMATION:
-            indication = self._answered(self.indications, number, side)
+            indication = _answered(self.indications, number, side, bearer)
             if indication is None:
                 return None, ""
             handle = indication[1] | indication[2] << 8
             return handle, self._name_of(link, _OTHER[side], handle)
         if way == _INDICATION:
-            self.indications[number, _OTHER[side]] = data[:_KEPT_OF_REQUEST]
+            self.indications[_waits(number, _OTHER[side], bearer)] = data[:_KEPT_OF_REQUEST]
             handle = data[1] | data[2] << 8
             return handle, self._name_of(link, side, handle)
         # An error response: opcode of the request, handle in question, reason (Vol 3 Part F, 3.4.1.1).
         if len(data) < 4:
             return None, ""
-        request = self._answered(self.pending, number, _OTHER[side])
+        request = _answered(self.pending, number, _OTHER[side], bearer)
         if request is not None and request[0] == data[1] and data[4:5] == b"\x0a":
             self._nothing_found(link, side, request)
         handle = data[2] | data[3] << 8
         return handle, self._name_of(link, side, handle)
-
-    @staticmethod
-    def _answered(waiting: dict[tuple[int, int], bytes], number: int, client: int) -> bytes | None:
-        """Take what waits for that client; where a sniffer could not tell a sender, the only thing that waits."""
-        request = waiting.pop((number, client), None)
-        if request is not None:
-            return request
-        if client != UNKNOWN_SIDE:
-            return waiting.pop((number, UNKNOWN_SIDE), None)
-        sides = [side for side in (LOCAL, REMOTE) if (number, side) in waiting]
-        return waiting.pop((number, sides[0])) if len(sides) == 1 else None
 
     # --- learning -----------------------------------------------------------------------------------------------------
 
@@ -534,6 +572,21 @@ class GattTracker:
             self._server(link, side).cover(uuid_text(request[5:]), start, end)
 
 
+def _waits(number: int, client: int, bearer: int) -> Waits:
+    return (number, client) if bearer == LE_FIXED_CHANNEL else (number, client, bearer)
+
+
+def _answered(waiting: dict[Waits, bytes], number: int, client: int, bearer: int) -> bytes | None:
+    """Take what waits for that client; where a sniffer could not tell a sender, the only thing that waits."""
+    request = waiting.pop(_waits(number, client, bearer), None)
+    if request is not None:
+        return request
+    if client != UNKNOWN_SIDE:
+        return waiting.pop(_waits(number, UNKNOWN_SIDE, bearer), None)
+    clients = [key for side in (LOCAL, REMOTE) if (key := _waits(number, side, bearer)) in waiting]
+    return waiting.pop(clients[0]) if len(clients) == 1 else None
+
+
 def _learn_groups(table: AttributeTable, start: int, group: str, response: bytes) -> None:
     """Read By Group Type: each group's first and last handle and its declaration's value (Vol 3 Part F, 3.4.4.10)."""
     size = response[1] if len(response) > 1 else 0
@@ -564,7 +617,7 @@ def _learn_by_type(table: AttributeTable, start: int, type_uuid: str, response: 
                 first, last = value[0] | value[1] << 8, value[2] | value[3] << 8
                 table.declare_include(handle, first, last, uuid_text(value[4:]))
         else:
-            table.found(handle, type_uuid)
+            table.found(handle, type_uuid, readable_by_type=True)
     if type_uuid in (CHARACTERISTIC, INCLUDE):
         table.cover(type_uuid, start, handle)
 
