@@ -6,7 +6,7 @@ Knows layout. Whatever comes from the capture itself is made printable: a termin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rig.capture.info import discovery_of, link_type_name
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rig.capture.info import Info
     from rig.capture.layers.links import Link
 
+_WIDTH: Final = 96
+_TITLE: Final = 14
 _HISTORY_SHOWN: Final = 40
 _NAMES_SHOWN: Final = 40
 _UNITS: Final = frozenset({"ms", "us", "ns", "s", "bytes", "octets", "events", "percent", "dbm"})
@@ -24,15 +26,15 @@ _UNITS: Final = frozenset({"ms", "us", "ns", "s", "bytes", "octets", "events", "
 
 def lines(info: Info) -> Iterator[str]:
     """The whole account, line by line without line ends; damage is not in it, that is for standard error."""
-    yield _row("file", _file(info))
-    yield _row("container", _container(info))
+    yield from _row("file", _file(info))
+    yield from _row("container", _container(info))
     for number, count in sorted(info.link_types.items()):
-        yield _row("link type", f"{number} ({link_type_name(number)}), {_many(count, 'record')}")
-    yield _row("records", _records(info))
-    yield _row("links", str(len(info.links)) if info.links else "none")
-    yield _row("ATT", _tally(info.att.pdus) or "none")
+        yield from _row("link type", f"{number} ({link_type_name(number)}), {_many(count, 'record')}")
+    yield from _row("records", _records(info))
+    yield from _row("links", str(len(info.links)) if info.links else "none")
+    yield from _row("ATT", _tally(info.att.pdus) or "none")
     if info.att.errors:
-        yield _row("ATT errors", _tally(info.att.errors))
+        yield from _row("ATT errors", _tally(info.att.errors))
     for link in info.links:
         yield ""
         yield from _link(info, link)
@@ -41,8 +43,17 @@ def lines(info: Info) -> Iterator[str]:
     yield from _odd(info)
 
 
-def _row(title: str, text: str) -> str:
-    return f"{title:<13}{printable(text)}"
+def _row(title: str, text: str) -> Iterator[str]:
+    """A title and its text, wrapped beside it."""
+    line = f"{title:<{_TITLE}}"
+    empty = True
+    for word in printable(text).split(" "):
+        if not empty and len(line) + 1 + len(word) > _WIDTH:
+            yield line
+            line, empty = " " * _TITLE, True
+        line = f"{line}{word}" if empty else f"{line} {word}"
+        empty = False
+    yield line.rstrip()
 
 
 def _file(info: Info) -> str:
@@ -51,11 +62,11 @@ def _file(info: Info) -> str:
 
 
 def _container(info: Info) -> str:
-    said = ", ".join(f"{_words(key)} {_value(value)}" for key, value in info.details.items() if value not in _SILENT)
+    said = _said({key: value for key, value in info.details.items() if value not in _SILENT})
     return f"{info.format}, {said}" if said else info.format
 
 
-_SILENT: Final = (None, 0, "", (), [], {})
+_SILENT: Final[tuple[object, ...]] = (None, 0, "", (), [], {})
 
 
 def _records(info: Info) -> str:
@@ -73,14 +84,14 @@ def _link(info: Info, link: Link) -> Iterator[str]:
     controller = f", controller {link.controller}" if link.controller else ""
     yield f"link {link.number}: {transport}, {where}{controller}, frames {link.first_frame} to {link.last_frame}{beginning}"
     for side in (LOCAL, REMOTE):
-        yield _row(f"  {_side_title(link, side)}", _side(info, link, side))
+        yield from _row(f"  {_side_title(link, side)}", _side(info, link, side))
     counts = info.att_of_link.get(link.number)
-    yield _row("  ATT", _tally(counts.pdus) if counts is not None else "none")
+    yield from _row("  ATT", _tally(counts.pdus) if counts is not None else "none")
     if counts is not None and counts.errors:
-        yield _row("  ATT errors", _tally(counts.errors))
+        yield from _row("  ATT errors", _tally(counts.errors))
     for frame, time_ns, kind, data in link.history[:_HISTORY_SHOWN]:
         at = _short(time_ns - (info.first_time_ns or 0))
-        said = ", ".join(f"{_words(key)} {_value(value)}{_unit(key)}" for key, value in data.items())
+        said = _said({key.removeprefix(f"{kind}_"): value for key, value in data.items()})
         yield printable(f"  {at:>12} s  frame {frame:<7} {_words(kind)}{': ' if said else ''}{said}")
     more = len(link.history) - _HISTORY_SHOWN
     if more > 0:
@@ -155,14 +166,19 @@ def _odd(info: Info) -> Iterator[str]:
         yield printable(f"  {count:>9,}  {_words(kind)}{first}")
 
 
+def _said(data: Mapping[str, object]) -> str:
+    """``name value unit`` of each, as ``interval 48.75 ms, latency 0 events``."""
+    return ", ".join(f"{_words(key)} {_value(value)}{_unit(key)}".lstrip() for key, value in data.items())
+
+
 def _words(key: str) -> str:
-    parts = key.split("_")
-    return " ".join(parts[:-1] if len(parts) > 1 and parts[-1] in _UNITS else parts)
+    name, _, last = key.rpartition("_")
+    return (name if last in _UNITS else key).replace("_", " ")
 
 
 def _unit(key: str) -> str:
     last = key.rpartition("_")[2]
-    return f" {last}" if last in _UNITS and last != key else ""
+    return f" {last}" if last in _UNITS else ""
 
 
 def _value(value: object) -> str:
@@ -174,7 +190,7 @@ def _value(value: object) -> str:
         case str():
             return value.replace("_", " ") if value.isascii() and value.islower() else value
         case dict():
-            return ", ".join(f"{_words(str(key))} {_value(item)}{_unit(str(key))}" for key, item in value.items())
+            return _said(value)
         case list() | tuple():
             return "; ".join(map(_value, value))
         case _:

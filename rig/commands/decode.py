@@ -109,7 +109,7 @@ def _save(path: str, reading: Reading) -> None:
     """
     from rig.capture.handle_map import HandleMap  # noqa: PLC0415
 
-    handle_map = HandleMap.of(reading.tracker, reading.stack.links)
+    handle_map = HandleMap.of(reading.tracker, reading.stack.links, reading.stack.observations.names)
     if not handle_map.tables:
         raise RigError(f"{reading.name}: there is no discovery in this capture, so {path!r} was not written")
     try:

@@ -39,7 +39,7 @@ simulated devices on the air.
 Captures
   decode     what a capture holds, as ATT rows, GATT operations or device events
   info       what a capture is: links, roles, names, counts, everything odd
-  convert    a capture as btsnoop, pcap or pcapng, with names removed if you like
+  convert    a capture as btsnoop, pcap or pcapng, with names replaced if asked
   record     what a device notifies, live, as a capture
 
 Devices
@@ -53,7 +53,7 @@ Everywhere
 
 Exit codes
   0          done
-  1          a fault, or a damaged capture: what came before the damage is printed
+  1          a fault, or a damaged capture: what comes before is printed
   2          a mistake in the command line
   130        ended by Ctrl+C
   141        whoever read the output left (as `| head` does)
@@ -113,8 +113,8 @@ a sniffer saw becomes the HCI traffic of one side, with the same ATT.
 
 Arguments
   IN                 the capture; `-` reads it from standard input
-  OUT                the file to write: .btsnoop, .log or .snoop, .pcap, .pcapng;
-                     with .gz behind it, gzipped
+  OUT                the file to write: .btsnoop, .log or .snoop, .pcap, or
+                     .pcapng; with .gz behind it, gzipped
 
 Options
   --format FORMAT    btsnoop, pcap or pcapng, whatever OUT is called

@@ -18,7 +18,13 @@ from rig.commands.help import command_of
 
 _STANDARD_INPUT = "(standard input)"  # what `-` is to the parser, which would take it for an option
 
+
+def _file(_: Any, tokens: Sequence[Token]) -> str:
+    return "-" if tokens[0].value == _STANDARD_INPUT else tokens[0].value
+
+
 Flag = Annotated[bool, Parameter(negative=())]
+File = Annotated[str, Parameter(converter=_file)]
 Format = Literal["table", "tsv", "json", "jsonl"]
 Container = Literal["btsnoop", "pcap", "pcapng"]
 
@@ -33,25 +39,21 @@ def _seconds(_: Any, tokens: Sequence[Token]) -> float:
     return number
 
 
-def _capture(_: Any, tokens: Sequence[Token]) -> str:
-    return "-" if tokens[0].value == _STANDARD_INPUT else tokens[0].value
-
-
 # help and version are answered before the parser is imported; a second, different help would only drift from it
 app = App(name="rig", help_flags=(), version_flags=())
 
 
 @app.command
 def decode(
-    file: Annotated[str, Parameter(converter=_capture)],
+    file: File,
     /,
     *,
     att: Flag = False,
     gatt: Flag = False,
     events: Flag = False,
     format: Format | None = None,  # noqa: A002 - the option's name
-    map: str | None = None,  # noqa: A002 - the option's name
-    save_map: str | None = None,
+    map: File | None = None,  # noqa: A002 - the option's name
+    save_map: File | None = None,
     protocol: str | None = None,
 ) -> int:
     """What a capture holds."""
@@ -63,7 +65,7 @@ def decode(
 
 
 @app.command
-def info(file: Annotated[str, Parameter(converter=_capture)], /, *, json: Flag = False) -> int:
+def info(file: File, /, *, json: Flag = False) -> int:
     """What a capture is."""
     from rig.commands import info as command  # noqa: PLC0415
 
@@ -72,14 +74,14 @@ def info(file: Annotated[str, Parameter(converter=_capture)], /, *, json: Flag =
 
 @app.command
 def convert(
-    source: Annotated[str, Parameter(name="IN", converter=_capture)],
-    target: Annotated[str, Parameter(name="OUT")],
+    source: Annotated[str, Parameter(name="IN", converter=_file)],
+    target: Annotated[str, Parameter(name="OUT", converter=_file)],
     /,
     *,
     format: Container | None = None,  # noqa: A002 - the option's name
     redact: Flag = False,
     redact_seed: str | None = None,
-    map: str | None = None,  # noqa: A002 - the option's name
+    map: File | None = None,  # noqa: A002 - the option's name
 ) -> int:
     """A capture in another container."""
     from rig.commands import convert as command  # noqa: PLC0415
@@ -89,7 +91,7 @@ def convert(
 
 @app.command
 def record(
-    target: Annotated[str, Parameter(name="OUT")],
+    target: Annotated[str, Parameter(name="OUT", converter=_file)],
     /,
     *,
     device: str,

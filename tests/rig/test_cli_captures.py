@@ -1,0 +1,440 @@
+"""The rig command on captures: what it prints, how it ends, and how little it loads for it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclopts import App
+
+from rig import cli
+from rig.commands import decode as decode_command
+from rig.commands import help as help_pages
+from rig.commands import info as info_command
+from rig.commands import lines, tree
+
+ROOT = Path(__file__).parents[2]
+CAPTURES = ROOT / "tests" / "captures"
+BLETOOLS = CAPTURES / "BLETools__btsnoop_hci.log"
+CANDLE = CAPTURES / "bluetooth-candle-go-talk__btsnoop_hci.log"
+JBD = CAPTURES / "esphome-jbd-bms__JBD-SP04S034L4S200A-btsnoop_hci.log"
+COLUMNS = ["frame", "time", "link", "sender", "opcode", "handle", "uuid", "value", "pdu"]
+RIG = [sys.executable, "-c", "import sys; from rig.cli import main; sys.exit(main())"]
+
+
+def rig(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The whole command in a process of its own, without a terminal."""
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "cwd": ROOT, **options}
+    return subprocess.run([*RIG, *map(str, arguments)], **options, check=False)
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    assert done.returncode == code, done
+    assert done.stderr.startswith("rig: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+# --- help and the command line ----------------------------------------------------------------------------------------
+
+
+def commands_of(app: App) -> dict[str, App]:
+    return {name: app[name] for name in app if not name.startswith("-")}
+
+
+def test_every_command_has_a_help_page_and_every_page_a_command() -> None:
+    assert {"", *commands_of(tree.app)} == set(help_pages.PAGES)
+    for command in commands_of(tree.app):
+        assert f"\n  {command} " in help_pages.page("")
+
+
+@pytest.mark.parametrize("command", commands_of(tree.app))
+def test_a_help_page_names_every_option_and_argument_and_no_others(command: str) -> None:
+    arguments = commands_of(tree.app)[command].assemble_argument_collection()
+    real = {name for argument in arguments for name in argument.names if argument.parse}
+    listed = [line.split()[0] for line in help_pages.page(command).splitlines() if line[:2] == "  " and line[2] != " "]
+    assert set(listed) - {"rig", "--help", "--debug"} == real
+
+
+@pytest.mark.parametrize("command", help_pages.PAGES)
+def test_help_fits_a_narrow_terminal_and_is_there_wherever_it_is_asked_for(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = help_pages.page(command)
+    assert max(map(len, page.splitlines())) <= 80
+    for arguments in ([command, "--help"], [command, "-h"], ["--debug", command, "x", "--help"]):
+        assert cli.main([word for word in arguments if word]) == 0
+        assert capsys.readouterr().out == page
+
+
+def test_rig_alone_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert capsys.readouterr().out == help_pages.page("")
+
+
+def test_the_version_is_told() -> None:
+    assert rig("--version").stdout.startswith("rig 0.")
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("decode", ["FILE is missing", "rig decode --help"]),
+        ("decode a b", ["'b' is one argument too many"]),
+        ("decode a --foo", ["--foo", "rig decode --help"]),
+        ("decode a --fromat tsv", ["--fromat", "--format"]),
+        ("decode a --format xml", ["--format", "tsv", "jsonl", "xml"]),
+        ("decode a --format", ["--format needs a value"]),
+        ("decode a --map", ["--map needs a value"]),
+        ("decode a --att --events", ["--att", "--events", "give one"]),
+        ("decode a --gatt --events --att", ["--gatt", "give one"]),
+        ("decode a --protocol dr05", ["--protocol", "--events"]),
+        ("decode a --save-map a", ["--save-map", "'a'"]),
+        ("decode a --save-map -", ["--save-map"]),
+        ("decode --att=perhaps a", ["--att", "perhaps"]),
+        ("info", ["FILE is missing", "rig info --help"]),
+        ("info a --jsn", ["--jsn", "--json"]),
+        ("info a b", ["'b' is one argument too many"]),
+        ("convert a", ["OUT is missing", "rig convert --help"]),
+        ("convert a -", ["standard output"]),
+        ("convert a b --format pklg", ["--format", "btsnoop", "pklg"]),
+        ("convert a b --redact-seed 1", ["--redact-seed", "--redact"]),
+        ("record out.pcap", ["--device is missing", "rig record --help"]),
+        ("record --device X", ["OUT is missing"]),
+        ("record out.pcap --device X --seconds never", ["--seconds", "positive number"]),
+        ("record out.pcap --device X --seconds 0", ["--seconds", "positive number"]),
+        ("record out.pcap --device X --seconds inf", ["--seconds", "positive number"]),
+        ("deocde a", ['"deocde"', '"decode"']),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_that_names_it(
+    line: str, parts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(line.split()) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("rig: ")
+    assert told.err.count("\n") == 1
+    for part in parts:
+        assert part in told.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "decode a.log",
+        "decode --att --format tsv a.log",
+        "decode a.log --gatt --format json",
+        "decode --events a.log --protocol dr05 --format jsonl",
+        "decode --map m.json a.log --save-map n.json --format table",
+        "decode -",
+        "decode - --att",
+        "info a.log",
+        "info --json a.log",
+        "info -",
+    ],
+)
+def test_the_short_way_makes_of_a_line_what_the_parser_makes_of_it(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def noted(*arguments: object, **options: object) -> int:
+        asked.append((*arguments, {name: value for name, value in options.items() if value not in (None, False)}))
+        return 0
+
+    monkeypatch.setattr(decode_command, "decode", lambda file, **options: noted("decode", file, **options))
+    monkeypatch.setattr(info_command, "info", lambda file, **options: noted("info", file, **options))
+    words = line.split()
+    assert tree.dispatch(words, debug=False) == 0
+    with monkeypatch.context() as without_parser:
+        without_parser.delattr(tree, "dispatch")
+        assert cli.main(words) == 0
+    by_parser, directly = asked
+    assert directly == by_parser
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "decode", "serve dr05", "decode a b", "decode a --att --att", "decode a --format xml", "decode a --format",
+        "decode --format --att a", "decode a --format=tsv", "decode -- a", "decode -x", "decode a --map -", "info a --att",
+        "decode --help", "decode a --format tsv --format tsv",
+    ],
+)  # fmt: skip
+def test_any_other_line_is_for_the_parser_to_judge(line: str) -> None:
+    assert lines.plain(line.split()) is None
+
+
+# --- what a start loads -----------------------------------------------------------------------------------------------
+
+HEAVY = {
+    "aiomqtt", "asyncio", "bleak", "bumble", "companion", "cyclopts", "email", "fastcrc", "importlib.metadata", "inspect",
+    "json", "logging", "msgspec", "numpy", "pathlib", "platformdirs", "protocols", "rich", "sqlite3", "textual",
+}  # fmt: skip
+
+
+def loaded_by(*arguments: str | Path) -> set[str]:
+    """Modules, and the packages that they are in, which a fresh interpreter has loaded for a command line."""
+    script = (
+        "import sys; before = set(sys.modules); from rig.cli import main; code = main(sys.argv[1:]);"
+        "print(code, *set(sys.modules) - before, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}", *map(str, arguments)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    return {name.partition(".")[0] for name in modules} | set(modules)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("decode", "--help"), ()], ids=" ".join)
+def test_help_loads_neither_captures_nor_anything_of_weight(arguments: tuple[str, ...]) -> None:
+    loaded = loaded_by(*arguments)
+    assert loaded & HEAVY == set()
+    assert "rig.capture" not in loaded
+
+
+@pytest.mark.parametrize("capture", [BLETOOLS, CAPTURES / "bj_led__full.pcapng", CAPTURES / "crackle__expected_output.pcap"])
+def test_decoding_a_small_capture_loads_nothing_of_weight(capture: Path) -> None:
+    loaded = loaded_by("decode", "--att", "--format", "tsv", capture)
+    assert "rig.capture.decode" in loaded
+    assert loaded & (HEAVY - {"inspect"}) == set()
+
+
+def test_a_table_and_an_account_load_no_radio_no_parser_and_no_numpy() -> None:
+    for arguments in (("decode", "--format", "table", BLETOOLS), ("info", BLETOOLS)):
+        assert loaded_by(*arguments) & {"asyncio", "bleak", "bumble", "cyclopts", "numpy", "rich", "textual"} == set()
+
+
+# --- decode -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_capture_in_a_pipe_comes_out_as_the_documented_table() -> None:
+    done = rig("decode", BLETOOLS)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *rows = done.stdout.splitlines()
+    assert header.split("\t") == COLUMNS
+    with (CAPTURES / "att" / f"{BLETOOLS.name}.tsv").open() as oracle:
+        assert len(rows) == len(list(csv.DictReader(oracle, delimiter="\t", quoting=csv.QUOTE_NONE)))
+    assert rows[0] == "336\t1550819890.124213000\t1\tcentral\tread_by_group_type_request\t\t\t\t100100ffff0028"
+    for same in (("--att",), ("--format", "tsv"), ("--att", "--format=tsv")):
+        assert rig("decode", *same, BLETOOLS).stdout == done.stdout
+
+
+def test_every_format_says_the_same() -> None:
+    rows = table(rig("decode", BLETOOLS).stdout)
+    objects = [json.loads(line) for line in rig("decode", BLETOOLS, "--format", "jsonl").stdout.splitlines()]
+    assert json.loads(rig("decode", BLETOOLS, "--format", "json").stdout) == objects
+    assert [
+        {name: ("" if value is None else f"{value:.9f}" if name == "time" else str(value)) for name, value in one.items()}
+        for one in objects
+    ] == [row | {"time": f"{float(row['time']):.9f}"} for row in rows]
+    _, _, headings, *shown = rig("decode", BLETOOLS, "--format", "table").stdout.splitlines()
+    assert headings.split() == ["frame", "time", "link", "sender", "what", "handle", "attribute", "value"]
+    assert [line.split()[0] for line in shown] == [row["frame"] for row in rows]
+
+
+def test_a_table_has_the_names_of_standard_attributes_and_the_text_in_values() -> None:
+    shown = rig("decode", CAPTURES / "pongbot-mcp__btsnoop_hci.log.last.gz", "--format", "table").stdout
+    assert "2902 Client Characteristic Configuration" in shown
+    assert "attribute_not_found (to read_by_type_request" in shown
+    assert "MTU 517" in shown
+
+
+def test_a_capture_is_read_from_standard_input_too() -> None:
+    for packed in (BLETOOLS.read_bytes(), gzip.compress(BLETOOLS.read_bytes())):
+        for options in ((), ("--format", "jsonl"), ("--format=tsv",)):
+            done = subprocess.run([*RIG, "decode", "-", *options], input=packed, capture_output=True, check=False, cwd=ROOT)
+            assert done.returncode == 0, done
+            assert done.stdout.decode() == rig("decode", BLETOOLS, *options).stdout
+
+
+def test_what_is_not_there_or_no_capture_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.log").touch()
+    (tmp_path / "notes.txt").write_text("frame time\n1 0.5\n")
+    for command in (("decode",), ("decode", "--format", "json"), ("decode", "--gatt"), ("info",), ("info", "--json")):
+        one_line(rig(*command, tmp_path / "gone.log"), 1, "gone.log", "no such file")
+        one_line(rig(*command, tmp_path), 1, str(tmp_path), "directory")
+        one_line(rig(*command, tmp_path / "empty.log"), 1, "empty.log", "empty")
+        one_line(rig(*command, tmp_path / "notes.txt"), 1, "notes.txt", "text")
+
+
+@pytest.mark.parametrize("format", ["tsv", "jsonl", "json", "table"])
+def test_the_rows_before_the_damage_are_printed_then_one_line_says_where_it_is(format: str, tmp_path: Path) -> None:
+    whole = BLETOOLS.read_bytes()
+    cut = tmp_path / "cut.log"
+    cut.write_bytes(whole[: len(whole) * 3 // 4])
+    done = rig("decode", cut, "--format", format)
+    one_line(done, 1, str(cut), "at byte ", "cut")
+    undamaged = rig("decode", BLETOOLS, "--format", format).stdout
+    if format == "json":
+        rows = json.loads(done.stdout)
+        assert 0 < len(rows) < len(json.loads(undamaged))
+        assert rows == json.loads(undamaged)[: len(rows)]
+    elif format == "table":
+        assert len(done.stdout.splitlines()) > 100
+    else:
+        assert len(done.stdout.splitlines()) > 100
+        assert undamaged.startswith(done.stdout)
+
+
+def test_a_fault_of_our_own_is_one_line_and_debug_shows_where_it_is_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> int:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(decode_command, "decode", broken)
+    assert cli.main(["decode", "x"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "ZeroDivisionError: by zero" in told
+    assert "--debug" in told
+    assert cli.main(["decode", "x", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_name_that_a_terminal_would_obey_is_spelled_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["decode", "\x1b[31m\nred"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "\x1b" not in told
+    assert "\\x1b[31m" in told
+
+
+# --- how it ends ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [("decode", BLETOOLS), ("decode", BLETOOLS, "--format", "json"), ("info", BLETOOLS)])
+def test_a_reader_that_leaves_early_is_no_fault(arguments: tuple[str | Path, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = rig(*arguments, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [("decode", BLETOOLS), ("decode", BLETOOLS, "--format", "json"), ("info", BLETOOLS)])
+def test_a_full_disk_is_one_line(arguments: tuple[str | Path, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        one_line(rig(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE), 1, "No space left on device")
+
+
+def att_record(frame_time_us: int, value: bytes) -> bytes:
+    """A btsnoop record of a notification on handle 0x12, received on connection 0x40."""
+    att = b"\x1b\x12\x00" + value
+    l2cap = struct.pack("<HH", len(att), 4) + att
+    packet = b"\x02" + struct.pack("<HH", 0x2040, len(l2cap)) + l2cap
+    return struct.pack(">IIIIq", len(packet), len(packet), 1, 0, frame_time_us + 0x00DCDDB30F2F8000) + packet
+
+
+def test_rows_of_a_pipe_are_printed_as_they_come_and_ctrl_c_ends_it_quietly() -> None:
+    program = subprocess.Popen(
+        [*RIG, "decode", "-", "--format", "jsonl"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(b"btsnoop\0" + struct.pack(">II", 1, 1002) + att_record(1, b"one"))
+    program.stdin.flush()
+    assert json.loads(program.stdout.readline())["value"] == b"one".hex()
+    program.stdin.write(att_record(2, b"two"))
+    program.stdin.flush()
+    assert json.loads(program.stdout.readline())["value"] == b"two".hex()
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate()
+    assert (program.returncode, out, err) == (130, b"", b"")
+
+
+def in_a_terminal(*arguments: str | Path, columns: int = 100) -> tuple[int, str]:
+    """Run with a terminal on all three streams; return the exit code and what was shown."""
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    shown = b""
+    with subprocess.Popen([*RIG, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT) as program:
+        os.close(theirs)
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # Linux answers EIO once the other side is closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    return program.returncode, shown.decode().replace("\r\n", "\n")
+
+
+def test_in_a_terminal_a_capture_is_a_table_cut_to_its_width() -> None:
+    code, shown = in_a_terminal("decode", JBD, columns=90)
+    assert code == 0
+    assert shown.startswith("times are seconds since ")
+    assert max(map(len, shown.splitlines())) == 90
+    assert "\x1b" not in shown
+
+
+def test_nobody_is_made_to_type_a_capture() -> None:
+    for command in ("decode", "info"):
+        code, shown = in_a_terminal(command, "-")
+        assert code == 2
+        assert shown.startswith("rig: `-` reads a capture from standard input, which is a terminal")
+
+
+# --- info -------------------------------------------------------------------------------------------------------------
+
+
+def test_info_is_for_people_and_as_json_for_programs() -> None:
+    text = rig("info", BLETOOLS)
+    assert (text.returncode, text.stderr) == (0, "")
+    told = json.loads(rig("info", "--json", BLETOOLS).stdout)
+    assert told["records"] == 1354
+    assert f"{told['records']:,} in " in text.stdout
+    assert f"\nlinks         {len(told['links'])}\n" in text.stdout
+    assert told["damage"] is None
+
+
+def test_info_of_a_damaged_capture_tells_what_comes_before_and_then_the_damage(tmp_path: Path) -> None:
+    whole = BLETOOLS.read_bytes()
+    cut = tmp_path / "cut.log"
+    cut.write_bytes(whole[: len(whole) * 3 // 4])
+    done = rig("info", cut)
+    one_line(done, 1, str(cut), "at byte ")
+    assert "\nrecords " in done.stdout
+    done = rig("info", cut, "--json")
+    one_line(done, 1, str(cut), "at byte ")
+    damage = json.loads(done.stdout)["damage"]
+    assert f"at byte {damage['offset']}: {damage['problem']}" in done.stderr
+
+
+def test_main_prints_to_whatever_standard_output_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that call main() get bytes and text in order, in one stream."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stream)
+    print("before")
+    assert cli.main(["decode", str(CANDLE)]) == 0
+    print("after")
+    stream.flush()
+    first, header, *_, last = stream.buffer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
+    assert (first, header.split("\t"), last) == ("before", COLUMNS, "after")
