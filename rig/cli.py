@@ -88,7 +88,8 @@ def _in_words(error: Exception) -> str:
     elif isinstance(error, OSError) and error.strerror:  # a full disk, mostly
         text = f"{error.filename or 'standard output'}: {error.strerror}"
     else:
-        text = f"an unexpected fault ({type(error).__name__}: {error}); run the same with --debug and report what it prints"
+        fault = f"{type(error).__name__}: {error}".rstrip(": ")
+        text = f"an unexpected fault ({fault}); run the same with --debug and report what it prints"
     line = " ".join(text.split())
     return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 

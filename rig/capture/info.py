@@ -14,6 +14,7 @@ from rig.capture import att
 from rig.capture.layers.links import LOCAL, MAX_HAPPENINGS, REMOTE, Link, Observations
 from rig.capture.reading import Reading
 from rig.capture.records import CaptureError, LinkType
+from rig.capture.text import seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +77,6 @@ class Info:
     """Of the first record; None without any."""
     earliest_time_ns: int | None = None
     latest_time_ns: int | None = None
-    backward_times: int = 0
-    """Records whose time is before that of the record before them."""
     links: list[Link] = field(default_factory=list)
     servers: dict[int, list[AttributeTable | None]] = field(default_factory=dict)
     """Link number to what is known of the server on each of its sides."""
@@ -114,7 +113,6 @@ class Info:
             "earliest_time_ns": self.earliest_time_ns,
             "latest_time_ns": self.latest_time_ns,
             "span_ns": self.span_ns,
-            "backward_times": self.backward_times,
             "links": [self._link(link) for link in self.links],
             "att": dict(self.att.pdus.most_common()),
             "att_errors": dict(self.att.errors.most_common()),
@@ -184,6 +182,9 @@ def inspect(path: str | Path, *, handle_map: HandleMap | None = None, progress: 
         except CaptureError as damage:
             info.damage = damage
         info.details = reading.reader.details
+        dropped = info.details.get("dropped_records")  # btsnoop's cumulative drops: the recorder's own word
+        if isinstance(dropped, int) and dropped:
+            reading.stack.observations.counts["dropped_records"] += dropped
         info.links = reading.stack.links
         info.observations = reading.stack.observations
         info.servers = {
@@ -193,7 +194,7 @@ def inspect(path: str | Path, *, handle_map: HandleMap | None = None, progress: 
 
 
 def _gather(info: Info, reading: Reading, progress: Progress | None) -> None:
-    feed, name = reading.stack.feed, reading.tracker.name
+    feed, name, odd = reading.stack.feed, reading.tracker.name, reading.stack.observations.odd
     before = earliest = latest = None
     for record in reading.records(progress):
         time_ns = record.time_ns
@@ -202,7 +203,7 @@ def _gather(info: Info, reading: Reading, progress: Progress | None) -> None:
         if before is None or earliest is None or latest is None:
             info.first_time_ns = earliest = latest = time_ns
         elif time_ns < before:
-            info.backward_times += 1
+            odd("backward_times", record.frame, f"{seconds(before - time_ns)} s before the record before it")
             earliest = min(earliest, time_ns)
         elif time_ns > latest:
             latest = time_ns

@@ -32,9 +32,9 @@ def lines(info: Info) -> Iterator[str]:
         yield from _row("link type", f"{number} ({link_type_name(number)}), {_many(count, 'record')}")
     yield from _row("records", _records(info))
     yield from _row("links", str(len(info.links)) if info.links else "none")
-    yield from _row("ATT", _tally(info.att.pdus) or "none")
-    if info.att.errors:
-        yield from _row("ATT errors", _tally(info.att.errors))
+    yield from _row("ATT", _tally(info.att.pdus, whole=len(info.links) > 1))
+    if info.att.errors and len(info.links) > 1:
+        yield from _row("ATT errors", ", ".join(_each(info.att.errors)))
     for link in info.links:
         yield ""
         yield from _link(info, link)
@@ -43,15 +43,14 @@ def lines(info: Info) -> Iterator[str]:
     yield from _odd(info)
 
 
-def _row(title: str, text: str) -> Iterator[str]:
-    """A title and its text, wrapped beside it."""
-    line = f"{title:<{_TITLE}}"
-    empty = True
-    for word in printable(text).split(" "):
-        if not empty and len(line) + 1 + len(word) > _WIDTH:
-            yield line
-            line, empty = " " * _TITLE, True
-        line = f"{line}{word}" if empty else f"{line} {word}"
+def _row(title: str, text: str, indent: int = _TITLE) -> Iterator[str]:
+    """A title and its text, wrapped beside it between what commas part."""
+    line, empty = title.ljust(indent), True
+    for part in printable(text).split(", "):
+        if not empty and len(line) + 2 + len(part) > _WIDTH:
+            yield line + ","
+            line, empty = " " * indent, True
+        line += part if empty else f", {part}"
         empty = False
     yield line.rstrip()
 
@@ -82,17 +81,18 @@ def _link(info: Info, link: Link) -> Iterator[str]:
     beginning = "" if link.beginning_seen else "; the capture begins in mid-connection"
     transport = "LE" if link.transport == "le" else "BR/EDR"
     controller = f", controller {link.controller}" if link.controller else ""
-    yield f"link {link.number}: {transport}, {where}{controller}, frames {link.first_frame} to {link.last_frame}{beginning}"
+    frames = f"frames {link.first_frame} to {link.last_frame}"
+    yield f"link {link.number}: {transport}, {where}{controller}, {frames}{beginning}"
     for side in (LOCAL, REMOTE):
         yield from _row(f"  {_side_title(link, side)}", _side(info, link, side))
     counts = info.att_of_link.get(link.number)
     yield from _row("  ATT", _tally(counts.pdus) if counts is not None else "none")
     if counts is not None and counts.errors:
-        yield from _row("  ATT errors", _tally(counts.errors))
+        yield from _row("  errors", ", ".join(_each(counts.errors)))
     for frame, time_ns, kind, data in link.history[:_HISTORY_SHOWN]:
         at = _short(time_ns - (info.first_time_ns or 0))
         said = _said({key.removeprefix(f"{kind}_"): value for key, value in data.items()})
-        yield printable(f"  {at:>12} s  frame {frame:<7} {_words(kind)}{': ' if said else ''}{said}")
+        yield from _row(f"  {at:>12} s  frame {frame:<7} ", _words(kind) + (f": {said}" if said else ""), 34)
     more = len(link.history) - _HISTORY_SHOWN
     if more > 0:
         yield f"  … and {more} more, all of them with --json"
@@ -153,9 +153,7 @@ def _comments(info: Info) -> Iterator[str]:
 
 def _odd(info: Info) -> Iterator[str]:
     yield ""
-    counts = Counter(info.observations.counts)
-    if info.backward_times:
-        counts["backward_times"] = info.backward_times
+    counts = info.observations.counts
     if not counts:
         yield "nothing odd"
         return
@@ -197,9 +195,17 @@ def _value(value: object) -> str:
             return str(value)
 
 
-def _tally(counts: Counter[str]) -> str:
-    total = f"{counts.total():,}: " if len(counts) > 1 else ""
-    return total + ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+def _tally(counts: Counter[str], *, whole: bool = True) -> str:
+    if not counts:
+        return "none"
+    if not whole:
+        return _many(counts.total(), "PDU")
+    total = f"{counts.total():,} PDUs: " if len(counts) > 1 else ""
+    return total + ", ".join(_each(counts))
+
+
+def _each(counts: Counter[str]) -> list[str]:
+    return [f"{count:,} {name}" for name, count in counts.most_common()]
 
 
 def _many(count: int, what: str) -> str:
@@ -212,5 +218,5 @@ def _short(time_ns: int) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with whatever is not printable spelled out, as ``\\x1b``."""
+    """``text`` with whatever is not printable spelled out by its code."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

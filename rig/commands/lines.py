@@ -1,7 +1,7 @@
 """Command lines that need no parser: every word an argument or a known option, spelled in the plain way.
 
-Anything else (``--format=tsv``, ``--``, every mistake) is for the parser in :mod:`rig.commands.tree`, whose import takes longer
-than decoding a small capture. Both make the same of a line that both take.
+Anything else (``--format=tsv``, ``--``, every mistake) is for the parser in :mod:`rig.commands.tree`, whose import takes
+longer than decoding a small capture. Both make the same of a line that both take.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Shape(NamedTuple):
     """Option to parameter."""
     valued: Mapping[str, str]
     """Option to the parameter that takes the word after it."""
-    choices: Mapping[str, frozenset[str]]
+    choices: Mapping[str, tuple[str, ...]]
     """Parameter to all that it may be, where that is limited."""
 
 
@@ -32,7 +32,7 @@ SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
             ("file",),
             {"--att": "att", "--gatt": "gatt", "--events": "events"},
             {"--format": "format", "--map": "map", "--save-map": "save_map", "--protocol": "protocol"},
-            {"format": frozenset(FORMATS)},
+            {"format": FORMATS},
         ),
         "info": Shape(("file",), {"--json": "json"}, {}, {}),
     }
@@ -48,8 +48,9 @@ def plain(tokens: Sequence[str]) -> tuple[str, dict[str, str | bool]] | None:
     arguments = iter(shape.arguments)
     words = iter(tokens[1:])
     for word in words:
+        value: str | bool = True
         if word in shape.flags:
-            name, value = shape.flags[word], True
+            name = shape.flags[word]
         elif word in shape.valued:
             name, value = shape.valued[word], next(words, "-")
             if value.startswith("-"):
@@ -58,7 +59,7 @@ def plain(tokens: Sequence[str]) -> tuple[str, dict[str, str | bool]] | None:
             return None
         else:
             name, value = next(arguments, ""), word
-        if not name or name in found or (name in shape.choices and value not in shape.choices[name]):
+        if not name or name in found or value not in shape.choices.get(name, (value,)):
             return None
         found[name] = value
     return None if next(arguments, None) else (tokens[0], found)
