@@ -26,6 +26,9 @@ OVERTAKING_NS = 1_000_000_000
 """How far data and events may be out of order in a capture: on USB they come through different endpoints, and either
 overtakes the other (see ``enable_poll_sync`` in drivers/bluetooth/btusb.c of Linux). They do by milliseconds."""
 
+MAX_LINKS = 1 << 16
+"""How many links are listed: far more than any real capture has, and a file must not decide on our memory."""
+
 _LE_CHANNELS = frozenset({CID_ATT, CID_LE_SIGNALLING, CID_SMP})
 _BREDR_CHANNELS = frozenset({CID_SIGNALLING, 0x0002, CID_BREDR_SMP})
 
@@ -87,6 +90,7 @@ class ConnectionTable:
     def __init__(self, links: list[Link], observations: Observations) -> None:
         self._links = links
         self._observations = observations
+        self._unlisted = 0
         self.by_key: dict[int, Connection] = {}
         """``controller << HANDLE_BITS | handle`` to the connection that last had it, open or closed."""
 
@@ -159,8 +163,10 @@ class ConnectionTable:
         self, where: tuple[int, int], controller: int, handle: int, transport: Literal["le", "br/edr"]
     ) -> Connection:
         handle &= 0xFFF
+        listed = len(self._links) < MAX_LINKS
+        self._unlisted += not listed
         link = Link(
-            number=len(self._links) + 1,
+            number=len(self._links) + 1 if listed else len(self._links) + self._unlisted,
             transport=transport,
             # A monitor's controllers are numbered per interface (see hci.packet_of); people know them as hci0, hci1 …
             controller=controller & 0xFFFF,
@@ -168,7 +174,10 @@ class ConnectionTable:
             first_frame=where[0],
             last_frame=where[0],
         )
-        self._links.append(link)
+        if listed:
+            self._links.append(link)
+        else:
+            self._observations.odd("unlisted_links", where[0], f"more than {MAX_LINKS} links")
         connection = Connection(link, self._observations, where[1])
         self.by_key[controller << HANDLE_BITS | handle] = connection
         return connection

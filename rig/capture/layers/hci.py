@@ -21,35 +21,22 @@ SCO: Final = 3
 EVENT: Final = 4
 ISO: Final = 5
 
-ROW_FREE_EVENTS: Final = frozenset(
-    {
-        0x01,  # Inquiry Complete
-        0x02,  # Inquiry Result
-        0x07,  # Remote Name Request Complete
-        0x0B,  # Read Remote Supported Features Complete
-        0x0C,  # Read Remote Version Information Complete
-        0x0E,  # Command Complete
-        0x0F,  # Command Status
-        0x13,  # Number Of Completed Packets
-        0x1B,  # Max Slots Change
-        0x22,  # Inquiry Result with RSSI
-        0x2F,  # Extended Inquiry Result
-        0xFF,  # vendor specific
-    }
-)
+ROW_FREE_EVENTS: Final = frozenset(range(0x100)) - {
+    0x03,  # Connection Complete
+    0x05,  # Disconnection Complete
+    0x0E,  # Command Complete: of a reset, which ends every connection
+    0x12,  # Role Change
+    0x3E,  # LE Meta
+}
 """Codes of events that change neither links nor rows: a reader that only wants rows may leave them out."""
 
-ROW_FREE_LE_SUBEVENTS: Final = frozenset(
-    {
-        0x02,  # LE Advertising Report
-        0x03,  # LE Connection Update Complete
-        0x07,  # LE Data Length Change
-        0x0B,  # LE Directed Advertising Report
-        0x0C,  # LE PHY Update Complete
-        0x0D,  # LE Extended Advertising Report
-        0x0F,  # LE Periodic Advertising Report
-    }
-)
+ROW_FREE_LE_SUBEVENTS: Final = frozenset(range(0x100)) - {
+    0x01,  # LE Connection Complete
+    0x05,  # LE Long Term Key Request, which only a peripheral gets
+    0x0A,  # LE Enhanced Connection Complete
+    0x12,  # LE Advertising Set Terminated, which tells the local address
+    0x29,  # LE Enhanced Connection Complete, version 2
+}
 """The same for subevents of the LE Meta event (0x3E)."""
 
 _H4 = int(LinkType.HCI_H4)

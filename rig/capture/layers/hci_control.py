@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from rig.capture.layers.advertised import MAX_DEVICES, learn, name_heard, text_of
+from rig.capture.layers.advertised import learn, name_heard, text_of
 from rig.capture.layers.connections import Connection, ConnectionTable
 from rig.capture.layers.hci_codes import error_name
 from rig.capture.layers.links import LOCAL, REMOTE, Address, Observations
@@ -229,7 +229,7 @@ class HciControl:
 
     def _disconnection_complete(self, where: Where, body: bytes) -> None:
         status, handle = _STATUS_HANDLE.unpack_from(body)
-        reason = body[3]
+        reason = body[3] if len(body) > 3 else 0  # a recorder that cut the last octet did not undo the end
         connection = self._open(where, handle & 0xFFF)
         if status == _SUCCESS and connection is not None:  # handles of SCO links end here too
             connection.link.last_frame = where.frame
@@ -464,6 +464,3 @@ def _own_address(own: _Controller, kind: int | None, random: str | None, resolva
         return Address(address_text(resolvable), is_random=True)
     text = random if kind & 1 else own.public
     return None if text is None else Address(text, bool(kind & 1))
-
-
-__all__ = ["MAX_DEVICES", "HciControl", "address_text"]
