@@ -6,7 +6,7 @@ Knows which of these to ask for and how to print them. Refuses to know container
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rig.commands.faults import FINISHED, RigError, UsageError
@@ -14,8 +14,8 @@ from rig.commands.lines import FORMATS
 from rig.commands.reading import STANDARD_INPUT, bar, columns, loaded_map, not_typed
 
 if TYPE_CHECKING:
+    from rig.capture.progress import Progress
     from rig.capture.reading import Reading
-    from rig.capture.records import Record
 
 
 def decode(
@@ -57,14 +57,13 @@ def decode(
     from rig.capture.reading import Reading  # noqa: PLC0415 - as above
 
     with Reading(file, handle_map) as reading, bar(beside_output=True) as progress:
-        records = reading.records(progress)
         try:
             if gatt:
-                lines = _operations(records, reading, format)
+                lines = _operations(reading, progress, format)
             elif events:
-                lines = _events(records, reading, format, protocol)
+                lines = _events(reading, progress, format, protocol)
             else:
-                lines = _rows(records, reading, format)
+                lines = _rows(reading, progress, format)
             _print(lines, at_once=file == STANDARD_INPUT)
         finally:
             if save_map is not None:
@@ -72,23 +71,46 @@ def decode(
     return FINISHED
 
 
-def _rows(records: Iterator[Record], reading: Reading, format: str) -> Iterator[str]:  # noqa: A002 - the option's name
+def _rows(reading: Reading, progress: Progress | None, format: str) -> Iterator[str]:  # noqa: A002 - the option's name
     from rig.capture import text  # noqa: PLC0415 - what a command line needs, and nothing more
     from rig.capture.rows import rows  # noqa: PLC0415
 
-    found = rows(records, reading.stack, reading.tracker)
+    found = rows(reading.records(progress), reading.stack, reading.tracker)
     match format:
         case "tsv":
             return text.tsv(found)
-        case "json":
-            return text.json_array(map(text.json_object, found))
-        case "jsonl":
-            return text.json_lines(map(text.json_object, found))
+        case "table":
+            return text.table(found, _names(), columns())
         case _:
-            from rig.capture import assigned  # noqa: PLC0415 - for eyes alone
+            return _json(map(text.json_object, found), format)
 
-            names = assigned.load()
-            return text.table(found, lambda uuid: names.get(uuid, ""), columns())
+
+def _operations(reading: Reading, progress: Progress | None, format: str) -> Iterator[str]:  # noqa: A002 - as above
+    from rig.capture import operation_text as text  # noqa: PLC0415 - as above
+    from rig.capture.operations import operations  # noqa: PLC0415
+
+    found = operations(reading.pdus(progress), reading.tracker)
+    match format:
+        case "tsv":
+            return text.tsv(found)
+        case "table":
+            return text.table(found, _names(), columns())
+        case _:
+            return _json(map(text.json_object, found), format)
+
+
+def _json(objects: Iterable[str], format: str) -> Iterator[str]:  # noqa: A002 - as above
+    from rig.capture.text import json_array, json_lines  # noqa: PLC0415 - as above
+
+    return json_array(objects) if format == "json" else json_lines(objects)
+
+
+def _names() -> Callable[[str], str]:
+    """UUID to its assigned name, for eyes alone."""
+    from rig.capture import assigned  # noqa: PLC0415 - as above
+
+    names = assigned.load()
+    return lambda uuid: names.get(uuid, "")
 
 
 def _print(lines: Iterable[str], *, at_once: bool) -> None:

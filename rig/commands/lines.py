@@ -1,7 +1,7 @@
 """Command lines that need no parser: every word an argument or a known option, spelled in the plain way.
 
-Anything else (``--format=tsv``, ``--``, every mistake) is for the parser in :mod:`rig.commands.tree`, whose import takes
-longer than decoding a small capture. Both make the same of a line that both take.
+Anything else (``--format=tsv``, ``--``, every mistake) is for the parser in :mod:`rig.commands.tree`, whose import
+takes longer than decoding a small capture. Both make the same of a line that both take.
 """
 
 from __future__ import annotations
