@@ -55,6 +55,9 @@ class AirPacket(NamedTuple):
     cte_info: bytes = b""
     """The octet between header and payload that some data PDUs have (Vol 6 Part B, 2.4); the CRC is over it too."""
 
+    is_as_received: bool = True
+    """False for a format of crackle's, which writes packets that it has decrypted without a word about their CRC."""
+
     def has_crc_of(self, init: int) -> bool | None:
         """Whether the CRC is right for ``init``; None where there is none to compare.
 
@@ -74,8 +77,17 @@ def split(
     is_coded: bool = False,
     has_padding: bool = False,
     cut: int = 0,
+    crc_ok: bool | None = None,
+    kind: Kind = Kind.UNSPECIFIED,
+    side: int = UNKNOWN_SIDE,
+    clear: bool | None = None,
+    channel: int = -1,
+    clock_ns: int | None = None,
+    is_as_received: bool = True,
 ) -> AirPacket | str:
     """Take a packet apart that begins with its access address at ``data[at]``; a string says why it cannot be.
+
+    What else is given goes into the packet as it is.
 
     Args:
         data: the record.
@@ -84,32 +96,55 @@ def split(
         is_coded: on the LE Coded PHY, where a coding indicator follows the access address (Vol 6 Part B, 2.2).
         has_padding: whether one octet too many is the one that nRF radios put after the header.
         cut: how many octets the recorder left out at the end.
+        crc_ok: see :class:`AirPacket`, as all that follow.
+        kind: which physical channel.
+        side: who sent it.
+        clear: whether it is plain text.
+        channel: where.
+        clock_ns: when.
+        is_as_received: whether its CRC counts.
     """
     begin = at + _ACCESS_ADDRESS
     access_address = int.from_bytes(data[at:begin], "little")
-    if is_data is None:
-        is_data = access_address != ADVERTISING_ACCESS_ADDRESS
     begin += is_coded
-    if len(data) < begin + _HEADER:
-        return "ends before its header does"
-    header = _HEADER
     payload = begin + _HEADER
+    size = len(data)
+    if size < payload:
+        return "ends before its header does"
     end = payload + data[begin + 1]
-    if is_data and data[begin] & _CTE_INFO_PRESENT and len(data) + cut != end + _CRC:
-        # Reserved before Core 5.1 and set by mistake in places, hence only believed where the length agrees.
-        header += len(data) + cut == end + 1 + _CRC
-    cte_info = data[payload : begin + header]
-    if has_padding and len(data) + cut == end + 1 + _CRC:
-        header += 1
-    extra = header - _HEADER
-    payload += extra
-    end += extra
-    pdu = data[begin : begin + _HEADER] + data[payload:end]
-    missing = max(0, end - max(payload, len(data)))
-    if missing > cut:
-        return f"is {missing} bytes shorter than its header says"
+    cte_info = b""
+    if size + cut != end + _CRC:
+        if is_data is None:
+            is_data = access_address != ADVERTISING_ACCESS_ADDRESS
+        if size + cut == end + 1 + _CRC:
+            if is_data and data[begin] & _CTE_INFO_PRESENT:
+                # Reserved before Core 5.1 and set by mistake in places, hence only believed where the length agrees.
+                cte_info = data[payload : payload + 1]
+                payload += 1
+                end += 1
+            elif has_padding:
+                payload += 1
+                end += 1
+        missing = max(0, end - max(payload, size))
+        if missing > cut:
+            return f"is {missing} bytes shorter than its header says"
+    else:
+        missing = max(0, end - size)
     crc = data[end : end + _CRC]
-    return AirPacket(access_address, pdu, missing, crc if len(crc) == _CRC else b"", cte_info=cte_info)
+    return AirPacket(
+        access_address,
+        data[begin : begin + _HEADER] + data[payload:end] if payload != begin + _HEADER else data[begin:end],
+        missing,
+        crc if len(crc) == _CRC else b"",
+        crc_ok,
+        kind,
+        side,
+        clear,
+        channel,
+        clock_ns,
+        cte_info,
+        is_as_received,
+    )
 
 
 _tables: list[tuple[int, ...]] = []

@@ -13,6 +13,7 @@ from rig.capture.layers.links import UNKNOWN_SIDE
 from rig.capture.records import Record
 
 _OCTETS: Final = 10
+_ADVERTISING: Final = ADVERTISING_ACCESS_ADDRESS.to_bytes(4, "little")
 _DEWHITENED: Final = 0x0001
 _DECRYPTED: Final = 0x0008
 _CRC_CHECKED: Final = 0x0400
@@ -43,21 +44,18 @@ def read(record: Record) -> AirPacket | str:
         return "is still whitened"
     kind, side = _KINDS[flags >> 7 & 7]
     is_data = None if kind is Kind.UNSPECIFIED else kind is not Kind.ADVERTISING
-    packet = split(
+    clear: bool | None = None
+    if kind is Kind.ADVERTISING:
+        if data[_OCTETS : _OCTETS + 4] != _ADVERTISING:
+            kind = Kind.OTHER  # a periodic advertising train
+    elif flags & _DECRYPTED:
+        clear = bool(flags & _MIC_VALID) or not flags & _MIC_CHECKED
+    return split(
         data,
         _OCTETS,
         is_data=is_data,
         is_coded=flags >> 14 == _CODED_PHY,
         cut=max(0, record.original_length - len(data)),
-    )
-    if isinstance(packet, str):
-        return packet
-    if kind is Kind.ADVERTISING and packet.access_address != ADVERTISING_ACCESS_ADDRESS:
-        kind = Kind.OTHER  # a periodic advertising train
-    clear: bool | None = None
-    if flags & _DECRYPTED and kind is not Kind.ADVERTISING:
-        clear = bool(flags & _MIC_VALID) or not flags & _MIC_CHECKED
-    return packet._replace(
         crc_ok=bool(flags & _CRC_VALID) if flags & _CRC_CHECKED else None,
         kind=kind,
         side=side,

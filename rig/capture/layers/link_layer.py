@@ -11,7 +11,7 @@ from typing import Final
 
 from rig.capture.layers import advertised, le_phdr, ll_control, nordic, ppi
 from rig.capture.layers.air import ADVERTISING_ACCESS_ADDRESS, ADVERTISING_CRC_INIT, AirPacket, Kind
-from rig.capture.layers.l2cap import CID_ATT, CID_LE_SIGNALLING, CID_SMP, Channels, Reassembler
+from rig.capture.layers.l2cap import CID_ATT, CID_LE_SIGNALLING, CID_SMP, Channels, L2capPdu, Reassembler
 from rig.capture.layers.links import UNKNOWN_SIDE, Address, AttPdu, Link, Observations
 from rig.capture.layers.turns import Turns
 from rig.capture.records import LinkType, Record
@@ -35,6 +35,7 @@ _CONTROL: Final = 3
 _MIC: Final = 4
 _CHANNELS: Final = frozenset({CID_ATT, CID_LE_SIGNALLING, CID_SMP})
 _LONGEST_SUPERVISION_NS: Final = 32_000_000_000  # Vol 6 Part B, 4.5.2
+_REPETITION_NS: Final = 1_000_000_000
 _LOST_EVENTS: Final = 4
 
 
@@ -57,6 +58,7 @@ class _AirLink:
     """A link with what it takes to read it."""
 
     __slots__ = (
+        "begun_ns",
         "channels",
         "crc_init",
         "directions",
@@ -73,8 +75,9 @@ class _AirLink:
         "turns",
     )
 
-    def __init__(self, link: Link, observations: Observations, *, request: bytes = b"") -> None:
+    def __init__(self, link: Link, observations: Observations, time_ns: int, *, request: bytes = b"") -> None:
         self.link = link
+        self.begun_ns = time_ns
         self.channels = Channels(link, observations)
         self.turns = Turns(from_beginning=bool(request))
         # By side; and two more for PDUs whose sender is unknown, told apart by SN + NESN modulo 2 (see turns.py).
@@ -83,7 +86,7 @@ class _AirLink:
         self.crc_init = int.from_bytes(request[16:19], "little") if request else None
         self.interval_ns = int.from_bytes(request[22:24], "little") * 1_250_000 if request else 0
         self.order = 0
-        self.time_ns = 0
+        self.time_ns = time_ns
         self.terminated = False
         self.encryption_begins = False
         self.encrypted = False
@@ -101,14 +104,17 @@ class LinkLayer:
     Args:
         links: every link of the capture, in order of appearance; new ones are added here.
         observations: where oddities are counted: ``crc_errors``, ``retransmissions``, ``encrypted_pdus``,
-            ``sequence_gaps`` (PDUs between two seen were missed), ``malformed_packets``, ``isochronous_packets``,
-            ``stray_packets`` (no access address that a link could have) …
+            ``sequence_gaps`` (PDUs before one were missed), ``unjoined_pdus`` (fragments right after a gap),
+            ``direction_conflicts`` (the sniffer names the wrong end), ``crc_mismatches`` (delivered, see
+            :attr:`.air.AirPacket.is_as_received`), ``malformed_packets``, ``isochronous_packets``, ``stray_packets``
+            (no access address that a link could have), ``links_left_out`` (more than :data:`MAX_LINKS`).
     """
 
     def __init__(self, links: list[Link], observations: Observations) -> None:
         self._links = links
         self._observations = observations
         self._by_address: dict[int, _AirLink] = {}
+        self._made = 0
 
     def feed(self, record: Record) -> Sequence[AttPdu]:
         """Take one record; return the ATT PDUs that it completes. Never raises on any bytes."""
@@ -125,7 +131,7 @@ class LinkLayer:
             self._observations.odd("isochronous_packets", record.frame, "a packet of no link and no advertiser")
             return ()
         if packet.kind is Kind.ADVERTISING or packet.access_address == ADVERTISING_ACCESS_ADDRESS:
-            if packet.crc_ok is None and packet.has_crc_of(ADVERTISING_CRC_INIT) is False:
+            if packet.crc_ok is None and packet.is_as_received and packet.has_crc_of(ADVERTISING_CRC_INIT) is False:
                 self._bad_crc(record)
             else:
                 self._advertising(record, packet)
@@ -154,9 +160,12 @@ class LinkLayer:
     def _connect(self, record: Record, header: int, payload: bytes) -> None:
         access_address = int.from_bytes(payload[12:16], "little")
         known = self._by_address.get(access_address)
-        if known is not None and known.request == payload and not self._is_over(known, record.time_ns):
-            known.link.last_frame = record.frame  # heard twice: by two interfaces, or sent once more
-            return
+        if known is not None and known.request == payload:
+            # Heard twice, by two interfaces; or sent once more because nothing came of it. Some tools connect with the
+            # same numbers each time, hence not for ever.
+            if not known.order or abs(record.time_ns - known.begun_ns) < _REPETITION_NS:
+                known.link.last_frame = record.frame
+                return
         link = self._new_link(record, access_address)
         if link is None:
             return
@@ -174,13 +183,13 @@ class LinkLayer:
             channels=ll_control.channels(payload[28:33]),
             hop_increment=payload[33] & 0x1F,
         )
-        self._by_address[access_address] = _AirLink(link, self._observations, request=payload)
-        self._by_address[access_address].time_ns = record.time_ns
+        self._by_address[access_address] = _AirLink(link, self._observations, record.time_ns, request=payload)
 
     def _new_link(self, record: Record, access_address: int) -> Link | None:
-        if len(self._by_address) >= MAX_LINKS and access_address not in self._by_address:
+        if self._made >= MAX_LINKS:
             self._observations.odd("links_left_out", record.frame, f"access address 0x{access_address:08x}")
             return None
+        self._made += 1
         link = Link(
             number=len(self._links) + 1,
             transport="le",
@@ -201,42 +210,30 @@ class LinkLayer:
     # Data
 
     def _data(self, record: Record, packet: AirPacket) -> AttPdu | None:
-        access_address = packet.access_address
-        known = self._by_address.get(access_address)
-        if known is not None and self._is_over(known, record.time_ns):
-            known = None
+        known = self._link_of(record, packet)
         if known is None:
-            known = self._met(record, packet)
-            if known is None:
-                return None
-        elif packet.crc_ok is None and known.crc_init is not None and packet.clear is None:
-            if packet.has_crc_of(known.crc_init) is False:
-                self._bad_crc(record)
-                return None
-        link = known.link
-        link.last_frame = record.frame
-        header, payload, missing = packet.pdu[0], packet.pdu[2:], packet.missing
-        llid = header & 3
-        if llid == 0:
-            self._observations.odd("malformed_packets", record.frame, "a data PDU of the reserved kind (LLID 0)")
             return None
+        frame = record.frame
+        header, sent, missing = packet.pdu[0], packet.pdu[2:], packet.missing
+        llid = header & 3
+        known.link.last_frame = frame
         known.order += 1
         known.time_ns = record.time_ns
-        payload, is_clear = self._plain(known, packet, llid, payload)
+        payload, is_clear = self._plain(known, packet, llid, sent)
         side = self._side(known, record, packet, payload if is_clear else b"")
         number = side if side != UNKNOWN_SIDE else 2 + (header >> 3 & 1 ^ header >> 2 & 1)
         direction = known.directions[number]
-        fate = _sequence(known, number, header, packet.pdu[2:], record.time_ns)
+        fate = _sequence(known, number, header, sent, record.time_ns)
         if fate == _AGAIN:
             self._observations.counts["retransmissions"] += 1
             return None
         if fate == _AFTER_GAP:
-            self._observations.odd("sequence_gaps", record.frame, "PDUs before this one are not in the capture")
+            self._observations.odd("sequence_gaps", frame, "PDUs before this one are not in the capture")
             direction.reassembler.reset()
-        if not packet.pdu[1]:
+        if not packet.pdu[1]:  # an empty PDU
             return None
         if not is_clear:
-            self._observations.odd("encrypted_pdus", record.frame, "encrypted, and not decrypted by who captured it")
+            self._observations.odd("encrypted_pdus", frame, "encrypted, and not decrypted by who captured it")
             direction.reassembler.reset()
             if llid == _CONTROL and known.encryption_begins and len(payload) == 1 + _MIC:
                 known.encrypted, known.encryption_begins = True, False  # an encrypted LL_START_ENC_RSP
@@ -245,15 +242,42 @@ class LinkLayer:
             if not missing:
                 self._control(known, record, side, payload)
             return None
-        if direction.reassembler.pending and 0 < direction.reassembler.wanted < len(payload) + missing:
+        whole = self._join(direction.reassembler, frame, fate, payload, missing, is_start=llid == _START)
+        return None if whole is None else known.channels.deliver(frame, record.time_ns, side, whole)
+
+    def _join(
+        self, reassembler: Reassembler, frame: int, fate: int, fragment: bytes, missing: int, *, is_start: bool
+    ) -> L2capPdu | None:
+        size = len(fragment) + missing
+        if is_start:
+            if fate == _AFTER_GAP and size < 4 + int.from_bytes(fragment[:2], "little"):
+                # Where SN has just not added up, nothing is joined; Wireshark does not either. What needs no joining
+                # is whole by its own length and CRC.
+                self._observations.odd("unjoined_pdus", frame, "begins a PDU of several fragments right after a gap")
+                return None
+        elif reassembler.pending and 0 < reassembler.wanted < size:
             # Fragments of two PDUs: what lies between was missed, and the sequence numbers happen to agree.
-            self._observations.odd("sequence_gaps", record.frame, "more bytes than the PDU begun has left")
-            direction.reassembler.reset()
-        if llid == _START and fate == _AFTER_GAP and len(payload) + missing < 4 + int.from_bytes(payload[:2], "little"):
-            # The first of several fragments, and the sequence numbers are in doubt: as Wireshark, we join nothing to it.
+            self._observations.odd("sequence_gaps", frame, "more bytes than the PDU that has begun lacks")
+            reassembler.reset()
+        return reassembler.feed(frame, is_start, fragment, missing)
+
+    def _link_of(self, record: Record, packet: AirPacket) -> _AirLink | None:
+        """The link of a data packet that is fit to be read; None where it is not, which is counted."""
+        known = self._by_address.get(packet.access_address)
+        if known is None or self._is_over(known, record.time_ns):
+            return self._met(record, packet)
+        has_crc = None
+        if packet.crc_ok is None and packet.clear is None and known.crc_init is not None:
+            has_crc = packet.has_crc_of(known.crc_init)
+        if has_crc is False and packet.is_as_received:
+            self._bad_crc(record)
             return None
-        whole = direction.reassembler.feed(record.frame, llid == _START, payload, missing)
-        return None if whole is None else known.channels.deliver(record.frame, record.time_ns, side, whole)
+        if has_crc is False:
+            self._observations.odd("crc_mismatches", record.frame, "its CRC is wrong, or older than its payload")
+        if not packet.pdu[0] & 3:
+            self._observations.odd("malformed_packets", record.frame, "a data PDU of the reserved kind (LLID 0)")
+            return None
+        return known
 
     def _met(self, record: Record, packet: AirPacket) -> _AirLink | None:
         """A data PDU of a link whose CONNECT_IND was not seen: the capture began in mid-connection."""
@@ -265,7 +289,7 @@ class LinkLayer:
         link = self._new_link(record, access_address)
         if link is None:
             return None
-        known = self._by_address[access_address] = _AirLink(link, self._observations)
+        known = self._by_address[access_address] = _AirLink(link, self._observations, record.time_ns)
         return known
 
     def _plain(self, known: _AirLink, packet: AirPacket, llid: int, payload: bytes) -> tuple[bytes, bool]:
@@ -303,10 +327,7 @@ class LinkLayer:
                 known.is_plain = True
         return known.is_plain
 
-    @staticmethod
-    def _side(known: _AirLink, record: Record, packet: AirPacket, payload: bytes) -> int:
-        if packet.side != UNKNOWN_SIDE:
-            return packet.side
+    def _side(self, known: _AirLink, record: Record, packet: AirPacket, payload: bytes) -> int:
         llid = packet.pdu[0] & 3
         told = UNKNOWN_SIDE
         if payload and llid == _CONTROL and len(payload) == ll_control.SIZES.get(payload[0]):
@@ -314,15 +335,16 @@ class LinkLayer:
         elif llid == _START:
             told = _told_by_channel(payload)
         time_ns = record.time_ns if packet.clock_ns is None else packet.clock_ns
-        return known.turns.sender(time_ns, packet.channel, packet.pdu, told)
+        side = known.turns.sender(time_ns, packet.channel, packet.pdu, told=told, flagged=packet.side)
+        if side == 1 - packet.side:  # of 0 and 1; an unknown one is -1
+            self._observations.odd("direction_conflicts", record.frame, "the sniffer took it for the other end's")
+        return side
 
     def _control(self, known: _AirLink, record: Record, side: int, payload: bytes) -> None:
         opcode = payload[0]
         if len(payload) != ll_control.SIZES.get(opcode, len(payload)):
             self._observations.odd("malformed_packets", record.frame, f"a control PDU 0x{opcode:02x} of another size")
             return
-        if side == 1 - ll_control.SENT_BY.get(opcode, side):
-            self._observations.odd("role_conflicts", record.frame, f"control PDU 0x{opcode:02x} from the other role")
         ll_control.observe(known.link, record.frame, record.time_ns, side, payload)
         if opcode == ll_control.TERMINATE_IND:
             known.terminated = True
@@ -365,10 +387,8 @@ def _sequence(known: _AirLink, number: int, header: int, payload: bytes, time_ns
             and expected != other.sequence  # … and has been received since
         )
         fate = _AGAIN if is_same and not was_answered else _AFTER_GAP
-    elif direction.reassembler.pending and known.interval_ns:
-        # An even number of missed PDUs leaves no trace in SN, but takes its time.
-        if abs(time_ns - direction.time_ns) > _LOST_EVENTS * known.interval_ns:
-            fate = _AFTER_GAP
+    elif direction.reassembler.pending and abs(time_ns - direction.time_ns) > _LOST_EVENTS * known.interval_ns > 0:
+        fate = _AFTER_GAP  # an even number of missed PDUs leaves no trace in SN, but takes its time
     direction.sequence, direction.expected, direction.llid = sequence, expected, llid
     direction.payload, direction.order, direction.time_ns = payload, known.order, time_ns
     return fate

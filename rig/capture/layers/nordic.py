@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rig.capture.layers.air import ADVERTISING_ACCESS_ADDRESS, AirPacket, Kind, split
+from rig.capture.layers.links import UNKNOWN_SIDE
 from rig.capture.records import Record
 
 _BOARD: Final = 1
@@ -16,6 +17,7 @@ _HEADER: Final = 6
 _EVENT: Final = 10  # what comes before the packet in EVENT_PACKET: its own length, flags, channel, RSSI, counter, time
 _LEGACY_MARKER: Final = b"\xbe\xef"  # firmware 0.9.7 and before, which had no version
 
+_ADVERTISING: Final = ADVERTISING_ACCESS_ADDRESS.to_bytes(4, "little")
 _ADVERTISING_PACKET: Final = 0x02
 _PACKET: Final = 0x06  # any packet before version 3, a data channel's since
 
@@ -48,10 +50,13 @@ def read(record: Record) -> AirPacket | str | None:
         return f"is {record.original_length} bytes long, its header says {header + payload}"
     flags, channel = data[header + 1], data[header + 2]
     begin = header + event
-    if version < 3:
-        is_data = data[begin : begin + 4] != ADVERTISING_ACCESS_ADDRESS.to_bytes(4, "little")
-    else:
-        is_data = packet_id == _PACKET
+    is_advertising = data[begin : begin + 4] == _ADVERTISING
+    is_data = packet_id == _PACKET if version == 3 else not is_advertising
+    side, clear = UNKNOWN_SIDE, None
+    if is_data:
+        side = 0 if flags & _FROM_CENTRAL else 1
+        if flags & _ENCRYPTED:
+            clear = bool(flags & _MIC_OK)
     packet = split(
         data,
         begin,
@@ -61,18 +66,13 @@ def read(record: Record) -> AirPacket | str | None:
         # takes it out before it writes a file, others have left it in.
         has_padding=True,
         cut=max(0, record.original_length - len(data)),
-    )
-    if isinstance(packet, str):
-        # What the radio misheard may have any length: the sniffer's verdict is known all the same.
-        return packet if flags & _CRC_OK else AirPacket(0, b"", crc_ok=False, kind=Kind.OTHER)
-    crc_ok = bool(flags & _CRC_OK)
-    if not is_data:
-        is_train = packet.access_address != ADVERTISING_ACCESS_ADDRESS
-        return packet._replace(crc_ok=crc_ok, kind=Kind.OTHER if is_train else Kind.ADVERTISING, channel=channel)
-    return packet._replace(
-        crc_ok=crc_ok,
-        kind=Kind.DATA,
-        side=0 if flags & _FROM_CENTRAL else 1,
-        clear=bool(flags & _MIC_OK) if flags & _ENCRYPTED else None,
+        crc_ok=bool(flags & _CRC_OK),
+        kind=Kind.DATA if is_data else Kind.ADVERTISING if is_advertising else Kind.OTHER,
+        side=side,
+        clear=clear,
         channel=channel,
     )
+    if isinstance(packet, str) and not flags & _CRC_OK:
+        # What the radio misheard may have any length: the sniffer's verdict is known all the same.
+        return AirPacket(0, b"", crc_ok=False, kind=Kind.OTHER)
+    return packet

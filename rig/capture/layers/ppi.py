@@ -29,27 +29,32 @@ def read(record: Record) -> AirPacket | str:
         return "has no PPI header that makes sense"
     if link_type not in (LinkType.LE_LL_IN_PPI, LinkType.LE_LL):
         return f"has link type {link_type} inside PPI, which is not the LE link layer"
-    packet = _bare(record, length)
-    if isinstance(packet, str):
-        return packet
+    channel, clock_ns = -1, None
     at = _HEADER.size
     while at + _FIELD.size <= length:
         kind, size = _FIELD.unpack_from(data, at)
         at += _FIELD.size
         if kind == _BTLE_FIELD and size >= _BTLE.size and at + size <= length:
-            _, megahertz, _, clock = _BTLE.unpack_from(data, at)
-            return packet._replace(channel=megahertz, clock_ns=clock * 100)
+            _, channel, _, clock = _BTLE.unpack_from(data, at)
+            clock_ns = clock * 100
         at += size
-    return packet
+    return _bare(record, length, link_type, channel, clock_ns)
 
 
 def read_bare(record: Record) -> AirPacket | str:
     """The packet in a record that begins with its access address; a string says what is wrong with it."""
-    return _bare(record, 0)
+    return _bare(record, 0, record.link_type)
 
 
-def _bare(record: Record, at: int) -> AirPacket | str:
+def _bare(record: Record, at: int, link_type: int, channel: int = -1, clock_ns: int | None = None) -> AirPacket | str:
     data = record.data
     if len(data) < at + 4:
         return "ends within the access address"
-    return split(data, at, cut=max(0, record.original_length - len(data)))
+    return split(
+        data,
+        at,
+        cut=max(0, record.original_length - len(data)),
+        channel=channel,
+        clock_ns=clock_ns,
+        is_as_received=link_type != LinkType.LE_LL_IN_PPI,
+    )

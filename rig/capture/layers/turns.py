@@ -1,4 +1,4 @@
-"""Who sent a data PDU when the sniffer does not say: told from turns, sequence numbers and what only one role sends.
+"""Who sent a data PDU, above all when the sniffer does not say: told from turns, counters and what one role sends.
 
 Three things are known. Within a connection event central and peripheral take turns, one T_IFS apart (Vol 6 Part B,
 4.1.1 and 4.5.1). Both count what they send and what they have received modulo 2, in SN and NESN (4.5.9): as long as
@@ -28,7 +28,17 @@ class Turns:
         from_beginning: the CONNECT_IND was just seen, so that the next PDU opens the link.
     """
 
-    __slots__ = ("_at_beginning", "_channel", "_doubtful", "_last", "_length_ns", "_parity", "_side", "_time_ns", "_timed")
+    __slots__ = (
+        "_at_beginning",
+        "_channel",
+        "_doubtful",
+        "_last",
+        "_length_ns",
+        "_parity",
+        "_side",
+        "_time_ns",
+        "_timed",
+    )
 
     def __init__(self, *, from_beginning: bool) -> None:
         self._at_beginning = from_beginning
@@ -45,45 +55,57 @@ class Turns:
         """Octets no longer take 8 microseconds: intervals say nothing any more."""
         self._timed = False
 
-    def sender(self, time_ns: int, channel: int, pdu: bytes, told: int) -> int:
+    def sender(self, time_ns: int, channel: int, pdu: bytes, *, told: int, flagged: int) -> int:
         """Return the side that sent a PDU: 0 the central, 1 the peripheral, or unknown.
 
         Args:
             time_ns: when it began or ended on the air, by any clock; always the one or always the other.
             channel: where; any number that differs between channels, or -1.
             pdu: its header and payload.
-            told: the side that its contents tell, if they do.
+            told: the side that its contents tell, or unknown.
+            flagged: the side that the container names, or unknown. It is believed unless both the turn and the counters
+                say otherwise: some sniffers go by the order of packets in an event, and take a third one for a second.
         """
         sequence, expected = pdu[0] >> 3 & 1, pdu[0] >> 2 & 1
         parity = sequence ^ expected
         length_ns = (_OVERHEAD + len(pdu)) * _OCTET_NS
         answers = self._answers(time_ns, channel, length_ns, parity)
-        side = UNKNOWN_SIDE
-        if answers and self._side != UNKNOWN_SIDE:
+        by_turn = 1 - self._side if answers and self._side != UNKNOWN_SIDE else UNKNOWN_SIDE
+        by_counters = self._by_counters(parity)
+        if told != UNKNOWN_SIDE:
+            side = told
+            if by_turn == 1 - told or by_counters == 1 - told:
+                self._forget()
+        elif flagged != UNKNOWN_SIDE:
+            side = by_turn if by_turn == by_counters == 1 - flagged else flagged
+        elif by_turn != UNKNOWN_SIDE:
+            side = by_turn
             if self._doubtful:
                 # The counters said that the peripheral opened what we have of this event, and had no more to say; yet
                 # the central goes on. Either it had more, in a PDU that was missed, or a refusal was missed before.
                 self._forget()
-            else:
-                side = 1 - self._side
+                side = UNKNOWN_SIDE
         elif self._at_beginning:
             # The central sends first, and both counters start at 0 (Vol 6 Part B, 4.5.5 and 4.5.9).
-            side = 0 if parity == 0 and sequence == 0 else UNKNOWN_SIDE
-        elif self._parity != [None, None]:
-            possible = [one for one in (0, 1) if self._parity[one] in (None, parity)]
-            side = possible[0] if len(possible) == 1 else UNKNOWN_SIDE
-            if not possible:
-                self._forget()
-        self._doubtful = side == 1 and not answers and not pdu[0] & _MORE_DATA
+            side = 0 if sequence == expected == 0 else UNKNOWN_SIDE
+        else:
+            side = by_counters
+        self._doubtful = side == 1 and told == flagged == by_turn == UNKNOWN_SIDE and not pdu[0] & _MORE_DATA
         self._at_beginning = False
-        if told != UNKNOWN_SIDE:
-            if side not in (told, UNKNOWN_SIDE):
-                self._forget()
-            side = told
-            self._doubtful = False
         self._remember(side, sequence, expected)
         self._time_ns, self._length_ns, self._channel, self._side = time_ns, length_ns, channel, side
         return side
+
+    def _by_counters(self, parity: int) -> int:
+        central, peripheral = self._parity
+        if central is None and peripheral is None:
+            return UNKNOWN_SIDE
+        if central in (None, parity):
+            return UNKNOWN_SIDE if peripheral in (None, parity) else 0
+        if peripheral in (None, parity):
+            return 1
+        self._forget()
+        return UNKNOWN_SIDE
 
     def _answers(self, time_ns: int, channel: int, length_ns: int, parity: int) -> bool:
         """Whether this PDU came one T_IFS after the one before, so that the other side sent it."""
