@@ -66,7 +66,15 @@ def open_reader(path: str | Path) -> CaptureReader:
     Raises:
         CaptureError: it cannot be opened, or is none that can be read; the message says what it is and what to do.
     """
-    source = Source.open(path)
+    return open_source(Source.open(path))
+
+
+def open_source(source: Source) -> CaptureReader:
+    """Find the reader for what ``source`` begins with. The source is closed when there is none.
+
+    Raises:
+        CaptureError: as :func:`open_reader`.
+    """
     try:
         return _chosen(source).open(source)
     except BaseException:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from io import FileIO
+from io import BytesIO, FileIO
 from typing import TYPE_CHECKING
 
 from rig.capture.records import CaptureError
@@ -35,7 +35,7 @@ class Source:
     it is handed out first, and :attr:`failure` tells. :meth:`end` raises it.
 
     Args:
-        raw: an open file, unbuffered; it is closed at its end and by :meth:`close`.
+        raw: an open file, unbuffered, or bytes in memory; it is closed at its end and by :meth:`close`.
         name: what to call it in errors.
         size: its length on disk in bytes, None for a pipe.
     """
@@ -54,7 +54,7 @@ class Source:
         "size",
     )
 
-    def __init__(self, raw: FileIO, name: str, size: int | None) -> None:
+    def __init__(self, raw: FileIO | BytesIO, name: str, size: int | None) -> None:
         self.name = name
         self.size = size
         self.position = 0
@@ -272,6 +272,13 @@ def _salvage(inflate: zlib._Decompress, packed: bytes) -> bytes:
                 break
             packed = inflate.unconsumed_tail
             parts.append(data)
+    # What is left is one byte at most, behind which the checksum may be what is wrong: that is met in the same call
+    # unless the input is handed over byte by byte.
+    for at in range(len(packed)):
+        try:
+            parts.append(inflate.decompress(packed[at : at + 1]))
+        except corrupt:
+            break
     return b"".join(parts)
 
 

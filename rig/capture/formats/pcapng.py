@@ -114,7 +114,7 @@ class PcapngReader:
             raise CaptureError(source.name, unreadable(min(self._link_types)))
 
     def _blocks(self, data: bytes, start: int) -> Iterator[Record]:
-        """Yield the records of the whole blocks in ``data``, the window at byte ``start``; say what the next one needs."""
+        """Yield the records of the whole blocks in ``data``, the window at ``start``; say what the next one needs."""
         size = len(data)
         at = 0
         record_of = tuple.__new__
