@@ -58,8 +58,7 @@ def tsv(operations: Iterable[GattOperation]) -> Iterator[str]:
 def json_object(operation: GattOperation) -> str:
     """The operation as a JSON object with the columns as keys; what is not known is null, ``complete`` a boolean."""
     pairs = (
-        f'"{name}": '
-        + ("null" if cell is None else f'"{cell}"' if name in _QUOTED else cell)
+        f'"{name}": ' + ("null" if cell is None else f'"{cell}"' if name in _QUOTED else cell)
         for name, cell in zip(COLUMNS, cells(operation), strict=True)
     )  # nothing in a cell has to be escaped: names, digits and UUIDs
     return f"{{{', '.join(pairs)}}}"
