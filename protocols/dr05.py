@@ -53,6 +53,7 @@ from protocols.frames import (
 )
 from protocols.gatt import Disconnect, Operation, Service, Subscribe, Write
 from protocols.ledger import Entry, Key, Ledger
+from protocols.listening import Listener
 from protocols.machine import NOTHING, DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import Command, Event, Refusal
 from protocols.ramp import Ramp
@@ -747,10 +748,22 @@ def _matches(name: str | None, service_uuids: Sequence[str]) -> int:  # noqa: AR
     return 100 if name is not None and name.strip() in {"Dr-05", "Dr-04"} else 0
 
 
+def _listen(name: str | None) -> Listener:  # noqa: ARG001 - every unit speaks alike, whatever it calls itself
+    from protocols.dr05_listening import Dr05Listener  # noqa: PLC0415 - for recordings alone
+
+    return Dr05Listener()
+
+
+def _fits(services: Sequence[Service]) -> bool:
+    return bool(find_bridges(services))
+
+
 ENTRY = ProtocolEntry(
     key="dr05",
     title="Dr-05 microcurrent and cooling handheld",
     profile=PROFILE,
     create=_create,
     matches=_matches,
+    listen=_listen,
+    fits=_fits,
 )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from protocols import model
 from protocols.gatt import Characteristic, Disconnect, Operation, Property, Read, Service, Subscribe, Write, uuid
+from protocols.listening import Listener
 from protocols.machine import NOTHING, DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import Command, Event, Refusal
 from protocols.ramp import Ramp
@@ -443,10 +444,25 @@ def _matches(name: str | None, service_uuids: Sequence[str]) -> int:  # noqa: AR
     return 100 if name in NAMES else 0
 
 
+def _listen(name: str | None) -> Listener:  # noqa: ARG001 - levels, battery and skin are alike on every model
+    from protocols.foreo_listening import ForeoListener  # noqa: PLC0415 - for recordings alone
+
+    return ForeoListener()
+
+
+def _fits(services: Sequence[Service]) -> bool:
+    # FFF0 is everybody's; a battery or a skin sensor at 16-bit UUIDs that nobody else uses is not.
+    service = next((s for s in services if s.uuid == SERVICE), None)
+    known = {c.uuid for s in services for c in s.characteristics}
+    return service is not None and service.find(PULSATION) is not None and bool(known & {BATTERY, SKIN})
+
+
 ENTRY = ProtocolEntry(
     key="foreo",
     title="FOREO BEAR, LUNA, UFO, FOFO and KIWI",
     profile=profile_for("BEAR2"),
     create=Foreo,
     matches=_matches,
+    listen=_listen,
+    fits=_fits,
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from protocols.gatt import Service
+from protocols.listening import Listener
 from protocols.machine import DeviceProtocol
 from protocols.model import DeviceProfile
 
@@ -23,6 +25,10 @@ class ProtocolEntry:
     ``create`` takes the advertised name and returns a fresh machine for one link. ``matches`` takes the advertised
     name (None when the advertisement has none) and the advertised service UUIDs, and returns 0 for "not mine", else
     more the surer it is (100: the exact name).
+
+    The last two are for recordings, and may be missing. ``listen`` takes the device's name where it is known and
+    returns a fresh listener for one link. ``fits`` tells whether a device with these services may be one of this
+    protocol's, for recordings without a name; it need not be sure, what is said then decides.
     """
 
     key: str
@@ -30,6 +36,8 @@ class ProtocolEntry:
     profile: DeviceProfile
     create: Callable[[str], DeviceProtocol]
     matches: Callable[[str | None, Sequence[str]], int]
+    listen: Callable[[str | None], Listener] | None = None
+    fits: Callable[[Sequence[Service]], bool] | None = None
 
 
 class UnknownProtocolError(KeyError):
