@@ -57,7 +57,7 @@ def one_controller(format_name: str, known: int | None, controller: int) -> int:
     """
     if known is not None and known != controller:
         raise UnrepresentableError(
-            f"it is of controller {controller}, which {format_name} cannot tell from controller {known}: "
-            "write pcapng, which holds several"
+            f"it is of a second controller (hci{controller & 0xFFFF} after hci{known & 0xFFFF}), which {format_name} "
+            "cannot tell from the first: write pcapng, which holds several"
         )
     return controller

@@ -46,8 +46,7 @@ class PcapngWriter:
         self._interfaces: dict[int, tuple[int, int]] = {}
         self.records = 0
         self.rounded_times = 0
-        options = _comments(comments) + _option(_SHB_USERAPPL, b"Microcurrent Companion (rig)")
-        write_whole(file, _block(_SECTION_HEADER, struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1), options))
+        self._section(comments)
 
     def write(
         self,
@@ -83,6 +82,17 @@ class PcapngWriter:
         write_whole(self._file, header + _block(_ENHANCED_PACKET, fields + _padded(data), options))
         self.records += 1
 
+    def add_comments(self, comments: Iterable[str]) -> None:
+        """Say something of the whole capture that was not known when it began, after its last packet."""
+        # A section has its comments in front, so this is one more, without packets. What follows would need its
+        # interfaces described again, and they would be others.
+        self._section(comments)
+        self._interfaces.clear()
+
+    def _section(self, comments: Iterable[str]) -> None:
+        options = _comments(comments) + _option(_SHB_USERAPPL, b"Microcurrent Companion (rig)")
+        write_whole(self._file, _block(_SECTION_HEADER, struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1), options))
+
 
 def _offset_s(time_ns: int) -> int:
     # 64 bits of nanoseconds reach from 1970 to 2554. A capture that begins elsewhere (btsnoop counts from the year 0,
@@ -96,7 +106,10 @@ def _offset_s(time_ns: int) -> int:
 
 
 def _interface(controller: int, offset_s: int) -> bytes:
-    options = _option(_IF_NAME, f"hci{controller}".encode()) + _option(_IF_TSRESOL, b"\x09")
+    # A Linux monitor's numbers hold the adapter in their low half; 0xFFFF is no adapter.
+    adapter = controller & 0xFFFF
+    name = b"synthetic" if adapter == 0xFFFF else f"hci{adapter}".encode()
+    options = _option(_IF_NAME, name) + _option(_IF_TSRESOL, b"\x09")
     if offset_s:
         options += _option(_IF_TSOFFSET, struct.pack("<q", offset_s))
     return _block(_INTERFACE_DESCRIPTION, struct.pack("<HHI", _LINK_TYPE, 0, 0), options)
