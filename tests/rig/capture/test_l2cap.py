@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ def test_fragments_of_any_size_make_the_same_pdu_on_the_last_of_them(payload: by
     one, observations = reassembler()
     delivered = [
         one.feed(frame, frame == 0, data[begin:end])
-        for frame, (begin, end) in enumerate(zip(edges, edges[1:], strict=False))
+        for frame, (begin, end) in enumerate(pairwise(edges))
     ]
     assert delivered[-1] == L2capPdu(0x1234, payload, 0)
     assert not any(delivered[:-1])
