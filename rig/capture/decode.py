@@ -5,7 +5,7 @@ Knows when which way pays. Refuses to know containers, layers and columns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rig.capture.gatt import GattTracker
 from rig.capture.layers.stack import Stack
@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 
     from rig.capture.handle_map import HandleMap
     from rig.capture.progress import Progress
+    from rig.capture.records import CaptureReader
 
-_LINES_AT_ONCE = 512
+_LINES_AT_ONCE: Final = 512
+_WINDOWS_PAY_FROM: Final = 900_000
+"""Bytes of HCI traffic, some 20,000 records, that take as long one by one as numpy takes to be imported."""
+_COMPRESSES_BY: Final = 3
+"""What gzip makes of captures, roughly: the compressed file's size has to do for a guess."""
+_BULK_BYTES: Final = 1 << 14
+"""A pipe that brings so much at once is fed from a file; a live one brings a few packets."""
 
 
 def write_tsv(
     path: str | Path, out: BinaryIO, *, handle_map: HandleMap | None = None, progress: Progress | None = None
 ) -> None:
     """Write the documented table of every ATT PDU in a capture: a header and a line a row.
+
+    What comes through a pipe is written as it comes.
 
     Args:
         path: a capture in any container, or ``-`` for standard input.
@@ -41,13 +50,54 @@ def write_tsv(
     """
     reader = open_reader(path)
     with reader.source:
-        lines = [TSV_HEADER]
-        try:
-            for row in rows(watched(reader.records(), reader.source, progress), Stack(), GattTracker(handle_map)):
-                lines.append(tsv_line(row))
-                if len(lines) == _LINES_AT_ONCE:
-                    out.write("".join(lines).encode("ascii"))
-                    lines.clear()
-        finally:
-            out.write("".join(lines).encode("ascii"))
-            out.flush()
+        out.write(TSV_HEADER.encode("ascii"))
+        stack, tracker = Stack(), GattTracker(handle_map)
+        if _is_large(reader):
+            _in_windows(reader, out, stack, tracker, progress)
+        else:
+            _one_by_one(reader, out, stack, tracker, progress)
+
+
+def _is_large(reader: CaptureReader) -> bool:
+    source = reader.source
+    if source.size is None:
+        return len(source.window(0)) >= _BULK_BYTES
+    return source.size * (_COMPRESSES_BY if source.compressed else 1) >= _WINDOWS_PAY_FROM
+
+
+def _one_by_one(
+    reader: CaptureReader, out: BinaryIO, stack: Stack, tracker: GattTracker, progress: Progress | None
+) -> None:
+    at_once = 1 if reader.source.size is None else _LINES_AT_ONCE
+    lines: list[str] = []
+    try:
+        for row in rows(watched(reader.records(), reader.source, progress), stack, tracker):
+            lines.append(tsv_line(row))
+            if len(lines) >= at_once:
+                out.write("".join(lines).encode("ascii"))
+                lines.clear()
+                if at_once == 1:
+                    out.flush()
+    finally:
+        out.write("".join(lines).encode("ascii"))
+        out.flush()
+
+
+def _in_windows(
+    reader: CaptureReader, out: BinaryIO, stack: Stack, tracker: GattTracker, progress: Progress | None
+) -> None:
+    from rig.capture.fast.engine import Engine  # noqa: PLC0415 - numpy, which small captures do without
+    from rig.capture.fast.lines import Lines  # noqa: PLC0415 - as above
+    from rig.capture.fast.stream import chunks  # noqa: PLC0415 - as above
+
+    engine, lines = Engine(stack, tracker), Lines()
+    source = reader.source
+    try:
+        for chunk in chunks(reader):
+            out.write(lines.text(engine.block(chunk)))
+            if source.size is None:
+                out.flush()
+            if progress is not None:
+                progress(source.position, source.size)
+    finally:
+        out.flush()

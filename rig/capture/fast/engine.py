@@ -1,0 +1,287 @@
+"""Rows of whole windows: plain ATT PDUs by the thousand, everything else by the layers and the tracker, in order.
+
+Knows how the two come together. Refuses to know containers and text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from rig.capture import att
+from rig.capture.fast.groups import Answered, from_server, grouped, unpacked
+from rig.capture.fast.packets import CUT, DATA, NOTHING, Packets, packets
+from rig.capture.fast.window import Int64s, Window
+from rig.capture.gatt import LEARNING_OPCODES, GattTracker
+from rig.capture.layers.links import AttPdu, Link, Sender
+from rig.capture.layers.stack import Stack
+from rig.capture.records import Record
+
+FEW_RECORDS: Final = 192
+"""A stretch between two cuts that is shorter is decoded faster record by record."""
+_MOST_KINDS: Final = 4096
+
+
+class Kind(NamedTuple):
+    """What rows of a block have in common."""
+
+    link: int
+    sender: Sender
+    opcode: int
+    """-1 for a PDU without any octet."""
+    handle: int | None
+    uuid: str
+
+
+@dataclass(slots=True)
+class Block:
+    """The rows of some consecutive records, in file order; the arrays have one element a row."""
+
+    data: bytes
+    """Where the PDUs are."""
+    kinds: list[Kind]
+    """What :attr:`kind` counts in; of several blocks the same list, which only grows."""
+    kind: Int64s
+    frame: Int64s
+    ticks: Int64s
+    """Unix time."""
+    ticks_per_second: int
+    start: Int64s
+    """Where the PDU begins in :attr:`data`."""
+    length: Int64s
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+class Engine:
+    """Turns windows and lists of records, given in file order, into blocks of rows.
+
+    Args:
+        stack: the layers, as the scalar path uses them.
+        tracker: what handles mean, likewise.
+        few_records: stretches that are shorter are decoded record by record.
+    """
+
+    def __init__(self, stack: Stack, tracker: GattTracker, *, few_records: int = FEW_RECORDS) -> None:
+        self.stack = stack
+        self.tracker = tracker
+        self._few_records = few_records
+        self._kinds: list[Kind] = []
+        self._by_kind: dict[Kind, int] = {}
+
+    def block(self, chunk: Window | list[Record]) -> Block:
+        """Decode the next records of the capture."""
+        if len(self._kinds) > _MOST_KINDS:  # a capture can make up new ones without end
+            self._kinds = []
+            self._by_kind = {}
+        if isinstance(chunk, list):
+            return self._singles(chunk)
+        return _WindowRows(self, chunk, self._few_records).block()
+
+    def number_of(self, kind: Kind) -> int:
+        """The place of a kind in the list of all."""
+        number = self._by_kind.get(kind)
+        if number is None:
+            number = self._by_kind[kind] = len(self._kinds)
+            self._kinds.append(kind)
+        return number
+
+    def kind_of(self, pdu: AttPdu) -> int:
+        """Name a PDU, which is the next in the capture's order; return the place of its kind."""
+        handle, uuid = self.tracker.name(pdu)
+        data = pdu.pdu
+        link = pdu.link
+        return self.number_of(Kind(link.number, link.sender(pdu.side), data[0] if data else -1, handle, uuid))
+
+    def assembled(
+        self, data: bytes, rows: tuple[Int64s, Int64s, Int64s, Int64s, Int64s], ticks_per_second: int
+    ) -> Block:
+        """A block of these rows: kind, frame, ticks, start and length."""
+        kind, frame, ticks, start, length = rows
+        return Block(data, self._kinds, kind, frame, ticks, ticks_per_second, start, length)
+
+    def _singles(self, records: list[Record]) -> Block:
+        pdus = [(pdu, self.kind_of(pdu)) for record in records for pdu in self.stack.feed(record)]
+        # Times beyond what 64 bits hold in nanoseconds fit in microseconds: btsnoop, where they come from, counts those.
+        fine = all(-_NS_LIMIT < pdu.time_ns < _NS_LIMIT for pdu, _ in pdus)
+        unit_ns = 1 if fine else 1000
+        lengths = np.array([len(pdu.pdu) for pdu, _ in pdus], np.int64)
+        return self.assembled(
+            b"".join([pdu.pdu for pdu, _ in pdus]),
+            (
+                np.array([kind for _, kind in pdus], np.int64),
+                np.array([pdu.frame for pdu, _ in pdus], np.int64),
+                np.array([pdu.time_ns // unit_ns for pdu, _ in pdus], np.int64),
+                np.cumsum(lengths) - lengths,
+                lengths,
+            ),
+            1_000_000_000 // unit_ns,
+        )
+
+
+_NS_LIMIT: Final = 1 << 63
+
+
+class _Kinds(dict[int, int]):
+    """The kinds of plain PDUs by their key, for as long as no link and no name changes."""
+
+    def __init__(self, engine: Engine, links: dict[int, Link]) -> None:
+        super().__init__()
+        self._engine = engine
+        self._links = links
+
+    def __missing__(self, key: int) -> int:
+        connection, side, opcode, handle = unpacked(key)
+        engine = self._engine
+        link = self._links[connection]
+        server = side if from_server(opcode) else 1 - side
+        # Any PDU about the handle is named alike; a notification needs no request, and leaves nothing behind.
+        asked = bytes((att.HANDLE_VALUE_NOTIFICATION, handle & 0xFF, handle >> 8))
+        _, uuid = engine.tracker.name(AttPdu(0, 0, link, server, asked))
+        number = engine.number_of(Kind(link.number, link.sender(side), opcode, handle, uuid))
+        self[key] = number
+        return number
+
+
+class _WindowRows:
+    """The rows of one window, in the making."""
+
+    def __init__(self, engine: Engine, window: Window, few_records: int) -> None:
+        self._engine = engine
+        self._window = window
+        self._few_records = few_records
+        self._plain: list[tuple[Int64s, list[int], Int64s, Int64s]] = []  # record, kind, start, length
+        self._fed: list[tuple[int, int, int]] = []  # record, kind, length
+        self._joined: list[bytes] = []
+        self._joined_bytes = len(window.data)
+        self._fed_pdus: list[bytes] = []
+
+    def block(self) -> Block:
+        window = self._window
+        read = packets(window)
+        if read is None:
+            for index in range(len(window)):
+                self._feed(index)
+        else:
+            cuts = np.flatnonzero(read.what == CUT).tolist()
+            begin = 0
+            for cut in cuts:
+                self._stretch(read, begin, cut)
+                self._feed(cut)
+                begin = cut + 1
+            self._stretch(read, begin, len(window))
+        return self._assembled()
+
+    def _stretch(self, read: Packets, begin: int, end: int) -> None:
+        """Decode records between which no connection begins or ends by an event."""
+        hci = self._engine.stack.hci
+        while end - begin >= self._few_records:
+            acl = read.heads["head"][begin:end][read.what[begin:end] == DATA] & 0xFFF
+            handles = np.flatnonzero(np.bincount(acl, minlength=1)).tolist()
+            links = {handle: hci.link_of(read.controller, handle) for handle in handles}
+            known = {handle: link for handle, link in links.items() if link is not None}
+            if len(known) == len(links):
+                self._columns(read, begin, end, known)
+                return
+            # The capture began in mid-connection: a little of it makes the links known.
+            self._one_by_one(read, begin, begin + self._few_records)
+            begin += self._few_records
+        self._one_by_one(read, begin, end)
+
+    def _one_by_one(self, read: Packets, begin: int, end: int) -> None:
+        for index in (np.flatnonzero(read.what[begin:end] != NOTHING) + begin).tolist():
+            self._feed(index)
+
+    def _feed(self, index: int) -> None:
+        engine = self._engine
+        for pdu in engine.stack.feed(self._window.record(index)):
+            self._named(index, pdu)
+
+    def _named(self, index: int, pdu: AttPdu) -> None:
+        self._fed.append((index, self._engine.kind_of(pdu), len(pdu.pdu)))
+        self._fed_pdus.append(pdu.pdu)
+
+    def _columns(self, read: Packets, begin: int, end: int, known: dict[int, Link]) -> None:
+        engine = self._engine
+        tracker = engine.tracker
+        ready = np.zeros(1 << 12, np.bool_)
+        mute = np.zeros(1 << 12, np.bool_)
+        for handle, link in known.items():
+            # Without an event that told, the channels in use can change what the transport is taken for.
+            ready[handle] = link.transport == "le" and (link.beginning_seen or self._only_le(read, begin, end, handle))
+            mute[handle] = link.transport == "br/edr" and link.beginning_seen
+        groups = grouped(
+            read, self._window.data, (begin, end), ready, mute, reads_teach=tracker.learns_from_reads
+        )
+        plain = groups.plain
+        keys = plain.key.tolist()
+        kind_of = _Kinds(engine, known)
+        kinds: list[int] = []
+
+        def settle(upto: int) -> None:
+            """Name all plain PDUs before a record, by what is known now."""
+            done = len(kinds)
+            behind = int(plain.record.searchsorted(upto))
+            kinds.extend(map(kind_of.__getitem__, keys[done:behind]))
+
+        def forget(answered: list[Answered]) -> None:
+            for handle, client, indication in answered:
+                waiting = tracker.indications if indication else tracker.pending
+                waiting.pop((known[handle].number, client), None)
+
+        for index, loud in groups.fed:
+            if loud:
+                settle(index)
+            pdus = engine.stack.feed(self._window.record(index))
+            for pdu in pdus:
+                opcode = pdu.pdu[0]
+                teaches = opcode in LEARNING_OPCODES or (opcode == att.READ_RESPONSE and tracker.learns_from_reads)
+                if teaches:
+                    settle(index)
+                forget(groups.answered_before.get(index, []))
+                self._named(index, pdu)
+                if teaches:
+                    kind_of.clear()
+            if loud:
+                kind_of.clear()
+        settle(end)
+        forget(groups.answered_last)
+
+        pieces = sum(map(len, plain.joined))
+        start = plain.start
+        if pieces and self._joined_bytes != len(self._window.data):
+            start = np.where(start >= len(self._window.data), start + self._joined_bytes - len(self._window.data), start)
+        self._plain.append((plain.record, kinds, start, plain.length))
+        self._joined += plain.joined
+        self._joined_bytes += pieces
+
+    @staticmethod
+    def _only_le(read: Packets, begin: int, end: int, handle: int) -> bool:
+        """Whether no ACL data of a connection in a stretch may be on a channel that only BR/EDR has."""
+        heads = read.heads[begin:end][read.what[begin:end] == DATA]
+        starts = heads[(heads["head"] & 0x1FFF) == handle]
+        return not np.isin(starts["cid"], (1, 2, 7)).any()
+
+    def _assembled(self) -> Block:
+        """Put both kinds of rows together, in order."""
+        window = self._window
+        lengths = np.array([length for _, _, length in self._fed], np.int64)
+        data = window.data
+        if self._joined or self._fed_pdus:
+            data = b"".join([data, *self._joined, *self._fed_pdus])
+        record = np.concatenate([*(part[0] for part in self._plain), np.array([f[0] for f in self._fed], np.int64)])
+        kind = np.concatenate(
+            [*(np.array(part[1], np.int64) for part in self._plain), np.array([f[1] for f in self._fed], np.int64)]
+        )
+        start = np.concatenate([*(part[2] for part in self._plain), self._joined_bytes + np.cumsum(lengths) - lengths])
+        length = np.concatenate([*(part[3] for part in self._plain), lengths])
+        order = np.argsort(record, kind="stable")
+        record = record[order]
+        return self._engine.assembled(
+            data,
+            (kind[order], record + window.first_frame, window.ticks[record], start[order], length[order]),
+            window.ticks_per_second,
+        )

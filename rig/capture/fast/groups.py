@@ -1,0 +1,278 @@
+"""ACL data of a stretch of records, put together: which fragments make which L2CAP PDU, and which of them are plain ATT.
+
+Knows reassembly (Vol 3 Part A, 7.2.1) and which request a response answers (Vol 3 Part F, 3.3.2) where nothing is odd.
+Refuses to decide anything else: a PDU that is not plain is left to the layers, with all that depends on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rig.capture import att
+from rig.capture.fast.packets import DATA, FEED, Bools, Bytes, Packets
+from rig.capture.fast.window import Int64s
+from rig.capture.layers.l2cap import CID_ATT
+
+_CONTINUES: Final = 0x1000  # low bit of the packet boundary flag: a continuing fragment
+
+# What a plain PDU is, by opcode. All else is for the tracker to name: discovery, errors, prepared and signed writes …
+_ODD, _SERVER_SAYS, _CLIENT_SAYS, _REQUEST, _RESPONSE, _INDICATION, _CONFIRMATION = range(7)
+_PLAIN_REQUESTS: Final = (att.READ_REQUEST, att.READ_BLOB_REQUEST, att.WRITE_REQUEST)
+_PLAIN_RESPONSES: Final = (att.READ_RESPONSE, att.READ_BLOB_RESPONSE, att.WRITE_RESPONSE)
+
+
+def _by_opcode(*groups: tuple[tuple[int, ...], int]) -> Bytes:
+    table = np.zeros(256, np.uint8)
+    for opcodes, value in groups:
+        table[list(opcodes)] = value
+    return table
+
+
+_WAY: Final = _by_opcode(
+    ((att.HANDLE_VALUE_NOTIFICATION,), _SERVER_SAYS),
+    ((att.WRITE_COMMAND,), _CLIENT_SAYS),
+    (_PLAIN_REQUESTS, _REQUEST),
+    (_PLAIN_RESPONSES, _RESPONSE),
+    ((att.HANDLE_VALUE_INDICATION,), _INDICATION),
+    ((att.HANDLE_VALUE_CONFIRMATION,), _CONFIRMATION),
+)
+_NAMES_HANDLE: Final = _by_opcode(
+    ((att.HANDLE_VALUE_NOTIFICATION, att.WRITE_COMMAND, *_PLAIN_REQUESTS, att.HANDLE_VALUE_INDICATION), 1)
+)
+# What takes part in a transaction, plain or not: 1 from the client and 2 from the server, 3 and 4 for indications.
+_PART: Final = _by_opcode(
+    (tuple(att.RESPONSE_TO.values()), 1),
+    ((*att.RESPONSE_TO, att.ERROR_RESPONSE), 2),
+    ((att.HANDLE_VALUE_INDICATION,), 3),
+    ((att.HANDLE_VALUE_CONFIRMATION,), 4),
+)
+_ANSWERS: Final = np.zeros(256, np.uint8)
+_ANSWERS[list(att.RESPONSE_TO)] = list(att.RESPONSE_TO.values())
+_FROM_SERVER: Final = _by_opcode((tuple(att.SENT_BY_SERVER), 1))
+_LEARNS: Final = _by_opcode(
+    (
+        (
+            att.FIND_INFORMATION_RESPONSE,
+            att.FIND_BY_TYPE_VALUE_RESPONSE,
+            att.READ_BY_TYPE_RESPONSE,
+            att.READ_BY_GROUP_TYPE_RESPONSE,
+        ),
+        1,
+    )
+)
+
+
+class Answered(NamedTuple):
+    """A transaction that was answered in columns, so that the tracker must forget what it has waiting there."""
+
+    handle: int
+    """Connection handle."""
+    client: int
+    indication: bool
+
+
+@dataclass(slots=True)
+class Groups:
+    """What became of a stretch of records."""
+
+    plain: PlainPdus
+    fed: list[tuple[int, bool]]
+    """Records that the layers are to see, in order: index in the window, and whether it may change links or senders."""
+    answered_before: dict[int, list[Answered]]
+    """Index of a record among those to what was answered in columns since the last of its kind."""
+    answered_last: list[Answered]
+    """What was answered in columns at the end of the stretch."""
+
+
+@dataclass(slots=True)
+class PlainPdus:
+    """Plain ATT PDUs in the order of the records that complete them."""
+
+    record: Int64s
+    """Index in the window of the record that completes it."""
+    key: Int64s
+    """Connection handle, sending side, opcode and attribute handle, see :func:`unpacked`."""
+    start: Int64s
+    """Where it begins in the window's data, or, from there on, in :attr:`joined`."""
+    length: Int64s
+    joined: list[bytes]
+    """Fragments of those that came in pieces, in order, to be appended to the data."""
+
+
+def unpacked(key: int) -> tuple[int, int, int, int]:
+    """Connection handle, side, opcode and attribute handle."""
+    return key >> 25, key >> 24 & 1, key >> 16 & 0xFF, key & 0xFFFF
+
+
+def from_server(opcode: int) -> bool:
+    """Whether only servers send it."""
+    return bool(_FROM_SERVER[opcode])
+
+
+def grouped(
+    packets: Packets, data: bytes, stretch: tuple[int, int], ready: Bools, mute: Bools, *, reads_teach: bool
+) -> Groups:
+    """Put the ACL data of a stretch together, in which no record is to be cut at.
+
+    A PDU is plain when all that it depends on is in the stretch: so the first of each stream (one direction of one
+    connection) never is, nor one after something odd, nor a response whose request is not the plain PDU before it.
+    Whatever state reaches beyond the stretch is therefore that of the layers and the tracker.
+
+    Args:
+        packets: those of the window.
+        data: the window's bytes.
+        stretch: first record, and the one behind the last.
+        ready: by connection handle, whether it is known to be an LE link.
+        mute: by connection handle, whether nothing on it can change a link or give a row (BR/EDR).
+        reads_teach: whether a read response may tell what a handle means.
+    """
+    first, end = stretch
+    what = packets.what[first:end]
+    acl = np.flatnonzero(what == DATA) + first
+    aside = np.flatnonzero(what == FEED) + first
+    if not len(acl):
+        nothing = np.empty(0, np.int64)
+        fed = [(record, True) for record in aside.tolist()]
+        return Groups(PlainPdus(nothing, nothing, nothing, nothing, []), fed, {}, [])
+
+    # Streams one after the other, each in order; in them, where PDUs begin.
+    stream = ((packets.heads["head"][acl] & 0xFFF) << 1 | packets.side[acl]).astype(np.uint16)
+    order = np.argsort(stream, kind="stable")
+    records = acl[order]
+    stream = stream[order]
+    heads = packets.heads[records]
+    is_start = heads["head"] & _CONTINUES == 0
+    is_new = np.empty(len(records), np.bool_)
+    is_new[0] = True
+    np.not_equal(stream[1:], stream[:-1], out=is_new[1:])
+    begins = np.flatnonzero(is_start | is_new)
+    counts = np.diff(begins, append=len(records))
+    fragments = heads["size"].astype(np.int64)
+    octets = np.add.reduceat(fragments, begins)
+    whole = np.minimum.reduceat(packets.whole[records].view(np.uint8), begins).view(np.bool_)
+    completed = records[begins + counts - 1]
+    heads = heads[begins]
+    in_first = fragments[begins]
+    length = heads["length"].astype(np.int64)
+    opcode = heads["opcode"]
+    connection = (stream[begins] >> 1).astype(np.int64)
+    side = (stream[begins] & 1).astype(np.int64)
+
+    sound = is_start[begins] & whole & (in_first >= 4)
+    is_att = heads["cid"] == CID_ATT
+    exact = sound & (octets == length + 4)
+    exact &= ~(is_att & ((length < 1) | (in_first < 5)))
+    is_att &= exact
+    unfinished = sound & (octets < length + 4)
+    unfinished[:-1] &= is_new[begins[1:]]
+    unclear = ~exact & ~unfinished
+
+    way = np.where(is_att, _WAY[opcode], np.uint8(_ODD))
+    way[(_NAMES_HANDLE[opcode] == 1) & ((length < 3) | (in_first < 7))] = _ODD
+    _doubt_reads(way, opcode, completed, is_att & (_LEARNS[opcode] == 1) | unclear, reads_teach=reads_teach)
+    special = ~exact | is_new[begins] | (way == _ODD) | ~ready[connection]
+    special[1:] |= ~exact[:-1]
+
+    handle = heads["handle"].astype(np.int64)
+    before, last = _transactions(
+        _Pdus(connection, side, opcode, completed, is_att, unclear), way, special=special, handle=handle
+    )
+
+    of_special = np.repeat(special, counts)
+    loud = ~(is_att | (unfinished & (heads["cid"] == CID_ATT)) | mute[connection])
+    fed_records = np.concatenate([records[of_special], aside])
+    fed_loud = np.concatenate([np.repeat(loud, counts)[of_special], np.ones(len(aside), np.bool_)])
+    order = np.argsort(fed_records)
+    fed = list(zip(fed_records[order].tolist(), fed_loud[order].tolist(), strict=True))
+
+    # Where the plain ones are: in the data if they came in one piece, else to be joined behind it.
+    start = packets.bodies[records[begins]] + 8
+    in_pieces = ~special & (counts > 1)
+    joined: list[bytes] = []
+    if in_pieces.any():
+        of_pieces = np.repeat(in_pieces, counts)
+        at = packets.bodies[records[of_pieces]] + 4
+        joined = [
+            data[begin:stop]
+            for begin, stop in zip(
+                (at + 4 * is_start[of_pieces]).tolist(), (at + fragments[of_pieces]).tolist(), strict=True
+            )
+        ]
+        lengths = length[in_pieces]
+        start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
+    plain = np.flatnonzero(~special)
+    plain = plain[np.argsort(completed[plain])]
+    key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
+    return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last)
+
+
+def _doubt_reads(way: Bytes, opcode: Bytes, completed: Int64s, learns: Bools, *, reads_teach: bool) -> None:
+    """Leave to the tracker the read responses that may tell what a declaration contains (see learns_from_reads)."""
+    if not reads_teach and not learns.any():
+        return
+    doubtful = opcode == att.READ_RESPONSE
+    if not reads_teach:
+        doubtful &= completed > completed[learns].min()
+    way[doubtful] = _ODD
+
+
+class _Pdus(NamedTuple):
+    connection: Int64s
+    side: Int64s
+    opcode: Bytes
+    completed: Int64s
+    is_att: Bools
+    unclear: Bools
+
+
+def _transactions(
+    pdus: _Pdus, way: Bytes, *, special: Bools, handle: Int64s
+) -> tuple[dict[int, list[Answered]], list[Answered]]:
+    """Find the requests that are answered by the very next PDU of their kind, and give their handle to the answers.
+
+    All others that take part in a transaction become special.
+
+    Returns:
+        What the tracker must forget before it sees a special PDU, by the record that completes it; and at the end.
+    """
+    part = np.where(pdus.is_att, _PART[pdus.opcode], np.uint8(0))
+    taking = np.flatnonzero(part)
+    taking = taking[np.argsort(pdus.completed[taking])]
+    part = part[taking]
+    from_client = (part == 1) | (part == 4)
+    client = np.where(from_client, pdus.side[taking], 1 - pdus.side[taking])
+    key = (pdus.connection[taking] << 2 | client << 1 | (part >= 3)).astype(np.uint16)
+    order = np.argsort(key, kind="stable")
+    taking, key = taking[order], key[order]
+    earlier, later = taking[:-1], taking[1:]
+    same = key[1:] == key[:-1]
+    answered = (
+        same & (_ANSWERS[pdus.opcode[later]] == pdus.opcode[earlier]) & ~special[earlier] & ~special[later]
+    )
+    unclear = np.flatnonzero(pdus.unclear)
+    if len(unclear):  # what these were, and when they were complete, the layers will find out
+        until = np.full(1 << 12, -1, np.int64)
+        np.maximum.at(until, pdus.connection[unclear], pdus.completed[unclear])
+        answered &= pdus.completed[earlier] > until[pdus.connection[earlier]]
+    is_answer = np.zeros(len(way), np.bool_)
+    is_answer[later[answered]] = True
+    handle[later[answered]] = handle[earlier[answered]]
+    alone = way >= _REQUEST
+    alone[later[answered]] = False
+    alone[earlier[answered]] = False
+    special |= alone
+
+    before: dict[int, list[Answered]] = {}
+    for at in np.flatnonzero(same & is_answer[earlier] & special[later]).tolist():
+        before.setdefault(int(pdus.completed[later[at]]), []).append(_answered(int(key[at])))
+    ends = np.flatnonzero(np.append(~same, True)) if len(taking) else np.empty(0, np.int64)  # noqa: FBT003 - the last
+    last = [_answered(int(key[at])) for at in ends.tolist() if is_answer[taking[at]]]
+    return before, last
+
+
+def _answered(key: int) -> Answered:
+    return Answered(key >> 2, key >> 1 & 1, bool(key & 1))
