@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from rig.capture.gatt import GattTracker
 from rig.capture.layers.stack import Stack
 from rig.capture.progress import Progress, watched
+from rig.capture.records import CaptureError
 from rig.capture.registry import open_reader
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from rig.capture.handle_map import HandleMap
     from rig.capture.layers.links import AttPdu
-    from rig.capture.records import Record
+    from rig.capture.records import CaptureReader, Record
 
 
 class Reading:
@@ -27,7 +28,8 @@ class Reading:
 
     Args:
         path: the file, ``-`` for standard input.
-        handle_map: what handles mean where the capture's own discovery does not tell.
+        handle_map: what handles mean where the capture's own discovery does not tell; without one, the map that a
+            pcapng capture carries with it, if it does.
 
     Raises:
         CaptureError: the file cannot be read, or is no capture that any reader knows.
@@ -36,7 +38,7 @@ class Reading:
     def __init__(self, path: str | Path, handle_map: HandleMap | None = None) -> None:
         self.reader = open_reader(path)
         self.stack = Stack()
-        self.tracker = GattTracker(handle_map)
+        self.tracker = GattTracker(handle_map if handle_map is not None else carried_map(self.reader))
 
     @property
     def name(self) -> str:
@@ -68,3 +70,20 @@ class Reading:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.reader.source.close()
+
+
+def carried_map(reader: CaptureReader) -> HandleMap | None:
+    """The handle map that a capture carries with it, None for one without. To be asked before its first record is read.
+
+    Raises:
+        CaptureError: what it carries begins like a map, but is none.
+    """
+    if reader.format != "pcapng":
+        return None
+    from rig.capture.embedded_map import map_in  # noqa: PLC0415 - one container alone can carry one
+
+    try:
+        return map_in(reader)
+    except CaptureError:
+        reader.source.close()
+        raise

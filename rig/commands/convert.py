@@ -5,6 +5,8 @@ Knows the command line. Refuses to know containers: :mod:`rig.capture.convert` d
 
 from __future__ import annotations
 
+import sys
+
 from rig.commands.faults import FINISHED, UsageError
 from rig.commands.reading import STANDARD_INPUT, bar, loaded_map, not_typed
 
@@ -21,7 +23,7 @@ def convert(
     """Write ``source`` as ``target``.
 
     Raises:
-        UsageError: the options do not go together.
+        UsageError: the options do not go together, or ``target`` makes no sense.
         CaptureError: ``source`` cannot be read or is damaged, or ``target`` cannot be written.
     """
     if target == STANDARD_INPUT:
@@ -30,16 +32,20 @@ def convert(
         raise UsageError("--redact-seed says how to replace addresses and names; it goes with --redact")
     not_typed(source)
     handle_map = loaded_map(map)
-    from rig.capture.convert import convert as converted  # noqa: PLC0415 - once the line is known to be right
+    from rig.capture import convert as conversions  # noqa: PLC0415 - once the line is known to be right
 
-    with bar() as progress:
-        converted(
-            source,
-            target,
-            format=format,
-            redact=redact,
-            redact_seed=redact_seed,
-            handle_map=handle_map,
-            progress=progress,
-        )
+    try:
+        with bar() as progress:
+            done = conversions.convert(
+                source,
+                target,
+                format=format,
+                redact=redact,
+                redact_seed=redact_seed,
+                handle_map=handle_map,
+                progress=progress,
+            )
+    except conversions.ConversionRefusedError as error:
+        raise UsageError(str(error)) from error
+    sys.stdout.write(f"{done}\n")
     return FINISHED

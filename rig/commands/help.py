@@ -134,12 +134,15 @@ what switches notifications on.
   rig record --device NAME OUT [OPTIONS]
 
 Argument
-  OUT                the file to write: .btsnoop, .pcap or .pcapng
+  OUT                the file to write: .btsnoop, .log or .snoop, .pcap, or
+                     .pcapng
 
 Options
   --device NAME      the device's advertised name, or its address
   --seconds N        end after N seconds; without it, at Ctrl+C or when the
                      device disconnects
+  --format FORMAT    btsnoop, pcap or pcapng, whatever OUT is called
+  --save-map FILE    write the device's attributes as a handle map, too
 
 Everywhere
   --help             this page

@@ -1,51 +1,49 @@
 """``rig record``: what a device notifies, live, as a capture.
 
-Knows the command line and Ctrl+C. Refuses to know radios: :mod:`rig.record` does.
+Knows the command line, and that Ctrl+C is the usual end. Refuses to know the radio: :mod:`rig.record` does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from rig.commands.faults import FINISHED, RigError
-
-if TYPE_CHECKING:
-    from rig.record import Radio
+from rig.commands.faults import FINISHED, UsageError
+from rig.commands.reading import STANDARD_INPUT
+from rig.record import epoch_of_now, record as recorded
 
 
-def record(target: str, *, device: str, seconds: float | None = None) -> int:
-    """Record until time is up, the device disconnects, or Ctrl+C.
-
-    Raises:
-        UsageError: ``target`` cannot be a recording.
-        RigError: no such device, no connection, no Bluetooth; the file cannot be written; or the link ended early.
-    """
-    try:
-        asyncio.run(recording(target, device=device, seconds=seconds))
-    except KeyboardInterrupt:
-        return FINISHED  # the usual end: all is written, and the link was ended in order
-    return FINISHED
-
-
-async def recording(target: str, *, device: str, seconds: float | None = None, radio: Radio | None = None) -> None:
-    """Record, telling what is going on, until time is up, the device disconnects, or the task is cancelled.
+def record(
+    target: str,
+    *,
+    device: str,
+    seconds: float | None = None,
+    format: str | None = None,  # noqa: A002 - the option's name
+    save_map: str | None = None,
+) -> int:
+    """Record ``device`` into ``target``, until time is up, the device has gone, or Ctrl+C.
 
     Raises:
-        RigError: as :func:`record` does.
+        UsageError: the target's name does not say which format it is to be, or is none of a file.
+        RigError: no such device, no connection, no Bluetooth, or the file cannot be written.
     """
-    from rig.record import epoch_of_now  # noqa: PLC0415 - it brings bleak
-    from rig.record import record as recorded  # noqa: PLC0415 - as above
+    if target == STANDARD_INPUT:
+        raise UsageError("a capture is written to a file, not to standard output; name one, as session.pcapng")
+    if save_map in {target, STANDARD_INPUT}:
+        raise UsageError(f"--save-map would write over {save_map!r}; name a file of its own, as device.json")
+    told: list[str] = []
 
-    found = await recorded(
-        device,
-        target,
-        epoch=epoch_of_now(),
-        seconds=seconds,
-        radio=radio,
-        tell=lambda line: print(line, flush=True),
-    )
-    if found.by_device and seconds is not None:
-        raise RigError(
-            f"the link ended after {found.seconds:.1f} of {seconds:g} s; {target} has what was recorded until then"
+    def tell(line: str) -> None:
+        told.append(line)
+        print(line, flush=True)
+
+    async def run() -> None:
+        await recorded(
+            device, target, epoch=epoch_of_now(), seconds=seconds, format=format, save_map=save_map, tell=tell
         )
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        if not told:  # it was still being looked for: nothing is recorded
+            raise
+    return FINISHED

@@ -96,11 +96,13 @@ def record(
     *,
     device: str,
     seconds: Annotated[float | None, Parameter(converter=_seconds)] = None,
+    format: Container | None = None,  # noqa: A002 - the option's name
+    save_map: File | None = None,
 ) -> int:
     """What a device notifies, as a capture."""
     from rig.commands import record as command  # noqa: PLC0415 - the radio: 150 ms
 
-    return command.record(target, device=device, seconds=seconds)
+    return command.record(target, device=device, seconds=seconds, format=format, save_map=save_map)
 
 
 @app.command

@@ -13,7 +13,8 @@ READ = GattOperation(
 )  # fmt: skip
 REFUSED = READ._replace(kind="write", frame=10, value=b"\1", error=0x03, end_frame=11)
 UNANSWERED = READ._replace(
-    kind="write", frame=12, uuid="2902", characteristic="ffe1", value=b"\1\0", end_frame=None, end_time_ns=None, complete=False
+    kind="write", frame=12, uuid="2902", characteristic="ffe1", value=b"\1\0", end_frame=None, end_time_ns=None,
+    complete=False,
 )  # fmt: skip
 MTU = READ._replace(
     kind="mtu", handle=None, uuid="", service="", characteristic="", value=None, mtu=(517, None), sender="unknown"
