@@ -68,6 +68,7 @@ class _AirLink:
         "interval_ns",
         "is_plain",
         "link",
+        "oddities",
         "order",
         "request",
         "terminated",
@@ -85,13 +86,43 @@ class _AirLink:
         self.request = request
         self.crc_init = int.from_bytes(request[16:19], "little") if request else None
         self.interval_ns = int.from_bytes(request[22:24], "little") * 1_250_000 if request else 0
-        self.order = 0
+        self.order = 0  # of the last PDU, both directions counted
+        self.oddities = 0  # PDUs in a row that look like ciphertext
         self.time_ns = time_ns
         self.terminated = False
         self.encryption_begins = False
         self.encrypted = False
         self.is_plain = False  # encrypted on the air, decrypted in the file although its container does not say so
         self.has_mic: bool | None = None  # whether decrypted PDUs still end with their MIC
+
+    def may_be_repeated(self, time_ns: int) -> bool:
+        """Whether the same CONNECT_IND would be this one again: heard by two interfaces, or nothing had come of it.
+
+        Some tools connect with the same numbers each time, hence not for ever.
+        """
+        return not self.order or abs(time_ns - self.begun_ns) < _REPETITION_NS
+
+    def seems_encrypted(self, frame: int, time_ns: int, llid: int, payload: bytes) -> bool:
+        """Whether what was taken for plain text is ciphertext, because its encryption began where nobody listened.
+
+        It takes two PDUs in a row that no plain text can be.
+        """
+        if llid == _CONTROL:
+            # Core 6 has opcodes up to 0x3D; the shortest ciphertext is one octet and its MIC.
+            is_odd = payload[0] > 0x3F or len(payload) != ll_control.SIZES.get(payload[0], len(payload))
+            is_odd = is_odd and len(payload) > _MIC
+        elif llid == _START and len(payload) > _MIC:
+            length, channel = int.from_bytes(payload[:2], "little"), int.from_bytes(payload[2:4], "little")
+            # Fixed and dynamic channels of LE, Vol 3 Part A, 2.1, tables 2.2 and 2.3.
+            is_odd = length + 4 < len(payload) or not (4 <= channel <= 6 or 0x20 <= channel <= 0x7F)
+        else:
+            return False
+        self.oddities = self.oddities + 1 if is_odd else 0
+        if self.oddities == 2:
+            self.encrypted = True
+            self.reset_fragments()
+            self.link.happened(frame, time_ns, "encryption", state="on", beginning_seen=False)
+        return self.oddities >= 2
 
     def reset_fragments(self) -> None:
         for direction in self.directions:
@@ -160,12 +191,9 @@ class LinkLayer:
     def _connect(self, record: Record, header: int, payload: bytes) -> None:
         access_address = int.from_bytes(payload[12:16], "little")
         known = self._by_address.get(access_address)
-        if known is not None and known.request == payload:
-            # Heard twice, by two interfaces; or sent once more because nothing came of it. Some tools connect with the
-            # same numbers each time, hence not for ever.
-            if not known.order or abs(record.time_ns - known.begun_ns) < _REPETITION_NS:
-                known.link.last_frame = record.frame
-                return
+        if known is not None and known.request == payload and known.may_be_repeated(record.time_ns):
+            known.link.last_frame = record.frame
+            return
         link = self._new_link(record, access_address)
         if link is None:
             return
@@ -219,7 +247,7 @@ class LinkLayer:
         known.link.last_frame = frame
         known.order += 1
         known.time_ns = record.time_ns
-        payload, is_clear = self._plain(known, packet, llid, sent)
+        payload, is_clear = self._plain(known, record, packet, llid, sent)
         side = self._side(known, record, packet, payload if is_clear else b"")
         number = side if side != UNKNOWN_SIDE else 2 + (header >> 3 & 1 ^ header >> 2 & 1)
         direction = known.directions[number]
@@ -292,14 +320,19 @@ class LinkLayer:
         known = self._by_address[access_address] = _AirLink(link, self._observations, record.time_ns)
         return known
 
-    def _plain(self, known: _AirLink, packet: AirPacket, llid: int, payload: bytes) -> tuple[bytes, bool]:
+    def _plain(
+        self, known: _AirLink, record: Record, packet: AirPacket, llid: int, payload: bytes
+    ) -> tuple[bytes, bool]:
         """The payload as sent by the upper layer, and whether it is that rather than ciphertext."""
         if not payload or packet.clear is False:
             return payload, not payload
         if packet.clear is None:
             if not known.encrypted:
-                begins = known.encryption_begins and llid == _CONTROL and len(payload) == 1 + _MIC
-                return payload, not begins or payload[0] == ll_control.PHY_UPDATE_IND
+                if known.encryption_begins and llid == _CONTROL and len(payload) == 1 + _MIC:
+                    return payload, payload[0] == ll_control.PHY_UPDATE_IND
+                if packet.missing:
+                    return payload, True
+                return payload, not known.seems_encrypted(record.frame, record.time_ns, llid, payload)
             return payload, self._looks_plain(known, llid, payload)
         if llid == _START and len(payload) >= 4 + _MIC and not packet.missing:
             # Some decryptors leave the MIC where it was. A PDU that is complete in itself tells.
