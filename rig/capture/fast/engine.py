@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from rig.capture import att
-from rig.capture.fast.groups import Answered, from_server, grouped, unpacked
+from rig.capture.fast.groups import Answered, PlainPdus, from_server, grouped, unpacked
 from rig.capture.fast.packets import CUT, DATA, NOTHING, Packets, packets
 from rig.capture.fast.window import Int64s, Window
 from rig.capture.gatt import LEARNING_OPCODES, GattTracker
@@ -213,9 +213,7 @@ class _WindowRows:
             # Without an event that told, the channels in use can change what the transport is taken for.
             ready[handle] = link.transport == "le" and (link.beginning_seen or self._only_le(read, begin, end, handle))
             mute[handle] = link.transport == "br/edr" and link.beginning_seen
-        groups = grouped(
-            read, self._window.data, (begin, end), ready, mute, reads_teach=tracker.learns_from_reads
-        )
+        groups = grouped(read, self._window.data, (begin, end), ready, mute)
         plain = groups.plain
         keys = plain.key.tolist()
         kind_of = _Kinds(engine, known)
@@ -223,9 +221,15 @@ class _WindowRows:
 
         def settle(upto: int) -> None:
             """Name all plain PDUs before a record, by what is known now."""
-            done = len(kinds)
             behind = int(plain.record.searchsorted(upto))
-            kinds.extend(map(kind_of.__getitem__, keys[done:behind]))
+            while len(kinds) < behind and tracker.learns_from_reads:
+                row = len(kinds)
+                if unpacked(keys[row])[2] == att.READ_RESPONSE:
+                    kinds.append(self._taught(plain, row, known))
+                    kind_of.clear()
+                else:
+                    kinds.append(kind_of[keys[row]])
+            kinds.extend(map(kind_of.__getitem__, keys[len(kinds) : behind]))
 
         def forget(answered: list[Answered]) -> None:
             for handle, client, indication in answered:
@@ -233,12 +237,11 @@ class _WindowRows:
                 waiting.pop((known[handle].number, client), None)
 
         for index, loud in groups.fed:
-            if loud:
+            if loud or tracker.learns_from_reads:
                 settle(index)
             pdus = engine.stack.feed(self._window.record(index))
             for pdu in pdus:
-                opcode = pdu.pdu[0]
-                teaches = opcode in LEARNING_OPCODES or (opcode == att.READ_RESPONSE and tracker.learns_from_reads)
+                teaches = pdu.pdu[0] in LEARNING_OPCODES or tracker.learns_from_reads
                 if teaches:
                     settle(index)
                 forget(groups.answered_before.get(index, []))
@@ -257,6 +260,18 @@ class _WindowRows:
         self._plain.append((plain.record, kinds, start, plain.length))
         self._joined += plain.joined
         self._joined_bytes += pieces
+
+    def _taught(self, plain: PlainPdus, row: int, known: dict[int, Link]) -> int:
+        """Have the tracker read a plain read response, as its contents may tell what a handle means."""
+        connection, side, _, handle = unpacked(int(plain.key[row]))
+        link = known[connection]
+        start, length = int(plain.start[row]), int(plain.length[row])
+        behind = start - len(self._window.data)
+        data = self._window.data if behind < 0 else b"".join(plain.joined)
+        start = start if behind < 0 else behind
+        request = bytes((att.READ_REQUEST, handle & 0xFF, handle >> 8))
+        self._engine.tracker.pending[link.number, 1 - side] = request  # the plain PDU that it answers
+        return self._engine.kind_of(AttPdu(0, 0, link, side, data[start : start + length]))
 
     @staticmethod
     def _only_le(read: Packets, begin: int, end: int, handle: int) -> bool:

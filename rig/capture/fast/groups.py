@@ -53,17 +53,6 @@ _PART: Final = _by_opcode(
 _ANSWERS: Final = np.zeros(256, np.uint8)
 _ANSWERS[list(att.RESPONSE_TO)] = list(att.RESPONSE_TO.values())
 _FROM_SERVER: Final = _by_opcode((tuple(att.SENT_BY_SERVER), 1))
-_LEARNS: Final = _by_opcode(
-    (
-        (
-            att.FIND_INFORMATION_RESPONSE,
-            att.FIND_BY_TYPE_VALUE_RESPONSE,
-            att.READ_BY_TYPE_RESPONSE,
-            att.READ_BY_GROUP_TYPE_RESPONSE,
-        ),
-        1,
-    )
-)
 
 
 class Answered(NamedTuple):
@@ -114,7 +103,7 @@ def from_server(opcode: int) -> bool:
 
 
 def grouped(
-    packets: Packets, data: bytes, stretch: tuple[int, int], ready: Bools, mute: Bools, *, reads_teach: bool
+    packets: Packets, data: bytes, stretch: tuple[int, int], ready: Bools, mute: Bools
 ) -> Groups:
     """Put the ACL data of a stretch together, in which no record is to be cut at.
 
@@ -128,7 +117,6 @@ def grouped(
         stretch: first record, and the one behind the last.
         ready: by connection handle, whether it is known to be an LE link.
         mute: by connection handle, whether nothing on it can change a link or give a row (BR/EDR).
-        reads_teach: whether a read response may tell what a handle means.
     """
     first, end = stretch
     what = packets.what[first:end]
@@ -173,7 +161,6 @@ def grouped(
 
     way = np.where(is_att, _WAY[opcode], np.uint8(_ODD))
     way[(_NAMES_HANDLE[opcode] == 1) & ((length < 3) | (in_first < 7))] = _ODD
-    _doubt_reads(way, opcode, completed, is_att & (_LEARNS[opcode] == 1) | unclear, reads_teach=reads_teach)
     special = ~exact | is_new[begins] | (way == _ODD) | ~ready[connection]
     special[1:] |= ~exact[:-1]
 
@@ -208,16 +195,6 @@ def grouped(
     plain = plain[np.argsort(completed[plain])]
     key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
     return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last)
-
-
-def _doubt_reads(way: Bytes, opcode: Bytes, completed: Int64s, learns: Bools, *, reads_teach: bool) -> None:
-    """Leave to the tracker the read responses that may tell what a declaration contains (see learns_from_reads)."""
-    if not reads_teach and not learns.any():
-        return
-    doubtful = opcode == att.READ_RESPONSE
-    if not reads_teach:
-        doubtful &= completed > completed[learns].min()
-    way[doubtful] = _ODD
 
 
 class _Pdus(NamedTuple):
