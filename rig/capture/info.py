@@ -69,7 +69,9 @@ class Info:
     compressed: bool
     format: str
     details: dict[str, object]
-    """What the container says of itself."""
+    """What the container says of itself; ``comments`` are those on the capture as a whole."""
+    handle_map: HandleMap | None = None
+    """The one that the capture carries with it."""
     records: int = 0
     link_types: Counter[int] = field(default_factory=Counter)
     """Link type to its records."""
@@ -104,6 +106,12 @@ class Info:
             "gzip": self.compressed,
             "container": self.format,
             "details": _json_ready(self.details),
+            "handle_map": None
+            if self.handle_map is None
+            else {
+                "servers": len(self.handle_map.tables),
+                "attributes": sum(len(table.attributes) for table in self.handle_map.tables),
+            },
             "records": self.records,
             "link_types": [
                 {"link_type": number, "name": link_type_name(number), "records": count}
@@ -181,7 +189,12 @@ def inspect(path: str | Path, *, handle_map: HandleMap | None = None, progress: 
             _gather(info, reading, progress)
         except CaptureError as damage:
             info.damage = damage
-        info.details = reading.reader.details
+        info.details = dict(reading.reader.details)
+        info.handle_map = reading.carried
+        if reading.carried is not None:
+            from rig.capture.embedded_map import other_comments  # noqa: PLC0415 - few captures carry one
+
+            info.details["comments"] = other_comments(map(str, _listed(info.details.get("comments"))))
         dropped = info.details.get("dropped_records")  # btsnoop's cumulative drops: the recorder's own word
         if isinstance(dropped, int) and dropped:
             reading.stack.observations.counts["dropped_records"] += dropped
@@ -239,6 +252,10 @@ def discovery_of(table: AttributeTable | None) -> Discovery:
     if table is None:
         return "none"
     return "complete" if table.complete else "partial"
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _json_ready(data: dict[str, object]) -> dict[str, object]:

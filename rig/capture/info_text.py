@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rig.capture.info import discovery_of, link_type_name
 from rig.capture.layers.links import LOCAL, MAX_HAPPENINGS, REMOTE
-from rig.capture.text import date, seconds
+from rig.capture.text import date, printable, seconds
 
 if TYPE_CHECKING:
     from rig.capture.info import Info
@@ -28,6 +28,10 @@ def lines(info: Info) -> Iterator[str]:
     """The whole account, line by line without line ends; damage is not in it, that is for standard error."""
     yield from _row("file", _file(info))
     yield from _row("container", _container(info))
+    if info.handle_map is not None:
+        attributes = sum(len(table.attributes) for table in info.handle_map.tables)
+        servers = _many(len(info.handle_map.tables), "server")
+        yield from _row("handle map", f"in the capture: {_many(attributes, 'attribute')} of {servers}")
     for number, count in sorted(info.link_types.items()):
         yield from _row("link type", f"{number} ({link_type_name(number)}), {_many(count, 'record')}")
     yield from _row("records", _records(info))
@@ -61,8 +65,19 @@ def _file(info: Info) -> str:
 
 
 def _container(info: Info) -> str:
-    said = _said({key: value for key, value in info.details.items() if value not in _SILENT})
+    said = _said(_telling({key: value for key, value in info.details.items() if key != "comments"}))
     return f"{info.format}, {said}" if said else info.format
+
+
+def _telling(details: dict[str, object]) -> dict[str, object]:
+    """``details`` without what says nothing: a length of 0 is no limit, an empty list is none."""
+    kept = {}
+    for key, value in details.items():
+        if isinstance(value, list):
+            value = [_telling(item) if isinstance(item, dict) else item for item in value]  # noqa: PLW2901 - the same, less
+        if value not in _SILENT:
+            kept[key] = value
+    return kept
 
 
 _SILENT: Final[tuple[object, ...]] = (None, 0, "", (), [], {})
@@ -141,10 +156,14 @@ def _advertised(info: Info) -> Iterator[str]:
 
 
 def _comments(info: Info) -> Iterator[str]:
-    if not info.comment_count:
+    whole = info.details.get("comments")
+    on_capture = [comment for comment in whole if isinstance(comment, str)] if isinstance(whole, list) else []
+    if not on_capture and not info.comment_count:
         return
     yield ""
     yield "comments"
+    for comment in on_capture:
+        yield printable(f"  {'capture':<13} {' '.join(comment.split())}")
     for frame, comment in info.comments:
         yield printable(f"  frame {frame:<7} {' '.join(comment.split())}")
     if info.comment_count > len(info.comments):
@@ -215,8 +234,3 @@ def _many(count: int, what: str) -> str:
 def _short(time_ns: int) -> str:
     """Seconds to the millisecond, cut and not rounded."""
     return seconds(time_ns)[:-6]
-
-
-def printable(text: str) -> str:
-    """``text`` with whatever is not printable spelled out by its code."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -38,7 +38,9 @@ class Reading:
     def __init__(self, path: str | Path, handle_map: HandleMap | None = None) -> None:
         self.reader = open_reader(path)
         self.stack = Stack()
-        self.tracker = GattTracker(handle_map if handle_map is not None else carried_map(self.reader))
+        self.carried = carried_map(self.reader)
+        """The handle map that the capture carries with it."""
+        self.tracker = GattTracker(handle_map if handle_map is not None else self.carried)
 
     @property
     def name(self) -> str:

@@ -138,7 +138,7 @@ def aligned(
             cell.rjust(size) if heading in right else cell.ljust(size)
             for cell, size, heading in zip(row, widths, headings, strict=True)
         )
-        text = "  ".join(padded).rstrip()
+        text = printable("  ".join(padded).rstrip())
         return (text if width is None or len(text) <= width else text[: width - 1] + "…") + "\n"
 
     yield line(headings)
@@ -177,11 +177,14 @@ def date(time_ns: int) -> str:
 
 def value_text(value: bytes) -> str:
     """A value as hex, and as text where it is one; a long one cut, with what is left out."""
-    shown = value[:_OCTETS_SHOWN].hex(" ")
-    if len(value) > _OCTETS_SHOWN:
-        shown += f" … ({len(value)} octets)"
     text = readable(value)
-    return f'{shown}  "{text}"' if text else shown
+    return f'{octets(value)}  "{text}"' if text else octets(value)
+
+
+def octets(value: bytes) -> str:
+    """The first octets of a value in hex, and how many there are where those are not all."""
+    shown = value[:_OCTETS_SHOWN].hex(" ")
+    return shown if len(value) <= _OCTETS_SHOWN else f"{shown} … ({len(value)} octets)"
 
 
 def readable(value: bytes) -> str:
@@ -206,8 +209,7 @@ def said_by(pdu: bytes) -> str:
     if opcode in _RANGES and len(pdu) >= 5:
         asked = f"0x{_u16(pdu, 1):04x} to 0x{_u16(pdu, 3):04x}"
         return f"{asked}  {_type_of(opcode, pdu[5:])}".rstrip()
-    rest = pdu[1:]
-    return rest[:_OCTETS_SHOWN].hex(" ") + (f" … ({len(rest)} octets)" if len(rest) > _OCTETS_SHOWN else "")
+    return octets(pdu[1:])
 
 
 _RANGES: Final = frozenset(
@@ -225,6 +227,11 @@ def _type_of(opcode: int, rest: bytes) -> str:
     if opcode == att.FIND_BY_TYPE_VALUE_REQUEST:
         return f"{rest[1::-1].hex()} {rest[2:].hex()}".strip()
     return rest[::-1].hex()
+
+
+def printable(text: str) -> str:
+    """``text`` with whatever is not printable spelled out by its code: a terminal obeys it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _u16(data: bytes, at: int) -> int:

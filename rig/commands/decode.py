@@ -99,6 +99,37 @@ def _operations(reading: Reading, progress: Progress | None, format: str) -> Ite
             return _json(map(text.json_object, found), format)
 
 
+def _events(
+    reading: Reading,
+    progress: Progress | None,
+    format: str,  # noqa: A002 - as above
+    protocol: str | None,
+) -> Iterator[str]:
+    from rig.capture import event_text as text  # noqa: PLC0415 - as above
+    from rig.capture.events import EventDecoder, ProtocolChoiceError  # noqa: PLC0415
+
+    try:
+        decoder = EventDecoder(reading.tracker, reading.stack.observations, protocol=protocol)
+    except ProtocolChoiceError as error:
+        raise UsageError(str(error)) from error
+    for problem in decoder.problems:
+        sys.stderr.write(f"rig: {problem}\n")
+    found = (event for pdu in reading.pdus(progress) for event in decoder.feed(pdu))
+    match format:
+        case "tsv":
+            yield from text.tsv(found)
+        case "table":
+            yield from text.table(found, columns())
+        case _:
+            yield from _json(map(text.json_object, found), format)
+    if not decoder.chosen:
+        sys.stdout.flush()
+        sys.stderr.write(
+            f"rig: {reading.name}: no link speaks a device protocol that is known here; "
+            "`--events --protocol NAME` chooses one, --gatt shows what was said without any\n"
+        )
+
+
 def _json(objects: Iterable[str], format: str) -> Iterator[str]:  # noqa: A002 - as above
     from rig.capture.text import json_array, json_lines  # noqa: PLC0415 - as above
 

@@ -9,7 +9,8 @@ import asyncio
 
 from rig.commands.faults import FINISHED, UsageError
 from rig.commands.reading import STANDARD_INPUT
-from rig.record import epoch_of_now, record as recorded
+from rig.record import epoch_of_now
+from rig.record import record as recorded
 
 
 def record(

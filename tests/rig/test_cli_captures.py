@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from cyclopts import App
 
+from protocols import frames
+from protocols.frames import ChecksumOrder, State
 from rig import cli
 from rig.commands import decode as decode_command
 from rig.commands import help as help_pages
@@ -54,6 +56,18 @@ def one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> 
 
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+BTSNOOP = b"btsnoop\0" + struct.pack(">II", 1, 1002)
+
+
+def att_record(time_us: int, opcode: int, value: bytes) -> bytes:
+    """A btsnoop record of a PDU on handle 0x12 of connection 0x40: a notification was received, all else was sent."""
+    received = opcode == 0x1B
+    att = bytes([opcode, 0x12, 0]) + value
+    l2cap = struct.pack("<HH", len(att), 4) + att
+    packet = b"\x02" + struct.pack("<HH", 0x40 | (0x2000 if received else 0), len(l2cap)) + l2cap
+    return struct.pack(">IIIIq", len(packet), len(packet), received, 0, time_us + 0x00DCDDB30F2F8000) + packet
 
 
 # --- help and the command line ----------------------------------------------------------------------------------------
@@ -278,7 +292,14 @@ def test_a_capture_is_read_from_standard_input_too() -> None:
 def test_what_is_not_there_or_no_capture_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.log").touch()
     (tmp_path / "notes.txt").write_text("frame time\n1 0.5\n")
-    for command in (("decode",), ("decode", "--format", "json"), ("decode", "--gatt"), ("info",), ("info", "--json")):
+    for command in (
+        ("decode",),
+        ("decode", "--format", "json"),
+        ("decode", "--gatt"),
+        ("info",),
+        ("decode", "--events"),
+        ("info", "--json"),
+    ):
         one_line(rig(*command, tmp_path / "gone.log"), 1, "gone.log", "no such file")
         one_line(rig(*command, tmp_path), 1, str(tmp_path), "directory")
         one_line(rig(*command, tmp_path / "empty.log"), 1, "empty.log", "empty")
@@ -328,6 +349,145 @@ def test_a_name_that_a_terminal_would_obey_is_spelled_out(capsys: pytest.Capture
     assert "\\x1b[31m" in told
 
 
+# --- operations, events, maps -----------------------------------------------------------------------------------------
+
+
+def test_operations_are_printed_in_every_format() -> None:
+    rows = table(rig("decode", "--gatt", BLETOOLS).stdout)
+    first = next(row for row in rows if row["operation"] == "write")
+    assert (first["frame"], first["end_frame"], first["uuid"], first["characteristic"]) == (
+        "396",
+        "397",
+        "2902",
+        "ffe4",
+    )
+    objects = [json.loads(line) for line in rig("decode", "--gatt", BLETOOLS, "--format", "jsonl").stdout.splitlines()]
+    assert [str(one["frame"]) for one in objects] == [row["frame"] for row in rows]
+    assert json.loads(rig("decode", "--gatt", BLETOOLS, "--format", "json").stdout) == objects
+    shown = rig("decode", "--gatt", BLETOOLS, "--format", "table").stdout
+    assert "2902 Client Characteristic Configuration of ffe4" in shown
+    assert len(shown.splitlines()) == len(rows) + 3
+
+
+@pytest.fixture
+def stop(tmp_path: Path) -> Path:
+    """A host that sends a Dr-05's total stop as its document prints it, and then with the checksum that it takes."""
+    path = tmp_path / "stop.log"
+    said = (
+        (0x52, frames.encode(0x31, State.REQUEST, 0x06, order=ChecksumOrder.LOW_FIRST)),
+        (0x1B, frames.encode(0x31, State.REFUSED, 0x06)),
+        (0x52, frames.encode(0x31, State.REQUEST, 0x06)),
+        (0x1B, frames.encode(0x31, State.ACCEPTED, 0x06)),
+    )
+    records = (att_record(at * 10_000, opcode, frame) for at, (opcode, frame) in enumerate(said))
+    path.write_bytes(BTSNOOP + b"".join(records))
+    return path
+
+
+def test_events_of_a_device_are_printed_and_a_frame_that_it_refuses_is_shown_as_refused(stop: Path) -> None:
+    done = rig("decode", "--events", "--protocol", "dr05", stop)
+    assert (done.returncode, done.stderr) == (0, "")
+    sent, refused, sent_again, taken = table(done.stdout)
+    assert (sent["kind"], sent["name"], sent["by"]) == ("refused", "total_stop", "host")
+    assert "its checksum F2 6B is" in sent["reason"]
+    assert (refused["kind"], refused["by"]) == ("refused", "device")
+    assert (sent_again["kind"], sent_again["name"]) == ("command", "total_stop")
+    assert (taken["kind"], taken["by"], taken["latency_s"]) == ("acknowledged", "device", "0.01")
+    objects = [
+        json.loads(line)
+        for line in rig("decode", "--events", "--protocol", "dr05", stop, "--format", "jsonl").stdout.splitlines()
+    ]
+    assert [one["text"] for one in objects] == [row["text"] for row in (sent, refused, sent_again, taken)]
+    shown = rig("decode", "--events", "--protocol=dr05", "--format=table", stop).stdout
+    assert "total stop: acknowledged after 0.010 s" in shown
+
+
+def test_a_capture_of_no_known_device_says_how_to_go_on(stop: Path) -> None:
+    done = rig("decode", "--events", stop)
+    one_line(done, 0, str(stop), "--protocol", "--gatt")
+    assert len(done.stdout.splitlines()) == 1
+    one_line(rig("decode", "--events", "--protocol", "toaster", stop), 2, "toaster", "dr05", "foreo")
+
+
+def test_a_map_saved_from_one_capture_names_the_handles_of_another(tmp_path: Path) -> None:
+    saved = tmp_path / "device.json"
+    done = rig("decode", BLETOOLS, "--save-map", saved)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == rig("decode", BLETOOLS).stdout
+    other = tmp_path / "other.log"
+    other.write_bytes(BTSNOOP + att_record(1, 0x52, b"x").replace(b"\x52\x12", b"\x52\x0b"))
+    assert table(rig("decode", other).stdout)[0]["uuid"] == ""
+    for form in ("tsv", "jsonl"):
+        assert "ffe9" in rig("decode", other, "--map", saved, "--format", form).stdout
+    packed = tmp_path / "other.pcapng"
+    assert rig("convert", other, packed, "--map", saved).returncode == 0
+    assert json.loads(rig("info", packed, "--json").stdout)["handle_map"]["servers"] == 1
+    for options in ((), ("--format", "jsonl"), ("--gatt",)):
+        assert "ffe9" in rig("decode", packed, *options).stdout, options
+
+
+def test_a_map_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("{}")
+    one_line(rig("decode", BLETOOLS, "--map", bad), 1, "bad.json")
+    one_line(rig("decode", BLETOOLS, "--map", tmp_path / "gone.json"), 1, "gone.json")
+    nowhere = tmp_path / "nowhere" / "m.json"
+    one_line(rig("decode", BLETOOLS, "--save-map", nowhere), 1, "m.json")
+    silent = rig("decode", CAPTURES / "idealLED__temp.value.txt.log", "--save-map", tmp_path / "m.json")
+    one_line(silent, 1, "no discovery", "m.json")
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_a_damaged_capture_still_saves_what_it_told(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.log"
+    cut.write_bytes(BLETOOLS.read_bytes()[:40_000])
+    one_line(rig("decode", cut, "--save-map", tmp_path / "m.json"), 1, "cut.log", "at byte ")
+    assert (tmp_path / "m.json").exists()
+
+
+# --- convert and record -----------------------------------------------------------------------------------------------
+
+
+def test_a_conversion_has_the_same_rows_and_says_what_it_wrote(tmp_path: Path) -> None:
+    for name in ("copy.pcapng", "copy.pcap", "copy.log", "copy.btsnoop.gz"):
+        done = rig("convert", BLETOOLS, tmp_path / name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert name in done.stdout
+        assert "1354 packets" in done.stdout
+        assert rig("decode", tmp_path / name).stdout == rig("decode", BLETOOLS).stdout
+    assert rig("convert", BLETOOLS, tmp_path / "x.bin", "--format", "pcap").returncode == 0
+    assert (tmp_path / "x.bin").read_bytes() == (tmp_path / "copy.pcap").read_bytes()
+
+
+def test_a_redacted_copy_holds_no_address_and_no_name(tmp_path: Path) -> None:
+    told = json.loads(rig("info", BLETOOLS, "--json").stdout)
+    personal = [*told["names"], *told["names"].values()]
+    assert personal
+    for name in ("one.log", "two.log"):
+        assert rig("convert", BLETOOLS, tmp_path / name, "--redact", "--redact-seed", "7").returncode == 0
+    shown = rig("info", tmp_path / "one.log", "--json").stdout
+    assert [text for text in personal if text in shown] == []
+    assert (tmp_path / "one.log").read_bytes() == (tmp_path / "two.log").read_bytes()
+
+
+def test_a_conversion_that_makes_no_sense_or_cannot_be_is_one_line(tmp_path: Path) -> None:
+    same = tmp_path / "same.log"
+    same.write_bytes(BLETOOLS.read_bytes())
+    one_line(rig("convert", same, same), 2, "same.log", "another file")
+    one_line(rig("convert", same, tmp_path / "x.bin"), 2, "x.bin", "--format")
+    one_line(rig("convert", same, tmp_path), 2, str(tmp_path))
+    one_line(rig("convert", tmp_path / "gone.log", tmp_path / "x.pcap"), 1, "gone.log", "no such file")
+    one_line(rig("convert", same, tmp_path / "nowhere" / "x.pcap"), 1, "x.pcap", "cannot be written")
+    assert same.read_bytes() == BLETOOLS.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["same.log"]
+
+
+def test_a_recording_that_makes_no_sense_is_one_line(tmp_path: Path) -> None:
+    one_line(rig("record", "--device", "X", "-"), 2, "standard output")
+    one_line(rig("record", "--device", "X", tmp_path / "x.foo"), 2, "x.foo", ".pcapng")
+    one_line(rig("record", "--device", "X", tmp_path / "x.pcap", "--save-map", tmp_path / "x.pcap"), 2, "--save-map")
+
+
 # --- how it ends ------------------------------------------------------------------------------------------------------
 
 
@@ -354,14 +514,6 @@ def test_a_full_disk_is_one_line(arguments: tuple[str | Path, ...]) -> None:
         )
 
 
-def att_record(frame_time_us: int, value: bytes) -> bytes:
-    """A btsnoop record of a notification on handle 0x12, received on connection 0x40."""
-    att = b"\x1b\x12\x00" + value
-    l2cap = struct.pack("<HH", len(att), 4) + att
-    packet = b"\x02" + struct.pack("<HH", 0x2040, len(l2cap)) + l2cap
-    return struct.pack(">IIIIq", len(packet), len(packet), 1, 0, frame_time_us + 0x00DCDDB30F2F8000) + packet
-
-
 def test_rows_of_a_pipe_are_printed_as_they_come_and_ctrl_c_ends_it_quietly() -> None:
     program = subprocess.Popen(
         [*RIG, "decode", "-", "--format", "jsonl"],
@@ -369,10 +521,10 @@ def test_rows_of_a_pipe_are_printed_as_they_come_and_ctrl_c_ends_it_quietly() ->
     )  # fmt: skip
     assert program.stdin is not None
     assert program.stdout is not None
-    program.stdin.write(b"btsnoop\0" + struct.pack(">II", 1, 1002) + att_record(1, b"one"))
+    program.stdin.write(BTSNOOP + att_record(1, 0x1B, b"one"))
     program.stdin.flush()
     assert json.loads(program.stdout.readline())["value"] == b"one".hex()
-    program.stdin.write(att_record(2, b"two"))
+    program.stdin.write(att_record(2, 0x1B, b"two"))
     program.stdin.flush()
     assert json.loads(program.stdout.readline())["value"] == b"two".hex()
     program.send_signal(signal.SIGINT)
