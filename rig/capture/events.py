@@ -21,6 +21,7 @@ from rig.capture.operations import GattOperation, Pairing
 
 DEVICE_NAME: Final = "2a00"
 
+_UNITS: Final = {"_c": "°C", "_ua": "µA", "_s": "s"}
 _OTHER: Final = (REMOTE, LOCAL, UNKNOWN_SIDE)
 _PROPERTY_BITS: Final = (  # Core Specification Vol 3 Part G, 3.3.1.1
     (0x02, Property.READ),
@@ -64,10 +65,9 @@ class DeviceEvent(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The whole as a sentence for people: ``set intensity, percent 20: acknowledged after 0.043 s``."""
-        what = self.name.replace("_", " ")
-        details = ", ".join(f"{_words(key)} {value}" for key, value in self.data.items())
-        said = ", ".join(part for part in (what, details) if part)
+        """The whole as a sentence for people: ``set intensity 20 %: acknowledged after 0.043 s``."""
+        details = ", ".join(_in_words(self.name, key, value) for key, value in self.data.items())
+        said = " ".join(part for part in (self.name.replace("_", " "), details) if part)
         if self.kind == "unrecognised":
             return f"not understood: {self.reason}"
         if self.kind == "refused":
@@ -360,8 +360,16 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def _words(key: str) -> str:
-    return key.replace("_", " ")
+def _in_words(name: str, key: str, value: object) -> str:
+    """A field with its unit, which its name ends in: ``20 %``, ``-1 °C``, ``major 2``."""
+    if name.endswith(f"_{key}"):
+        return str(value)
+    if key == "percent":
+        return f"{value} %"
+    for suffix, unit in _UNITS.items():
+        if key.endswith(suffix):
+            return f"{value} {unit}"
+    return f"{key.replace('_', ' ')} {value}"
 
 
 def _plain(value: object) -> object:

@@ -117,11 +117,11 @@ class HandleMap:
         """
         table = AttributeTable()
         ordered = sorted(services, key=lambda service: service.handle)
-        for service, following in zip(ordered, [*ordered[1:], None], strict=True):
+        for at, service in enumerate(ordered):
             last = service.handle
             for characteristic in service.characteristics:
                 last = max(last, characteristic.handle + 1, *(d.handle for d in characteristic.descriptors))
-            end = last if following is None else following.handle - 1
+            end = ordered[at + 1].handle - 1 if at + 1 < len(ordered) else last
             table.declare_service(service.handle, end, _short(service.uuid))
             for characteristic in service.characteristics:
                 properties = _octet(characteristic.properties)
