@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -91,8 +92,11 @@ async def find(
     except BleakBluetoothNotAvailableError as error:
         raise RigError(f"Bluetooth is not available: {error.args[0]}; switch it on, or plug an adapter in") from error
     except (BleakError, OSError) as error:
+        # Where there is no D-Bus socket, bleak lets the bare OSError of its connect through.
+        no_bus = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ECONNREFUSED, errno.EACCES}
+        why = "the system's message bus (D-Bus) cannot be reached" if no_bus else _in_words(error)
         raise RigError(
-            f"Bluetooth cannot be used: {_in_words(error)}; check that its service runs and that you may use it"
+            f"Bluetooth cannot be used: {why}; check that its service runs and that you may use it"
         ) from error
     if match is None or not found:
         raise RigError(f"no device {device!r} within {timeout_s:g} s; {_heard(heard.values())}")
@@ -181,7 +185,8 @@ async def record(
 
     Raises:
         UsageError: the format is not known.
-        RigError: no such device, no connection, no Bluetooth, or the file cannot be written.
+        RigError: no such device, no connection, no Bluetooth; the file cannot be written; or the link ended before the
+            time that was asked for.
     """
     check_target(target, format or format_of(target))
     match, advertised = await find(device, timeout_s=scan_s, radio=radio)
@@ -201,7 +206,12 @@ async def record(
                     await recording.over.wait()
         finally:
             recorded = Recorded(loop.time() - begun, recording.notifications, recording.over.is_set())
-            tell(f"{_counted(recorded.notifications, 'notification')} in {recorded.seconds:.1f} s")
+            gone = "the device has gone; " if recorded.by_device else ""
+            tell(f"{gone}{_counted(recorded.notifications, 'notification')} in {recorded.seconds:.1f} s")
+    if recorded.by_device and seconds is not None:
+        raise RigError(
+            f"the link ended after {recorded.seconds:.1f} of {seconds:g} s; {target} has what was recorded until then"
+        )
     return recorded
 
 

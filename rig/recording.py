@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import inspect
 import struct
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +119,7 @@ class Recording:
         self._epoch_us = (epoch - _UNIX_EPOCH) // _MICROSECOND
         self._turn = asyncio.Lock()
         self._callbacks: dict[int, NotifyCallback | None] = {}
+        self._arrived: deque[tuple[BleakGATTCharacteristic, bytes, NotifyCallback | None]] = deque()
         self._tasks: set[asyncio.Future[None]] = set()
         self._is_up = True
         self._is_open = True
@@ -194,18 +196,10 @@ class Recording:
         if found.handle in self._callbacks:
             self._callbacks[found.handle] = callback
             return
-        # bleak prefers notifications where a characteristic has both.
-        is_indication = "notify" not in found.properties
-        value = self.table.value_handle(found)
-
-        def heard(_sender: BleakGATTCharacteristic, data: bytearray) -> None:
-            self._heard(found, value, data, is_indication=is_indication)
-
+        bits = _INDICATION if _is_indicated(found) else _NOTIFICATION
         self._callbacks[found.handle] = callback
         try:
-            await self._switch(
-                found, _INDICATION if is_indication else _NOTIFICATION, lambda: self.client.start_notify(found, heard)
-            )
+            await self._switch(found, bits, lambda: self.client.start_notify(found, self._heard))
         except BaseException:
             self._callbacks.pop(found.handle, None)
             raise
@@ -213,6 +207,9 @@ class Recording:
     async def stop_notify(self, characteristic: BleakGATTCharacteristic | int | str) -> None:
         """End a subscription, as ``BleakClient.stop_notify`` does, whose errors it raises."""
         found = self._characteristic(characteristic)
+        if found.handle not in self._callbacks:
+            await self.client.stop_notify(found)  # bleak says that there is none, and nothing is sent
+            return
         await self._switch(found, bytes(2), lambda: self.client.stop_notify(found))
         self._callbacks.pop(found.handle, None)
 
@@ -225,6 +222,7 @@ class Recording:
             reason: an HCI error code (Vol 1 Part F), where it is known.
         """
         if self._is_up and self._is_open:
+            self._take_arrived()
             self._synthesis.disconnect(_CONNECTION, reason, self._now_ns())
             self._is_up = False
             self.over.set()
@@ -237,6 +235,7 @@ class Recording:
         """
         if not self._is_open:
             return
+        self._take_arrived()
         if not self.client.is_connected:
             self.link_ended()
         self._is_open = False
@@ -340,17 +339,25 @@ class Recording:
             self._received(struct.pack("<BBHB", att.ERROR_RESPONSE, request[0], handle, code))
             raise
 
-    def _heard(
-        self, characteristic: BleakGATTCharacteristic, handle: int, data: bytearray, *, is_indication: bool
-    ) -> None:
+    def _heard(self, characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
+        # A response that came just before has only woken up whoever waits for it: in the loop's order, this follows it.
         self.notifications += 1
-        opcode = att.HANDLE_VALUE_INDICATION if is_indication else att.HANDLE_VALUE_NOTIFICATION
-        self._received(struct.pack("<BH", opcode, handle) + data)
-        if is_indication:
-            self._sent(bytes([att.HANDLE_VALUE_CONFIRMATION]))
-        callback = self._callbacks.get(characteristic.handle)
-        if callback is None:
-            return
+        self._arrived.append((characteristic, bytes(data), self._callbacks.get(characteristic.handle)))
+        asyncio.get_running_loop().call_soon(self._take_arrived)
+
+    def _take_arrived(self) -> None:
+        while self._arrived:
+            characteristic, data, callback = self._arrived.popleft()
+            is_indication = _is_indicated(characteristic)
+            opcode = att.HANDLE_VALUE_INDICATION if is_indication else att.HANDLE_VALUE_NOTIFICATION
+            self._received(struct.pack("<BH", opcode, self.table.value_handle(characteristic)) + data)
+            if is_indication:
+                self._put(LOCAL, bytes([att.HANDLE_VALUE_CONFIRMATION]))
+            if callback is not None:
+                # By the loop, which reports what goes wrong in it.
+                asyncio.get_running_loop().call_soon(self._call, callback, characteristic, bytearray(data))
+
+    def _call(self, callback: NotifyCallback, characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
         result = callback(characteristic, data)
         if inspect.isawaitable(result):
             task = asyncio.ensure_future(_awaited(result))
@@ -374,12 +381,15 @@ class Recording:
         return found
 
     def _sent(self, pdu: bytes) -> None:
-        if self._is_open and self._is_up:
-            self._synthesis.att(_CONNECTION, LOCAL, pdu, self._now_ns())
+        self._take_arrived()
+        self._put(LOCAL, pdu)
 
     def _received(self, pdu: bytes) -> None:
+        self._put(REMOTE, pdu)
+
+    def _put(self, side: int, pdu: bytes) -> None:
         if self._is_open and self._is_up:
-            self._synthesis.att(_CONNECTION, REMOTE, pdu, self._now_ns())
+            self._synthesis.att(_CONNECTION, side, pdu, self._now_ns())
 
     def _now_ns(self) -> int:
         # Whole microseconds, which every container holds.
@@ -482,6 +492,11 @@ def _name_field(name: str) -> bytes:
     data = name.encode("utf-8", "replace")
     whole = data[:29].decode("utf-8", "ignore").encode()
     return bytes([len(whole) + 1, 0x09 if whole == data else 0x08]) + whole if whole else b""
+
+
+def _is_indicated(characteristic: BleakGATTCharacteristic) -> bool:
+    # bleak prefers notifications where a characteristic has both.
+    return "notify" not in characteristic.properties
 
 
 async def _awaited(result: Awaitable[None]) -> None:
