@@ -253,13 +253,12 @@ class _WindowRows:
         settle(end)
         forget(groups.answered_last)
 
-        pieces = sum(map(len, plain.joined))
         start = plain.start
-        if pieces and self._joined_bytes != len(self._window.data):
+        if plain.joined and self._joined_bytes != len(self._window.data):
             start = np.where(start >= len(self._window.data), start + self._joined_bytes - len(self._window.data), start)
         self._plain.append((plain.record, kinds, start, plain.length))
-        self._joined += plain.joined
-        self._joined_bytes += pieces
+        self._joined.append(plain.joined)
+        self._joined_bytes += len(plain.joined)
 
     def _taught(self, plain: PlainPdus, row: int, known: dict[int, Link]) -> int:
         """Have the tracker read a plain read response, as its contents may tell what a handle means."""
@@ -267,7 +266,7 @@ class _WindowRows:
         link = known[connection]
         start, length = int(plain.start[row]), int(plain.length[row])
         behind = start - len(self._window.data)
-        data = self._window.data if behind < 0 else b"".join(plain.joined)
+        data = self._window.data if behind < 0 else plain.joined
         start = start if behind < 0 else behind
         request = bytes((att.READ_REQUEST, handle & 0xFF, handle >> 8))
         self._engine.tracker.pending[link.number, 1 - side] = request  # the plain PDU that it answers

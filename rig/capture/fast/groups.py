@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rig.capture import att
 from rig.capture.fast.packets import DATA, FEED, Bools, Bytes, Packets
-from rig.capture.fast.window import Int64s
+from rig.capture.fast.window import Int64s, reordered
 from rig.capture.layers.l2cap import CID_ATT
 
 _CONTINUES: Final = 0x1000  # low bit of the packet boundary flag: a continuing fragment
@@ -88,8 +88,8 @@ class PlainPdus:
     start: Int64s
     """Where it begins in the window's data, or, from there on, in :attr:`joined`."""
     length: Int64s
-    joined: list[bytes]
-    """Fragments of those that came in pieces, in order, to be appended to the data."""
+    joined: bytes
+    """Those that came in pieces, to be appended to the data."""
 
 
 def unpacked(key: int) -> tuple[int, int, int, int]:
@@ -125,14 +125,14 @@ def grouped(
     if not len(acl):
         nothing = np.empty(0, np.int64)
         fed = [(record, True) for record in aside.tolist()]
-        return Groups(PlainPdus(nothing, nothing, nothing, nothing, []), fed, {}, [])
+        return Groups(PlainPdus(nothing, nothing, nothing, nothing, b""), fed, {}, [])
 
     # Streams one after the other, each in order; in them, where PDUs begin.
     stream = ((packets.heads["head"][acl] & 0xFFF) << 1 | packets.side[acl]).astype(np.uint16)
     order = np.argsort(stream, kind="stable")
     records = acl[order]
     stream = stream[order]
-    heads = packets.heads[records]
+    heads = reordered(packets.heads, records)
     is_start = heads["head"] & _CONTINUES == 0
     is_new = np.empty(len(records), np.bool_)
     is_new[0] = True
@@ -143,7 +143,7 @@ def grouped(
     octets = np.add.reduceat(fragments, begins)
     whole = np.minimum.reduceat(packets.whole[records].view(np.uint8), begins).view(np.bool_)
     completed = records[begins + counts - 1]
-    heads = heads[begins]
+    heads = reordered(heads, begins)
     in_first = fragments[begins]
     length = heads["length"].astype(np.int64)
     opcode = heads["opcode"]
@@ -179,22 +179,24 @@ def grouped(
     # Where the plain ones are: in the data if they came in one piece, else to be joined behind it.
     start = packets.bodies[records[begins]] + 8
     in_pieces = ~special & (counts > 1)
-    joined: list[bytes] = []
+    joined = b""
     if in_pieces.any():
         of_pieces = np.repeat(in_pieces, counts)
-        at = packets.bodies[records[of_pieces]] + 4
-        joined = [
-            data[begin:stop]
-            for begin, stop in zip(
-                (at + 4 * is_start[of_pieces]).tolist(), (at + fragments[of_pieces]).tolist(), strict=True
-            )
-        ]
+        l2cap = 4 * is_start[of_pieces]
+        joined = _joined(data, packets.bodies[records[of_pieces]] + 4 + l2cap, fragments[of_pieces] - l2cap)
         lengths = length[in_pieces]
         start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
     plain = np.flatnonzero(~special)
     plain = plain[np.argsort(completed[plain])]
     key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
     return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last)
+
+
+def _joined(data: bytes, starts: Int64s, lengths: Int64s) -> bytes:
+    """The pieces of ``data`` that begin at ``starts``, one behind the other."""
+    ends = np.cumsum(lengths)
+    octets = np.frombuffer(data, np.uint8)[np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])]
+    return octets.tobytes()
 
 
 class _Pdus(NamedTuple):

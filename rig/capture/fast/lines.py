@@ -8,7 +8,6 @@ the beginning of the PDU, which is common to the kind too; and its rest, which i
 
 from __future__ import annotations
 
-from binascii import hexlify
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,13 +39,16 @@ _QUADS: Final = np.frombuffer("".join(f"{number:04d}" for number in range(_PLACE
 
 
 class _Parts(NamedTuple):
-    before: bytes
+    """What the lines of each kind are made of, one element a kind."""
+
+    before: npt.NDArray[np.object_]
     """From the tab behind the time to the one before the value."""
-    between: bytes
-    """A tab and the PDU's beginning in hex, without what stands for the value."""
-    skipped: int
+    between: npt.NDArray[np.object_]
+    """A tab and the PDU's beginning in hex, up to the value."""
+    skipped: Int64s
     """Octets of that beginning; -1 where PDUs of this kind are written one by one."""
-    valued: bool
+    valued: npt.NDArray[np.bool_]
+    """Whether something may follow it."""
 
 
 class Lines:
@@ -54,7 +56,8 @@ class Lines:
 
     def __init__(self) -> None:
         self._kinds: list[Kind] = []
-        self._parts: list[_Parts] = []
+        self._known: list[tuple[bytes, bytes, int, bool]] = []
+        self._parts = _parts_of(self._known)
 
     def text(self, block: Block) -> bytes:
         """The rows of a block, each with its line end."""
@@ -63,48 +66,56 @@ class Lines:
         times = _times(block)
         if times is None:
             return b"".join([_line(block, row) for row in range(len(block))])
-        parts = self._parts_of(block.kinds)
+        self._learn(block.kinds)
         kind = block.kind
-        skipped = np.array([part.skipped for part in parts], np.int64)[kind]
-        valued = np.array([part.valued for part in parts], np.bool_)[kind]
-        odd = np.flatnonzero((skipped < 0) | (block.length < skipped) | (~valued & (block.length != skipped)))
+        skipped = self._parts.skipped[kind]
+        odd = (skipped < 0) | (block.length < skipped) | (~self._parts.valued[kind] & (block.length != skipped))
 
-        digits = hexlify(block.data)
+        digits = block.data.hex().encode("ascii")
         begins = (block.start + skipped) * 2
         ends = (block.start + block.length) * 2
         values = [digits[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-        numbers = kind.tolist()
-        pieces: list[bytes] = [b"\n"] * (5 * len(numbers) + 1)
+        pieces: list[bytes] = [b"\n"] * (5 * len(times) + 1)
         pieces[0:-1:5] = times
-        pieces[1::5] = [parts[number].before for number in numbers]
+        pieces[1::5] = self._parts.before[kind].tolist()
         pieces[2::5] = values
-        pieces[3::5] = [parts[number].between for number in numbers]
+        pieces[3::5] = self._parts.between[kind].tolist()
         pieces[4::5] = values
-        for row in odd.tolist():
+        for row in np.flatnonzero(odd).tolist():
             pieces[5 * row : 5 * row + 5] = b"\n" + _line(block, row)[:-1], b"", b"", b"", b""
         pieces[0] = pieces[0][1:]  # every line brings the end of the one before it
         return b"".join(pieces)
 
-    def _parts_of(self, kinds: list[Kind]) -> list[_Parts]:
+    def _learn(self, kinds: list[Kind]) -> None:
         if kinds is not self._kinds:
             self._kinds = kinds
-            self._parts = []
-        self._parts.extend(map(_parts, kinds[len(self._parts) :]))
-        return self._parts
+            self._known = []
+        if len(self._known) < len(kinds):
+            self._known.extend(map(_part, kinds[len(self._known) :]))
+            self._parts = _parts_of(self._known)
 
 
-def _parts(kind: Kind) -> _Parts:
+def _parts_of(known: list[tuple[bytes, bytes, int, bool]]) -> _Parts:
+    before, between = np.empty(len(known), np.object_), np.empty(len(known), np.object_)
+    before[:] = [part[0] for part in known]
+    between[:] = [part[1] for part in known]
+    return _Parts(
+        before, between, np.array([part[2] for part in known], np.int64), np.array([part[3] for part in known], np.bool_)
+    )
+
+
+def _part(kind: Kind) -> tuple[bytes, bytes, int, bool]:
     link, sender, opcode, handle, uuid = kind
     skipped = _BEGINNING.get(opcode, -1)
     if skipped < 0 or (skipped == 3 and handle is None):
-        return _Parts(b"", b"", -1, valued=False)
+        return b"", b"", -1, False
     beginning = bytes((opcode,)) + (handle.to_bytes(2, "little") if skipped == 3 and handle is not None else b"")
     about = "" if handle is None else f"0x{handle:04x}"
-    return _Parts(
+    return (
         f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{about}\t{uuid}\t".encode("ascii"),
         f"\t{beginning.hex()}".encode("ascii"),
         skipped,
-        valued=opcode in att.VALUE_OFFSET and opcode != att.READ_REQUEST,
+        opcode in att.VALUE_OFFSET and opcode != att.READ_REQUEST,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rig.capture.fast.window import Int64s, Window
+from rig.capture.fast.window import Int64s, Window, gathered
 from rig.capture.layers.hci import ACL, COMMAND, EVENT, ISO, ROW_FREE_EVENTS, ROW_FREE_LE_SUBEVENTS, SCO
 from rig.capture.records import LinkType
 
@@ -117,9 +117,7 @@ def packets(window: Window) -> Packets | None:
     what = _KINDS[kinds]
     bodies = bodies + wrapped
     near_end = bodies > size - _HEADS.itemsize
-    heads = np.ndarray((size - _HEADS.itemsize + 1,), _HEADS, data, strides=(1,))[
-        np.minimum(bodies, size - _HEADS.itemsize)
-    ]
+    heads = gathered(data, _HEADS, np.minimum(bodies, size - _HEADS.itemsize))
     _judge_events(what, kinds == EVENT, octets, bodies, lengths)
     whole = (lengths == heads["size"].astype(np.int64) + 4) & (window.original == window.captured) & (lengths > 4)
     if count and near_end[-1]:

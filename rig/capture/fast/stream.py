@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rig.capture.fast.index import Framing, Offsets, starts
-from rig.capture.fast.window import NS, Int64s, Window
+from rig.capture.fast.window import NS, Int64s, Window, gathered
 from rig.capture.formats.btsnoop import EPOCH_US, BtsnoopReader
 from rig.capture.formats.pcap import PcapReader
 from rig.capture.formats.pcapng import ENHANCED_PACKET, Interface, PcapngReader
@@ -139,12 +139,6 @@ def _singles(
 # --- what each container writes ---------------------------------------------------------------------------------------
 
 
-def _headers(data: bytes, header: np.dtype[np.void], offsets: Offsets) -> npt.NDArray[np.void]:
-    """The headers at ``offsets``, none of which is cut off."""
-    everywhere = np.ndarray((len(data) - header.itemsize + 1,), header, data, strides=(1,))
-    return everywhere[offsets]
-
-
 def _plain(offsets: Offsets, after: int, plain: npt.NDArray[np.bool_], most: int) -> tuple[int, int]:
     """How many records from the first on are plain, at most ``most`` of them, and the bytes that they take."""
     count = len(offsets)
@@ -165,7 +159,7 @@ def _btsnoop(reader: BtsnoopReader) -> _Take:
         # What all headers of a few days have in common: two short lengths, and the first bytes of the time.
         likely = re.compile(rb"\0[\0\1]..\0[\0\1]..(?s:.{8})" + re.escape(data[16:19]), re.DOTALL)
         offsets, after = starts(data, _BTSNOOP, likely)
-        headers = _headers(data, header, offsets) if len(offsets) else np.empty(0, header)
+        headers = gathered(data, header, offsets)
         captured = _int64(headers["captured"])
         stamps = _int64(headers["stamp"])
         count, used = _plain(offsets, after, (captured < _PLAIN_BYTES) & (np.abs(stamps) < _PLAIN_TICKS), most)
@@ -202,7 +196,7 @@ def _pcap(reader: PcapReader) -> _Take:
         # What all headers of a few hours have in common: the upper half of the seconds, and two short lengths.
         upper = rb".." + re.escape(data[2:4]) if order == "<" else re.escape(data[:2]) + rb".."
         offsets, after = starts(data, framing, re.compile(upper + rb"...." + short + short, re.DOTALL))
-        headers = _headers(data, header, offsets) if len(offsets) else np.empty(0, header)
+        headers = gathered(data, header, offsets)
         captured = _int64(headers["captured"])
         original = _int64(headers["original"])
         plain = captured < _PLAIN_BYTES
@@ -252,7 +246,7 @@ def _take_pcapng(reader: PcapngReader, data: bytes, most: int) -> tuple[Window, 
     offsets, after = starts(data, Framing(header.itemsize, 4, order, 0), re.compile(likely, re.DOTALL))
     if not len(offsets):
         return _empty(data), 0
-    headers = _headers(data, header, offsets)
+    headers = gathered(data, header, offsets)
     total = _int64(headers["total"])
     captured = _int64(headers["captured"])
     ends = np.append(offsets[1:], after)
