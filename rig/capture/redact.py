@@ -63,8 +63,8 @@ class Gathering:
         self.names: set[bytes] = set()
 
     def address(self, octets: bytes) -> bytes:
-        """Note an address."""
-        if len(self.addresses) < MOST_IDENTITIES:
+        """Note an address; nothing but zeros, or ones, is none."""
+        if len(set(octets)) > 1 and len(self.addresses) < MOST_IDENTITIES:
             self.addresses.add(octets)
         return octets
 
