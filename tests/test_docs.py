@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from companion.cli import main
+from rig.cli import main as rig_main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -19,6 +22,8 @@ BUILT_HAZARDS = ("H1", "H2", "H3", "H5", "H6", "H8", *(f"Dr-05 hazard {number}" 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 _SPOKEN = re.compile(r"(?:^|`|companion` )((?:\.venv/bin/)?companion [a-z][^`\n]*)", re.MULTILINE)
+_RIG = re.compile(r"(?:^(?:\$ )?|`|\| )((?:\.venv/bin/)?rig [a-z][^`\n|]*)", re.MULTILINE)
+_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SCRIPT = re.compile(r"(scripts/(?:demo|test|bench))((?: [^\s`#]+)*)")
 
 
@@ -61,6 +66,60 @@ def test_every_companion_command_and_option_that_a_page_shows_is_in_its_help(pag
         help_text = _help_of(words[0])
         for option in (word for word in words if word.startswith("--")):
             assert option in help_text, f"{page.name}: {line}"
+
+
+def _rig_help_of(command: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert rig_main([command, "--help"]) == 0
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_rig_command_and_option_that_a_page_shows_is_in_its_help(page: Path) -> None:
+    for line in _RIG.findall(_text(page)):
+        words = line.split("#")[0].removeprefix(".venv/bin/").split()[1:]
+        help_text = _rig_help_of(words[0])
+        assert f"rig {words[0]}" in help_text, f"{page.name}: {line}"
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            assert option in help_text, f"{page.name}: {line}"
+
+
+CONSOLES = [page for page in PAGES if _CONSOLE.search(_text(page))]
+
+
+@pytest.fixture
+def as_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like the checkout, with the commands on the path and room to write."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for command in ("companion", "rig"):
+        script = commands / command
+        script.write_text(
+            f"#!/bin/sh\nPYTHONPATH='{ROOT}' exec '{sys.executable}' -c "
+            f"'import sys; from {command}.cli import main; sys.exit(main())' \"$@\"\n"
+        )
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("COMPANION_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", CONSOLES, ids=lambda page: page.name)
+def test_every_session_that_a_page_shows_goes_as_shown(page: Path, as_a_reader: Path) -> None:
+    """Line by line; a line that is `…` stands for any lines, and a command followed by it alone is not run."""
+    for session in _CONSOLE.findall(_text(page)):
+        for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            if shown.strip() == "…":
+                continue
+            done = subprocess.run(["sh", "-c", command], cwd=as_a_reader, capture_output=True, text=True, check=False)
+            pattern = "".join(
+                "(?:.*\n)*?" if line == "…\n" else re.escape(line) for line in shown.splitlines(keepends=True)
+            )
+            printed = done.stdout + done.stderr
+            assert re.fullmatch(pattern, printed), f"{page.name}: {command}\n{printed}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
