@@ -7,6 +7,7 @@ entry-point group ``microcurrent.capture_readers``: each entry names a :class:`C
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rig.capture import foreign
@@ -23,7 +24,7 @@ HEAD_BYTES = 4096
 _MAGIC_BYTES = 12
 
 problems: list[str] = []
-"""Plug-ins that could not be used when they were last looked for, one line each; none stops what else can be read."""
+"""Plug-ins that could not be used, one line each; none of them stops what else can be read."""
 
 
 class Container(Protocol):
@@ -103,7 +104,7 @@ def _find(head: bytes) -> Container | None:
             if container.detect(head):
                 return container
         except Exception as error:  # noqa: BLE001 - another's code: whatever it does, the file may be another's still
-            problems.append(f"the capture reader {container.name!r} failed to look at the file: {error!r}")
+            _problem(f"the capture reader {container.name!r} failed to look at a file: {error!r}")
     return None
 
 
@@ -116,16 +117,21 @@ def _chosen(source: Source) -> Container:
     return container
 
 
+def _problem(told: str) -> None:
+    if told not in problems:
+        problems.append(told)
+
+
+@cache  # what is installed does not change while a program runs
 def _plug_ins() -> list[Container]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only a file that nobody knows needs it
 
-    problems.clear()
     found: list[Container] = []
     for entry in sorted(entry_points(group=GROUP)):
         try:
             found.append(_PlugIn(entry.load()))
         except Exception as error:  # noqa: BLE001 - another's code: a broken plug-in must not stop the others
-            problems.append(f"the capture reader {entry.name!r} ({entry.value}) could not be loaded: {error!r}")
+            _problem(f"the capture reader {entry.name!r} ({entry.value}) could not be loaded: {error!r}")
     return found
 
 

@@ -88,30 +88,34 @@ class BtsnoopReader:
             frame = self.frames
             at = 0
             need = header_size
-            while (begin := at + header_size) <= size:
-                original, length, flags, dropped, stamp = unpack(data, at)
-                if (end := begin + length) > size:
-                    need = header_size + length
-                    break
-                frame += 1
-                yield record_of(
-                    Record,
-                    (
-                        frame,
-                        (stamp - EPOCH_US) * 1000,
-                        link_type,
-                        data[begin:end],
-                        original,
-                        flags,
-                        0,
-                        start + at,
-                        (),
-                    ),
-                )
-                at = end
-            self.frames = frame
-            self.details["dropped_records"] = dropped
-            source.advance(at)
+            try:
+                while (begin := at + header_size) <= size:
+                    original, length, flags, lost, stamp = unpack(data, at)
+                    if (end := begin + length) > size:
+                        need = header_size + length
+                        break
+                    frame += 1
+                    dropped = lost
+                    record = record_of(
+                        Record,
+                        (
+                            frame,
+                            (stamp - EPOCH_US) * 1000,
+                            link_type,
+                            data[begin:end],
+                            original,
+                            flags,
+                            0,
+                            start + at,
+                            (),
+                        ),
+                    )
+                    at = end
+                    yield record
+            finally:  # also where the records are left before their end, to be taken up again there
+                self.frames = frame
+                self.details["dropped_records"] = dropped
+                source.advance(at)
             if need - header_size > LONGEST_RECORD_BYTES:
                 raise source.damage(f"record {frame + 1} announces {need - header_size} bytes: that is damage")
         if data and len(data) < header_size:

@@ -88,33 +88,36 @@ class PacketLoggerReader:
             at = 0
             need = header_size
             short = -1
-            while (begin := at + header_size) <= size:
-                length, seconds, microseconds, kind = unpack(data, at)
-                end = at + 4 + length
-                if end > size:
-                    need = 4 + length
-                    break
-                if end < begin:
-                    short = length
-                    break
-                frame += 1
-                yield record_of(
-                    Record,
-                    (
-                        frame,
-                        seconds * 1_000_000_000 + microseconds * 1000,
-                        link_type,
-                        data[begin:end],
-                        end - begin,
-                        kind,
-                        0,
-                        start + at,
-                        (),
-                    ),
-                )
-                at = end
-            self.frames = frame
-            source.advance(at)
+            try:
+                while (begin := at + header_size) <= size:
+                    length, seconds, microseconds, kind = unpack(data, at)
+                    end = at + 4 + length
+                    if end > size:
+                        need = 4 + length
+                        break
+                    if end < begin:
+                        short = length
+                        break
+                    frame += 1
+                    record = record_of(
+                        Record,
+                        (
+                            frame,
+                            seconds * 1_000_000_000 + microseconds * 1000,
+                            link_type,
+                            data[begin:end],
+                            end - begin,
+                            kind,
+                            0,
+                            start + at,
+                            (),
+                        ),
+                    )
+                    at = end
+                    yield record
+            finally:  # also where the records are left before their end, to be taken up again there
+                self.frames = frame
+                source.advance(at)
             if short >= 0:
                 raise source.damage(f"record {frame + 1} announces {short} bytes: at least {_COUNTED} are its header")
             if need - header_size > LONGEST_RECORD_BYTES:

@@ -88,31 +88,34 @@ class PcapReader:
             frame = self.frames
             at = 0
             need = header_size
-            while (begin := at + header_size) <= size:
-                seconds, fraction, length, original = unpack(data, at)
-                if swapped and length > original:
-                    length, original = original, length
-                if (end := begin + length) > size:
-                    need = header_size + length
-                    break
-                frame += 1
-                yield record_of(
-                    Record,
-                    (
-                        frame,
-                        seconds * 1_000_000_000 + fraction * unit_ns,
-                        link_type,
-                        data[begin:end],
-                        original,
-                        0,
-                        0,
-                        start + at,
-                        (),
-                    ),
-                )
-                at = end
-            self.frames = frame
-            source.advance(at)
+            try:
+                while (begin := at + header_size) <= size:
+                    seconds, fraction, length, original = unpack(data, at)
+                    if swapped and length > original:
+                        length, original = original, length
+                    if (end := begin + length) > size:
+                        need = header_size + length
+                        break
+                    frame += 1
+                    record = record_of(
+                        Record,
+                        (
+                            frame,
+                            seconds * 1_000_000_000 + fraction * unit_ns,
+                            link_type,
+                            data[begin:end],
+                            original,
+                            0,
+                            0,
+                            start + at,
+                            (),
+                        ),
+                    )
+                    at = end
+                    yield record
+            finally:  # also where the records are left before their end, to be taken up again there
+                self.frames = frame
+                source.advance(at)
             if need - header_size > LONGEST_RECORD_BYTES:
                 raise source.damage(f"record {frame + 1} announces {need - header_size} bytes: that is damage")
         if data and len(data) < header_size:

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -426,6 +426,24 @@ def test_what_a_window_returned_stays_as_it_was(tmp_path: Path) -> None:
         assert first == kept
 
 
+@EVERY_KIND
+@pytest.mark.parametrize("wrapped", [bytes, zipped], ids=["plain", "gz"])
+def test_records_may_be_left_and_taken_up_again(kind: Kind, wrapped: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(wrapped(kind.make(PACKETS)))
+    reader = open_reader(path)
+    found: list[Record] = []
+    with reader.source:
+        for end in kind.ends(PACKETS):
+            records = reader.records()
+            found.append(next(records))
+            assert isinstance(records, Generator)
+            records.close()
+            assert reader.source.offset == end
+        assert list(reader.records()) == []
+    assert found == expected(kind)
+
+
 # Plug-ins
 
 
@@ -478,10 +496,13 @@ class _Entry:
 
 
 @pytest.fixture
-def plug_ins(monkeypatch: pytest.MonkeyPatch) -> list[_Entry]:
+def plug_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[_Entry]]:
     entries: list[_Entry] = []
+    registry._plug_ins.cache_clear()
+    monkeypatch.setattr(registry, "problems", [])
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries if group == registry.GROUP else [])
-    return entries
+    yield entries
+    registry._plug_ins.cache_clear()
 
 
 def test_a_plug_in_reads_what_no_other_reader_knows(plug_ins: list[_Entry], tmp_path: Path) -> None:

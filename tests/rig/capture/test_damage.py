@@ -1,4 +1,4 @@
-"""Damaged input: all records before the damage are delivered, then one line says file, byte offset and what is wrong."""
+"""Damaged input: the records before it are delivered, then one line says file, byte offset and what is wrong."""
 
 from __future__ import annotations
 
