@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rig.capture.records import CaptureReader
 
 _LINES_AT_ONCE: Final = 512
-_WINDOWS_PAY_FROM: Final = 900_000
-"""Bytes of HCI traffic, some 20,000 records, that take as long one by one as numpy takes to be imported."""
+_WINDOWS_PAY_FROM: Final = 1_100_000
+"""Bytes of HCI traffic, some 25,000 records, that take as long one by one as numpy takes to be imported."""
 _COMPRESSES_BY: Final = 3
 """What gzip makes of captures, roughly: the compressed file's size has to do for a guess."""
 _BULK_BYTES: Final = 1 << 14
