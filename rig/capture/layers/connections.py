@@ -60,11 +60,9 @@ class Connection:
         self.att_ready = link.transport == "le"
 
     def close(self, time_ns: int) -> None:
-        """The controller has reported its end; what was in pieces stays so."""
+        """The controller has reported its end. What was on its way may still come, see :data:`OVERTAKING_NS`."""
         self.is_open = self.att_ready = False
         self.ended_ns = time_ns
-        for side in self.sides:
-            side.reset()
 
     def set_transport(self, transport: Literal["le", "br/edr"]) -> None:
         """Told by an event, or guessed."""
