@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import inspect
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,8 @@ from bleak.backends.descriptor import BleakGATTDescriptor
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError, BleakGATTProtocolError
 
 from rig.capture import att
-from rig.capture.layers.links import LOCAL, REMOTE, Address
+from rig.capture.layers.links import LOCAL, REMOTE
+from rig.capture.live_peer import address_of, name_field, name_of, service_list_field
 from rig.capture.live_table import LiveTable
 from rig.capture.synthesis import DEFAULT_MTU, LARGEST_USEFUL_MTU, HciSynthesis
 from rig.capture.writer import Direction
@@ -41,6 +41,7 @@ __all__ = ["Recording", "RecordingError", "check_target", "epoch_of_now"]
 UNSPECIFIED: Final = 0x1F
 """Unspecified Error (Vol 1 Part F 2.31): bleak does not tell a peer that hung up from one that went out of reach."""
 
+_TOLD = "recorded at the level of GATT: the HCI packets around the ATT PDUs are synthetic"
 _CONNECTION = 0x0040
 _NOTIFICATION, _INDICATION = b"\x01\x00", b"\x02\x00"  # Vol 3 Part G 3.3.3.3
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +72,9 @@ class Recording:
 
     The capture begins with a synthetic connection and the discovery of what the client knows. Every record is handed to
     the operating system at once: a process that dies loses nothing that was recorded. ATT has one request under way at
-    a time (Vol 3 Part F 3.3.2), so reads, writes with response and subscriptions wait for each other here.
+    a time (Vol 3 Part F 3.3.2), so reads, writes with response and subscriptions wait for each other here. A value that
+    does not fit into one PDU is told in the parts that the specification has for it; when each of them was on the air
+    is not known, and all have the time of the operation's beginning (written) or end (read).
 
     A recording that cannot be written any more, say for a full disk, never stands in the way of an operation: the rest
     goes unrecorded, and :meth:`close` raises the error.
@@ -123,19 +126,17 @@ class Recording:
         self._tasks: set[asyncio.Future[None]] = set()
         self._is_up = True
         self._is_open = True
-        self._address = _address_of(client.address, device)
-        self._device_name = _device_name(client, advertised)
+        self._address = address_of(client.address, device)
+        self._device_name = name_of(client, advertised)
         self._name = str(target) if isinstance(target, Path | str) else "the recording"
         self._owned = isinstance(target, Path | str)
         self._synthesis = HciSynthesis(self._emit)
-        told = (
-            f"recorded at the level of GATT from {self._device_name or 'a device'} ({client.address}): "
-            "the HCI packets around it are synthetic"
-        )
         self._file = _create(Path(target)) if isinstance(target, Path | str) else target
         try:
-            self._writer = open_writer(container or "", self._file, (told,))
+            self._writer = open_writer(container or "", self._file, (_TOLD,))
         except OSError as error:
+            if self._owned:
+                self._file.close()
             raise self._failed(error) from error
         self._begin(advertised)
 
@@ -222,7 +223,7 @@ class Recording:
             reason: an HCI error code (Vol 1 Part F), where it is known.
         """
         if self._is_up and self._is_open:
-            self._take_arrived()
+            self._take_all_arrived()
             self._synthesis.disconnect(_CONNECTION, reason, self._now_ns())
             self._is_up = False
             self.over.set()
@@ -235,7 +236,7 @@ class Recording:
         """
         if not self._is_open:
             return
-        self._take_arrived()
+        self._take_all_arrived()
         if not self.client.is_connected:
             self.link_ended()
         self._is_open = False
@@ -281,8 +282,8 @@ class Recording:
     def _begin(self, advertised: AdvertisementData | None) -> None:
         now = self._now_ns()
         rssi = advertised.rssi if advertised is not None and -127 <= advertised.rssi <= 20 else 127
-        services = _service_list(advertised.service_uuids if advertised is not None else ())
-        name = _name_field(self._device_name)
+        services = service_list_field(advertised.service_uuids if advertised is not None else ())
+        name = name_field(self._device_name)
         if services or name:
             self._synthesis.advertisement(self._address, services, now, rssi_dbm=rssi)
             self._synthesis.advertisement(self._address, name, now, is_scan_response=True, rssi_dbm=rssi)
@@ -346,16 +347,21 @@ class Recording:
         asyncio.get_running_loop().call_soon(self._take_arrived)
 
     def _take_arrived(self) -> None:
+        if not self._arrived:
+            return  # taken already, before something that was sent
+        characteristic, data, callback = self._arrived.popleft()
+        is_indication = _is_indicated(characteristic)
+        opcode = att.HANDLE_VALUE_INDICATION if is_indication else att.HANDLE_VALUE_NOTIFICATION
+        self._received(struct.pack("<BH", opcode, self.table.value_handle(characteristic)) + data)
+        if is_indication:
+            self._put(LOCAL, bytes([att.HANDLE_VALUE_CONFIRMATION]))
+        if callback is not None:
+            # By the loop, which reports what goes wrong in it.
+            asyncio.get_running_loop().call_soon(self._call, callback, characteristic, bytearray(data))
+
+    def _take_all_arrived(self) -> None:
         while self._arrived:
-            characteristic, data, callback = self._arrived.popleft()
-            is_indication = _is_indicated(characteristic)
-            opcode = att.HANDLE_VALUE_INDICATION if is_indication else att.HANDLE_VALUE_NOTIFICATION
-            self._received(struct.pack("<BH", opcode, self.table.value_handle(characteristic)) + data)
-            if is_indication:
-                self._put(LOCAL, bytes([att.HANDLE_VALUE_CONFIRMATION]))
-            if callback is not None:
-                # By the loop, which reports what goes wrong in it.
-                asyncio.get_running_loop().call_soon(self._call, callback, characteristic, bytearray(data))
+            self._take_arrived()
 
     def _call(self, callback: NotifyCallback, characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
         result = callback(characteristic, data)
@@ -381,7 +387,7 @@ class Recording:
         return found
 
     def _sent(self, pdu: bytes) -> None:
-        self._take_arrived()
+        self._take_all_arrived()
         self._put(LOCAL, pdu)
 
     def _received(self, pdu: bytes) -> None:
@@ -437,61 +443,10 @@ def _create(path: Path) -> BinaryIO:
         raise RecordingError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _device_name(client: BleakClient, advertised: AdvertisementData | None) -> str:
-    if advertised is not None and advertised.local_name:
-        return advertised.local_name
-    # Where a device has no name, backends make one from its address.
-    return "" if client.name.replace("-", ":").casefold() == client.address.casefold() else client.name
-
-
 def _mtu(client: BleakClient) -> int:
     """The ATT MTU, as far as bleak tells: BlueZ's backend knows it by the room for a write without response alone."""
     room = max((c.max_write_without_response_size for c in client.services.characteristics.values()), default=0)
     return min(room + 3, LARGEST_USEFUL_MTU)
-
-
-def _address_of(text: str, device: BLEDevice | None) -> Address:
-    """An address for the capture. macOS shows none: a random static one that follows from its identifier stands in."""
-    parts = text.upper().split(":")
-    if len(parts) != 6 or any(len(part) != 2 for part in parts):
-        octets = bytearray(hashlib.sha256(text.upper().encode()).digest()[:6])
-        octets[0] |= 0xC0  # Vol 6 Part B 1.3.2.1
-        return Address(octets.hex(":").upper(), is_random=True)
-    return Address(":".join(parts), is_random=_is_random(device))
-
-
-def _is_random(device: BLEDevice | None) -> bool:
-    """Whether the address is a random one, by what the backend keeps of its device; else a public one is assumed."""
-    details = device.details if device is not None else None
-    if not isinstance(details, dict):
-        return False
-    properties = details.get("props")
-    if isinstance(properties, dict):  # BlueZ, org.bluez.Device1
-        return properties.get("AddressType") == "random"
-    return getattr(details.get("address"), "is_public", True) is False  # the rig's own backend
-
-
-def _service_list(uuids: Iterable[str]) -> bytes:
-    """Advertised services as advertising data (Core Specification Supplement, Part A 1.1), as many as there is room."""
-    short = b"".join(u[::-1] for u in map(_octets, uuids) if len(u) == 2)[:28]
-    wide = next((u[::-1] for u in map(_octets, uuids) if len(u) == 16), b"")
-    fields = bytes([len(short) + 1, 0x02]) + short if short else b""
-    if wide and len(fields) + 18 <= 31:
-        fields += bytes([17, 0x06]) + wide
-    return fields
-
-
-def _octets(uuid: str) -> bytes:
-    octets = bytes.fromhex(uuid.replace("-", ""))
-    tail = "-0000-1000-8000-00805f9b34fb"
-    return octets[2:4] if uuid.lower().endswith(tail) and not any(octets[:2]) else octets
-
-
-def _name_field(name: str) -> bytes:
-    """A name as advertising data (Core Specification Supplement, Part A 1.2), shortened where it is too long."""
-    data = name.encode("utf-8", "replace")
-    whole = data[:29].decode("utf-8", "ignore").encode()
-    return bytes([len(whole) + 1, 0x09 if whole == data else 0x08]) + whole if whole else b""
 
 
 def _is_indicated(characteristic: BleakGATTCharacteristic) -> bool:
