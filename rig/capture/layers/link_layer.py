@@ -80,12 +80,12 @@ class _AirLink:
         self.link = link
         self.begun_ns = time_ns
         self.channels = Channels(link, observations)
-        self.turns = Turns(from_beginning=bool(request))
         # By side; and two more for PDUs whose sender is unknown, told apart by SN + NESN modulo 2 (see turns.py).
         self.directions = tuple(_Direction(observations) for _ in range(4))
         self.request = request
         self.crc_init = int.from_bytes(request[16:19], "little") if request else None
         self.interval_ns = int.from_bytes(request[22:24], "little") * 1_250_000 if request else 0
+        self.turns = Turns(from_beginning=bool(request), interval_ns=self.interval_ns)
         self.order = 0  # of the last PDU, both directions counted
         self.oddities = 0  # PDUs in a row that look like ciphertext
         self.time_ns = time_ns
@@ -391,10 +391,12 @@ class LinkLayer:
                 known.encrypted = False
             known.encryption_begins = False
         elif opcode == ll_control.PHY_UPDATE_IND:
-            known.turns.phy_changed()
+            known.turns.phy_changes()
         elif opcode == ll_control.CONNECTION_UPDATE_IND:
             # From some instant on: until then the old one holds, so the longer of both is waited for.
-            known.interval_ns = max(known.interval_ns, int.from_bytes(payload[4:6], "little") * 1_250_000)
+            interval_ns = int.from_bytes(payload[4:6], "little") * 1_250_000
+            known.interval_ns = max(known.interval_ns, interval_ns)
+            known.turns.interval_changes(interval_ns)
 
 
 _NEW: Final = 0

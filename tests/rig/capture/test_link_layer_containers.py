@@ -67,8 +67,10 @@ WRAPPINGS: dict[str, tuple[LinkType, Callable[[int, bytes], bytes]]] = {
 def test_the_same_conversation_gives_the_same_rows_in_every_container(name: str) -> None:
     link_type, wrap = WRAPPINGS[name]
     sniffer = Sniffer()
+    before = 0.0
     for side, packet in conversation():
-        sniffer.hears(link_type, wrap(side, packet))
+        sniffer.hears(link_type, wrap(side, packet), after_us=before + 150)
+        before = 8.0 * (1 + len(packet))  # with its preamble, on LE 1M
 
     assert sniffer.rows == [
         (2, "central", WRITE),
