@@ -54,7 +54,7 @@ from tests.rig.capture.containers import simple as simple_packet
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 LONGEST_S = 1.0
-"""An input that takes longer is a fault."""
+"""An input that takes more processor time is a fault."""
 BATCH = 5000
 _HANGS_S = 20
 _RECORDS_OF_A_SEED = 24
@@ -186,7 +186,10 @@ def run_windows(data: Seed) -> Outcome:
         fast_error = str(caught)
     assert b"".join(fast).decode() == "".join(slow), (b"".join(fast).decode(), "".join(slow))
     assert fast_error == slow_error
-    features = {f"windows {min(windows, 3)}", *(line.split("\t")[4] + str(bool(line.split("\t")[6])) for line in slow)}
+    features = {f"windows {min(windows, 3)}"}
+    for line in slow:
+        cells = line.split("\t")
+        features.add(f"row {cells[4]} {cells[3]} {bool(cells[6])}")
     if slow_error:
         features.add("error " + re.sub(r"\d+", "N", slow_error)[:60])
     return Outcome(frozenset(features), len(slow), len(slow))
@@ -390,15 +393,16 @@ def batch(
     seen: set[str] = set()
     records = rows = errors = worst_input = 0
     worst_s = 0.0
+    target(starts[0])  # what is imported on the way is no input's fault
     for index in range(count):
         data = mutated(pool[chance.randrange(len(pool))], pool, chance)
-        begun = time.perf_counter()
+        begun = time.process_time()  # of this process, so that a busy machine accuses nobody
         try:
             outcome = target(data)
         except Exception as error:
             where = f"seed {seed} batch {number} input {index}"
             raise FaultError(f"{where}: {type(error).__name__}: {error}\n{traceback.format_exc()}", data) from error
-        taken_s = time.perf_counter() - begun
+        taken_s = time.process_time() - begun
         if taken_s > worst_s:
             worst_s, worst_input = taken_s, index
         if taken_s > LONGEST_S:
