@@ -861,3 +861,11 @@ def test_events_that_no_row_depends_on_can_be_left_out(*, meta: bool) -> None:
     assert not telling & free
     # And the others are not free for nothing: each does tell something, as far as these bodies can say it.
     assert telling == ({0x01, 0x05, 0x0A, 0x29} if meta else {0x03, 0x05, 0x0E, 0x12})
+
+
+def test_links_beyond_any_real_number_are_numbered_but_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.capture.layers.connections.MAX_LINKS", 2)
+    heard = hear([connected(0x40), att(0x40, SENT, READ), disconnected(0x40)] * 4)
+    assert [row[1] for row in heard.rows] == [1, 2, 3, 4]
+    assert [link.number for link in heard.links] == [1, 2]
+    assert heard.observations.counts == {"unlisted_links": 2}
