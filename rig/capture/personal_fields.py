@@ -66,7 +66,7 @@ _COMMANDS: Final = MappingProxyType(
                     0x042C,
                     0x042D,
                 ),
-                *(0x042F, 0x0433, 0x0434, 0x043D, 0x043E, 0x043F, 0x0440, 0x0444, 0x080B, 0x0C0D, 0x0C12, 0x0C60),
+                *(0x042F, 0x0433, 0x0434, 0x043E, 0x043F, 0x0440, 0x0444, 0x080B, 0x0C0D, 0x0C12, 0x0C60),
                 0x2005,  # LE Set Random Address
             ),
             _ADDRESS_FIRST,
@@ -83,7 +83,6 @@ _COMMANDS: Final = MappingProxyType(
         0x042E: ((0, 6), (6, 4)),  # User Passkey Request Reply
         0x0430: ((0, 6), (6, 32)),  # Remote OOB Data Request Reply
         0x0445: ((0, 6), (6, 64)),  # Remote OOB Extended Data Request Reply
-        0x0C05: ((2, 6),),  # Set Event Filter, on an address
         0x2006: ((7, 6),),  # LE Set Advertising Parameters
         0x200D: ((6, 6),),  # LE Create Connection
         0x2017: ((0, 32),),  # LE Encrypt: key and plaintext
@@ -166,6 +165,7 @@ _VENDOR_EVENT, _VENDOR_COMMANDS = 0xFF, 0x3F
 _CHANGE_LOCAL_NAME, _READ_LOCAL_NAME = 0x0C13, 0x0C14
 _WRITE_STORED_LINK_KEY, _RETURN_LINK_KEYS = 0x0C11, 0x15
 _REMOTE_NAME = 0x07
+_SET_EVENT_FILTER, _FILTERS_ON_ADDRESS = 0x0C05, (b"\x01\x02", b"\x02\x02")  # inquiry results, connections
 _READ_EIR, _WRITE_EIR, _EIR_OCTETS = 0x0C51, 0x0C52, 240
 
 # Advertising data types (Assigned Numbers, 2.3).
@@ -215,6 +215,8 @@ class PersonalFields:
             yield Field(Kind.PADDED_NAME, 3, 3 + NAME_OCTETS)
         elif opcode == _WRITE_EIR:
             yield from self._advertising(body, 4, _EIR_OCTETS)
+        elif opcode == _SET_EVENT_FILTER and body[3:5] in _FILTERS_ON_ADDRESS:
+            yield Field(Kind.ADDRESS, 5, 11)
         elif opcode == _WRITE_STORED_LINK_KEY:
             yield from _link_keys(body, 3)
         elif opcode in (0x2008, 0x2009):  # LE Set Advertising Data, LE Set Scan Response Data
