@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (of ``sys.argv`` when none is given) and return its exit code; a fault becomes one line."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     debug = _take_debug(tokens)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A pipe into something that is not UTF-8 gets a question mark for what it cannot show, never a fault.
         if hasattr(stream, "reconfigure"):
@@ -32,8 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _open_closed_streams() -> None:
+    """Under ``>&-`` Python starts without a standard output: what is printed then goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process runs
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as above
+
+
 def _run(tokens: list[str], *, debug: bool) -> int:
-    from rig.commands.lines import plain  # noqa: PLC0415 - what each command line needs, and nothing more
+    if not tokens or "--help" in tokens or "-h" in tokens:
+        from rig.commands import help as help_pages  # noqa: PLC0415 - what each command line needs, and nothing more
+
+        if not tokens or help_pages.asked_for(tokens):
+            sys.stdout.write(help_pages.page(help_pages.command_of(tokens)))
+            return FINISHED
+    from rig.commands.lines import plain  # noqa: PLC0415 - as above
 
     line = plain(tokens)
     if line is not None:
@@ -45,11 +60,6 @@ def _run(tokens: list[str], *, debug: bool) -> int:
         from rig.commands.info import info  # noqa: PLC0415 - as above
 
         return info(**parameters)  # type: ignore[arg-type]  # as above
-    from rig.commands import help as help_pages  # noqa: PLC0415 - as above
-
-    if not tokens or help_pages.asked_for(tokens):
-        sys.stdout.write(help_pages.page(help_pages.command_of(tokens)))
-        return FINISHED
     if tokens == ["--version"]:
         from importlib.metadata import version  # noqa: PLC0415 - 20 ms that only this needs
 

@@ -65,7 +65,7 @@ def json_object(operation: GattOperation) -> str:
 
 
 def table(
-    operations: Iterable[GattOperation], name_of: Callable[[str], str], width: int | None = None
+    operations: Iterable[GattOperation], name_of: Callable[[str], str], width: int | None = None, *, live: bool = False
 ) -> Iterator[str]:
     """The operations for eyes: as :func:`rig.capture.text.table`, with the milliseconds until the answer."""
     operations = iter(operations)
@@ -75,7 +75,7 @@ def table(
         return
     yield f"times are seconds since {date(first.time_ns)}; an answer took milliseconds\n\n"
     shown = (_shown(operation, first.time_ns, name_of) for operation in chain((first,), operations))
-    yield from aligned(HEADINGS, shown, _RIGHT, width)
+    yield from aligned(HEADINGS, shown, _RIGHT, width, live=live)
 
 
 def _shown(operation: GattOperation, zero_ns: int, name_of: Callable[[str], str]) -> tuple[str, ...]:

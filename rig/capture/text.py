@@ -19,6 +19,16 @@ COLUMNS: Final = ("frame", "time", "link", "sender", "opcode", "handle", "uuid",
 TSV_HEADER: Final = "\t".join(COLUMNS) + "\n"
 _NS: Final = 1_000_000_000
 _MEASURED: Final = 1000  # rows that a table looks at before it begins, to know how wide its columns are
+_USUAL: Final = {
+    "frame": 6,
+    "time": 12,
+    "took": 8,
+    "sender": 10,
+    "what": 27,
+    "handle": 6,
+    "attribute": 36,
+    "octets": 38,
+}
 _OCTETS_SHOWN: Final = 20  # of a value in a table: what one default-sized ATT PDU (MTU 23) carries
 
 
@@ -97,13 +107,16 @@ HEADINGS: Final = ("frame", "time", "link", "sender", "what", "handle", "attribu
 _RIGHT: Final = frozenset({"frame", "time", "link"})
 
 
-def table(rows: Iterable[AttRow], name_of: Callable[[str], str], width: int | None = None) -> Iterator[str]:
+def table(
+    rows: Iterable[AttRow], name_of: Callable[[str], str], width: int | None = None, *, live: bool = False
+) -> Iterator[str]:
     """The rows for eyes: the date once, times relative to the first row, names beside UUIDs, values as hex and text.
 
     Args:
         rows: what to show.
         name_of: a UUID of the ``uuid`` column to its assigned name, ``""`` where it has none.
         width: columns of the terminal, to which lines are cut; None for whole lines.
+        live: show each row as it comes, in columns of the usual width.
     """
     rows = iter(rows)
     first = next(rows, None)
@@ -112,25 +125,33 @@ def table(rows: Iterable[AttRow], name_of: Callable[[str], str], width: int | No
         return
     yield f"times are seconds since {date(first.time_ns)}\n\n"
     cells = (_cells(row, first.time_ns, name_of) for row in chain((first,), rows))
-    yield from aligned(HEADINGS, cells, _RIGHT, width)
+    yield from aligned(HEADINGS, cells, _RIGHT, width, live=live)
 
 
 def aligned(
-    headings: Sequence[str], cells: Iterable[Sequence[str]], right: frozenset[str], width: int | None = None
+    headings: Sequence[str],
+    cells: Iterable[Sequence[str]],
+    right: frozenset[str],
+    width: int | None = None,
+    *,
+    live: bool = False,
 ) -> Iterator[str]:
     """Lines with aligned columns, as wide as the first thousand rows need; the last column is as wide as it is.
 
-    Holds no more than those rows: a table of any length is printed as it comes.
+    Holds no more than those rows: a table of any length is printed as it comes. A live one holds none, and has columns
+    of the usual width.
     """
     cells = iter(cells)
     damage: CaptureError | None = None
     head: list[Sequence[str]] = []
     try:
-        for row in islice(cells, _MEASURED):
+        for row in islice(cells, 0 if live else _MEASURED):
             head.append(row)  # noqa: PERF402 - a comprehension would lose what came before the damage
     except CaptureError as error:  # what came before the damage is shown first
         damage = error
-    widths = [max(map(len, column)) for column in zip(headings, *head, strict=True)]
+    widths = [
+        max(_USUAL.get(column[0], 0) if live else 0, *map(len, column)) for column in zip(headings, *head, strict=True)
+    ]
     widths[-1] = 0
 
     def line(row: Sequence[str]) -> str:

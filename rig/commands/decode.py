@@ -56,22 +56,29 @@ def decode(
         return FINISHED
     from rig.capture.reading import Reading  # noqa: PLC0415 - as above
 
+    live = file == STANDARD_INPUT
     with Reading(file, handle_map) as reading, bar(beside_output=True) as progress:
         try:
             if gatt:
-                lines = _operations(reading, progress, format)
+                lines = _operations(reading, progress, format, live=live)
             elif events:
-                lines = _events(reading, progress, format, protocol)
+                lines = _events(reading, progress, format, protocol, live=live)
             else:
-                lines = _rows(reading, progress, format)
-            _print(lines, at_once=file == STANDARD_INPUT)
+                lines = _rows(reading, progress, format, live=live)
+            _print(lines, at_once=live)
         finally:
             if save_map is not None:
                 _save(save_map, reading)
     return FINISHED
 
 
-def _rows(reading: Reading, progress: Progress | None, format: str) -> Iterator[str]:  # noqa: A002 - the option's name
+def _rows(
+    reading: Reading,
+    progress: Progress | None,
+    format: str,  # noqa: A002 - the option's name
+    *,
+    live: bool,
+) -> Iterator[str]:
     from rig.capture import text  # noqa: PLC0415 - what a command line needs, and nothing more
     from rig.capture.rows import rows  # noqa: PLC0415
 
@@ -80,12 +87,18 @@ def _rows(reading: Reading, progress: Progress | None, format: str) -> Iterator[
         case "tsv":
             return text.tsv(found)
         case "table":
-            return text.table(found, _names(), columns())
+            return text.table(found, _names(), columns(), live=live)
         case _:
             return _json(map(text.json_object, found), format)
 
 
-def _operations(reading: Reading, progress: Progress | None, format: str) -> Iterator[str]:  # noqa: A002 - as above
+def _operations(
+    reading: Reading,
+    progress: Progress | None,
+    format: str,  # noqa: A002 - as above
+    *,
+    live: bool,
+) -> Iterator[str]:
     from rig.capture import operation_text as text  # noqa: PLC0415 - as above
     from rig.capture.operations import operations  # noqa: PLC0415
 
@@ -94,7 +107,7 @@ def _operations(reading: Reading, progress: Progress | None, format: str) -> Ite
         case "tsv":
             return text.tsv(found)
         case "table":
-            return text.table(found, _names(), columns())
+            return text.table(found, _names(), columns(), live=live)
         case _:
             return _json(map(text.json_object, found), format)
 
@@ -104,6 +117,8 @@ def _events(
     progress: Progress | None,
     format: str,  # noqa: A002 - as above
     protocol: str | None,
+    *,
+    live: bool,
 ) -> Iterator[str]:
     from rig.capture import event_text as text  # noqa: PLC0415 - as above
     from rig.capture.events import EventDecoder, ProtocolChoiceError  # noqa: PLC0415
@@ -119,7 +134,7 @@ def _events(
         case "tsv":
             yield from text.tsv(found)
         case "table":
-            yield from text.table(found, columns())
+            yield from text.table(found, columns(), live=live)
         case _:
             yield from _json(map(text.json_object, found), format)
     if not decoder.chosen:

@@ -26,7 +26,7 @@ def info(file: str, *, json: bool = False) -> int:
     if json:
         from json import dumps  # noqa: PLC0415 - one of two ways to print
 
-        sys.stdout.write(dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(dumps(found.as_json(), indent=2) + "\n")
     else:
         from rig.capture.info_text import lines  # noqa: PLC0415 - the other
 

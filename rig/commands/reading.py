@@ -23,9 +23,13 @@ def not_typed(file: str) -> None:
     """Refuse to wait for a capture that somebody would have to type.
 
     Raises:
-        UsageError: ``file`` is ``-``, and standard input is a terminal.
+        UsageError: ``file`` is ``-``, and standard input is a terminal, or closed.
     """
-    if file == STANDARD_INPUT and sys.stdin is not None and sys.stdin.isatty():
+    if file != STANDARD_INPUT:
+        return
+    if sys.stdin is None:  # how Python starts under `<&-`
+        raise UsageError("`-` reads a capture from standard input, which is closed; name a file, or pipe one in")
+    if sys.stdin.isatty():
         raise UsageError("`-` reads a capture from standard input, which is a terminal; name a file, or pipe one in")
 
 

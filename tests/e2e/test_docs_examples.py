@@ -9,9 +9,9 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-def _run(example: str, *, said_to_it: str = "") -> str:
+def _run(example: str, *arguments: Path, said_to_it: str = "") -> str:
     return subprocess.run(
-        [sys.executable, EXAMPLES / example], input=said_to_it, capture_output=True, text=True, check=True
+        [sys.executable, EXAMPLES / example, *arguments], input=said_to_it, capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -29,3 +29,10 @@ def test_the_frames_of_a_recording_are_told_apart_by_their_sender_and_joined_acr
         "0.300 device 33 01 40 02 01 checksum high_first",
         "0.400 device not a frame: ff (no frame starts here)",
     ]
+
+
+def test_the_notifications_of_a_capture_are_printed_with_what_their_handles_mean() -> None:
+    capture = EXAMPLES.parents[1] / "tests" / "captures" / "BLETools__btsnoop_hci.log"
+    first, *others = _run("notifications_of_a_capture.py", capture).splitlines()
+    assert first == "1550819892.085316000  link 1  0x000e ffe4      66 15 23 4a 41 02 14 e1 76 00 0a 99"
+    assert len(others) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -38,13 +39,25 @@ COLUMNS = ["frame", "time", "link", "sender", "opcode", "handle", "uuid", "value
 RIG = [sys.executable, "-c", "import sys; from rig.cli import main; sys.exit(main())"]
 
 
-def rig(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def rig(*arguments: str | Path) -> Done:
+    """The whole command but for the process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main([str(argument) for argument in arguments])
+    said = [stream.detach().getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(arguments, code, *said)
+
+
+def process(*arguments: str | Path, **options: Any) -> Done:
     """The whole command in a process of its own, without a terminal."""
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "cwd": ROOT, **options}
     return subprocess.run([*RIG, *map(str, arguments)], **options, check=False)
 
 
-def one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+def one_line(done: Done, code: int, *parts: str) -> None:
     assert done.returncode == code, done
     assert done.stderr.startswith("rig: ")
     assert done.stderr.count("\n") == 1
@@ -108,7 +121,7 @@ def test_rig_alone_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_version_is_told() -> None:
-    assert rig("--version").stdout.startswith("rig 0.")
+    assert process("--version").stdout.startswith("rig 0.")
 
 
 @pytest.mark.parametrize(
@@ -245,7 +258,7 @@ def test_a_table_and_an_account_load_no_radio_no_parser_and_no_numpy() -> None:
 
 
 def test_a_capture_in_a_pipe_comes_out_as_the_documented_table() -> None:
-    done = rig("decode", BLETOOLS)
+    done = process("decode", BLETOOLS)
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows = done.stdout.splitlines()
     assert header.split("\t") == COLUMNS
@@ -279,14 +292,12 @@ def test_a_table_has_the_names_of_standard_attributes_and_the_text_in_values() -
     assert "MTU 517" in shown
 
 
-def test_a_capture_is_read_from_standard_input_too() -> None:
-    for packed in (BLETOOLS.read_bytes(), gzip.compress(BLETOOLS.read_bytes())):
-        for options in ((), ("--format", "jsonl"), ("--format=tsv",)):
-            done = subprocess.run(
-                [*RIG, "decode", "-", *options], input=packed, capture_output=True, check=False, cwd=ROOT
-            )
-            assert done.returncode == 0, done
-            assert done.stdout.decode() == rig("decode", BLETOOLS, *options).stdout
+@pytest.mark.parametrize("options", [(), ("--format", "jsonl"), ("--format=table",)], ids=" ".join)
+def test_a_capture_is_read_from_standard_input_too(options: tuple[str, ...]) -> None:
+    for packed in (CANDLE.read_bytes(), gzip.compress(CANDLE.read_bytes())):
+        done = subprocess.run([*RIG, "decode", "-", *options], input=packed, capture_output=True, check=True, cwd=ROOT)
+        shown, whole = done.stdout.decode(), rig("decode", CANDLE, *options).stdout
+        assert [line.split() for line in shown.splitlines()] == [line.split() for line in whole.splitlines()]
 
 
 def test_what_is_not_there_or_no_capture_is_one_line(tmp_path: Path) -> None:
@@ -311,7 +322,7 @@ def test_the_rows_before_the_damage_are_printed_then_one_line_says_where_it_is(f
     whole = BLETOOLS.read_bytes()
     cut = tmp_path / "cut.log"
     cut.write_bytes(whole[: len(whole) * 3 // 4])
-    done = rig("decode", cut, "--format", form)
+    done = process("decode", cut, "--format", form)
     one_line(done, 1, str(cut), "at byte ", "cut")
     undamaged = rig("decode", BLETOOLS, "--format", form).stdout
     if form == "json":
@@ -498,7 +509,7 @@ def test_a_reader_that_leaves_early_is_no_fault(arguments: tuple[str | Path, ...
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = rig(*arguments, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+        done = process(*arguments, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
@@ -510,7 +521,7 @@ def test_a_reader_that_leaves_early_is_no_fault(arguments: tuple[str | Path, ...
 def test_a_full_disk_is_one_line(arguments: tuple[str | Path, ...]) -> None:
     with Path("/dev/full").open("w") as full:
         one_line(
-            rig(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE), 1, "No space left on device"
+            process(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE), 1, "No space left on device"
         )
 
 
@@ -530,6 +541,38 @@ def test_rows_of_a_pipe_are_printed_as_they_come_and_ctrl_c_ends_it_quietly() ->
     program.send_signal(signal.SIGINT)
     out, err = program.communicate()
     assert (program.returncode, out, err) == (130, b"", b"")
+
+
+def test_a_table_of_a_pipe_is_shown_as_it_comes_too() -> None:
+    program = subprocess.Popen(
+        [*RIG, "decode", "-", "--format", "table"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False, cwd=ROOT
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(BTSNOOP + att_record(1, 0x1B, b"one"))
+    program.stdin.flush()
+    shown = [program.stdout.readline().decode() for _ in range(4)]
+    assert shown[3].split()[:5] == ["1", "0.000000", "1", "unknown", "handle_value_notification"]
+    program.stdin.write(att_record(1_000_001, 0x1B, b"\0"))
+    out, _ = program.communicate()
+    assert out.decode().split()[:2] == ["2", "1.000000"]
+    assert out.index(b"00\n") == shown[3].index("6f 6e 65")  # the columns stay where they are
+
+
+def closed(*arguments: str | Path, stdin: bool = True, stdout: bool = True) -> Done:
+    """Run with standard input or output closed, as `<&-` and `>&-` do."""
+    redirections = f"{'' if stdin else ' <&-'}{'' if stdout else ' >&-'}"
+    return subprocess.run(
+        ["sh", "-c", f'"$@"{redirections}', "sh", *RIG, *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+
+
+def test_closed_streams_are_no_fault_of_the_program(tmp_path: Path) -> None:
+    one_line(closed("decode", "-", stdin=False), 2, "standard input", "closed")
+    done = closed("decode", BLETOOLS, stdout=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    one_line(closed("decode", tmp_path / "gone.log", stdout=False), 1, "gone.log")
 
 
 def in_a_terminal(*arguments: str | Path, columns: int = 100) -> tuple[int, str]:
