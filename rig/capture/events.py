@@ -21,6 +21,11 @@ from rig.capture.operations import GattOperation, Pairing
 
 DEVICE_NAME: Final = "2a00"
 
+MAX_CONVERSATIONS: Final = 1 << 16
+"""How many links have a listener at a time; beyond, all begin anew."""
+MAX_LOOKED_THROUGH: Final = 1 << 20
+"""How many attributes are looked at in search of protocols before tables have to grow by an eighth to be looked at."""
+
 _UNITS: Final = {"_c": "°C", "_ua": "µA", "_s": "s"}
 _OTHER: Final = (REMOTE, LOCAL, UNKNOWN_SIDE)
 _PROPERTY_BITS: Final = (  # Core Specification Vol 3 Part G, 3.3.1.1
@@ -112,15 +117,13 @@ class _Said(NamedTuple):
 class _Conversation:
     """One link and one side of it that may be a device."""
 
-    __slots__ = ("candidates", "device_name", "entry", "listener", "seen", "table_size")
+    __slots__ = ("candidates", "entry", "listener", "seen")
 
     def __init__(self) -> None:
         self.entry: ProtocolEntry | None = None
         self.listener: Listener | None = None
         self.candidates: list[tuple[ProtocolEntry, Listener]] = []
-        self.device_name: str | None = None
         self.seen: tuple[str | None, int] = ("", -1)
-        self.table_size = -1
 
 
 class EventDecoder:
@@ -155,6 +158,7 @@ class EventDecoder:
         self._conversations: dict[tuple[int, int], _Conversation] = {}
         self._names: dict[tuple[int, int], str] = {}
         self._start_ns: int | None = None
+        self._looked_through = 0
         self.chosen: dict[int, str] = {}
         """Link number to the key of the protocol that was found for it."""
 
@@ -236,6 +240,9 @@ class EventDecoder:
         key = (link.number, device)
         conversation = self._conversations.get(key)
         if conversation is None:
+            if len(self._conversations) >= MAX_CONVERSATIONS:
+                self._conversations.clear()
+                self._names.clear()
             conversation = self._conversations[key] = _Conversation()
             if self._asked_for is not None and self._asked_for.listen is not None:
                 self._choose(conversation, link, self._asked_for, self._asked_for.listen(self._name_of(link, device)))
@@ -246,7 +253,8 @@ class EventDecoder:
     def _choose(self, conversation: _Conversation, link: Link, entry: ProtocolEntry, listener: Listener) -> None:
         conversation.entry, conversation.listener = entry, listener
         conversation.candidates = []
-        self.chosen.setdefault(link.number, entry.key)
+        if len(self.chosen) < MAX_CONVERSATIONS:
+            self.chosen.setdefault(link.number, entry.key)
 
     def _name_of(self, link: Link, device: int) -> str | None:
         address = None if device == UNKNOWN_SIDE else link.addresses[device]
@@ -258,7 +266,7 @@ class EventDecoder:
         name = self._name_of(link, device)
         table = self._tracker.table(link, device)
         seen = (name, 0 if table is None else len(table))
-        if seen == conversation.seen:
+        if seen == conversation.seen or self._too_soon(seen, conversation.seen):
             return
         if name is not None and name != conversation.seen[0]:
             address = None if device == UNKNOWN_SIDE else link.addresses[device]
@@ -269,6 +277,7 @@ class EventDecoder:
                 return
         conversation.seen = seen
         if table is not None:
+            self._looked_through += len(table)
             heard_by = {entry.key for entry, _ in conversation.candidates}
             services = services_of(table)
             for entry in self._registry.entries:
@@ -276,6 +285,13 @@ class EventDecoder:
                     continue
                 if entry.fits(services):
                     conversation.candidates.append((entry, entry.listen(name)))
+
+    def _too_soon(self, seen: tuple[str | None, int], before: tuple[str | None, int]) -> bool:
+        """Whether a table has grown too little to look through it again.
+
+        That is so in hostile captures, which declare and speak in turns without end, and in no others.
+        """
+        return self._looked_through > MAX_LOOKED_THROUGH and seen[0] == before[0] and seen[1] * 8 < before[1] * 9
 
 
 def device_events(

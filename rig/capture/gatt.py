@@ -36,6 +36,10 @@ LEARNING_OPCODES: Final = frozenset(
 MAX_ATTRIBUTES: Final = 1 << 18
 """How many attributes a tracker learns over all servers; a hostile capture could otherwise declare them without end."""
 
+MAX_LINKS: Final = 1 << 16
+"""How many links a tracker has at hand; beyond, it looks their tables up again, and forgets what waits."""
+
+_NO_NAMES: Final[dict[int, str]] = {}
 _KEPT_OF_REQUEST: Final = 32  # the longest that is looked at again: Find By Type Value with a 128-bit UUID, 23 octets
 _LAST_HANDLE: Final = 0xFFFF
 _BASE_UUID_TAIL: Final = "-0000-1000-8000-00805f9b34fb"  # Vol 3 Part B, 2.5.1
@@ -375,8 +379,8 @@ class GattTracker:
     def __init__(self, handle_map: HandleMap | None = None) -> None:
         self._map = handle_map
         self._tables: dict[_Key, AttributeTable] = {}
-        self._links: dict[int, list[AttributeTable]] = {}
-        self._names: dict[int, list[dict[int, str]]] = {}
+        self._names: dict[int, list[dict[int, str]]] = {}  # link number to names by side, found again when forgotten
+        self._with_unread: set[int] = set()  # ids of the tables with declarations that only a read can tell
         self._learned = 0
         self.pending: dict[Waits, bytes] = {}
         """Who waits for a response, to the request PDU, cut to its first 32 octets."""
@@ -387,51 +391,75 @@ class GattTracker:
 
     def table(self, link: Link, side: int) -> AttributeTable | None:
         """What is known of the server on ``side`` of ``link``; None when nothing is."""
-        tables = self._links.get(link.number) or self._open(link)
-        table = tables[side]
-        if not table and side != UNKNOWN_SIDE:
-            table = tables[UNKNOWN_SIDE]
-        return table or None
+        table = self._find(link, side) or self._mapped(link, side)
+        return table or self._find(link, UNKNOWN_SIDE) or None
 
     def tables(self) -> tuple[AttributeTable, ...]:
         """Every table of which something is known, in order of appearance."""
         return tuple(table for table in self._tables.values() if table)
 
-    def names(self, link: Link, side: int) -> dict[int, str]:
-        """Handle to name for the server on ``side``: one object per server that changes as more is learned.
-
-        Lacks what only PDUs of an unknown sender have told.
-        """
-        if link.number not in self._names:
-            self._open(link)
-        return self._names[link.number][side]
-
     @property
     def learns_from_reads(self) -> bool:
         """Whether a declaration is known whose content is not: then a read response may change a name too."""
-        return any(table.unread for table in self._tables.values())
+        return bool(self._with_unread)
 
-    def _open(self, link: Link) -> list[AttributeTable]:
-        tables = [self._table_for(link, side) for side in (LOCAL, REMOTE, UNKNOWN_SIDE)]
-        self._links[link.number] = tables
-        self._names[link.number] = [table.names for table in tables]
-        return tables
+    def _open(self, link: Link) -> list[dict[int, str]]:
+        """Find the names for both sides of a link, and for what was said by nobody knows whom."""
+        if len(self._names) >= MAX_LINKS:
+            self._names.clear()
+            self.pending.clear()
+            self.indications.clear()
+        names = []
+        for side in (LOCAL, REMOTE, UNKNOWN_SIDE):
+            table = self._find(link, side) or self._mapped(link, side)
+            names.append(_NO_NAMES if table is None else table.names)
+        self._names[link.number] = names
+        return names
 
-    def _table_for(self, link: Link, side: int) -> AttributeTable:
-        on_air = link.handle is None
+    def _key(self, link: Link, side: int) -> _Key:
+        """Whose table it is."""
+        if side == LOCAL and link.handle is not None:
+            return ("controller", link.controller, link.transport)
         address = None if side == UNKNOWN_SIDE else link.addresses[side]
-        is_local = side == LOCAL and not on_air
-        key: _Key = ("link", link.number, side)
-        if is_local:
-            key = ("controller", link.controller, link.transport)
-        elif address is not None:
-            key = ("address", address.text, address.is_random)
+        if address is not None:
+            return ("address", address.text, address.is_random)
+        return ("link", link.number, side)
+
+    def _find(self, link: Link, side: int) -> AttributeTable | None:
+        key = self._key(link, side)
         table = self._tables.get(key)
-        if table is None:
-            table = self._tables[key] = AttributeTable(address, is_local=is_local)
-            if self._map is not None and side != UNKNOWN_SIDE:
-                table.learn(self._map.attributes_for(link, side))
+        if table is None and key[0] == "address":
+            # Learned before the address was: captures that begin in mid-connection tell it late, or never.
+            table = self._tables.pop(("link", link.number, side), None)
+            if table is not None:
+                table.address = link.addresses[side]
+                self._tables[key] = table
         return table
+
+    def _mapped(self, link: Link, side: int) -> AttributeTable | None:
+        """Begin a table with what the map says of that server, if it does."""
+        if self._map is None or side == UNKNOWN_SIDE:
+            return None
+        attributes = self._map.attributes_for(link, side)
+        if not attributes or self._learned + len(attributes) > MAX_ATTRIBUTES:
+            return None
+        table = self._new_table(link, side)
+        table.learn(attributes)
+        self._account(table, 0)
+        return table
+
+    def _new_table(self, link: Link, side: int) -> AttributeTable:
+        is_local = side == LOCAL and link.handle is not None
+        address = None if side == UNKNOWN_SIDE or is_local else link.addresses[side]
+        table = self._tables[self._key(link, side)] = AttributeTable(address, is_local=is_local)
+        return table
+
+    def _account(self, table: AttributeTable, before: int) -> None:
+        self._learned += len(table) - before
+        if table.unread:
+            self._with_unread.add(id(table))
+        else:
+            self._with_unread.discard(id(table))
 
     # --- naming -------------------------------------------------------------------------------------------------------
 
@@ -463,10 +491,7 @@ class GattTracker:
 
     def _name_of(self, link: Link, server: int, handle: int) -> str:
         """Name a handle that the table of that side does not have, or whose side is not known."""
-        names = self._names.get(link.number)
-        if names is None:
-            self._open(link)
-            names = self._names[link.number]
+        names = self._names.get(link.number) or self._open(link)
         uuid = names[server].get(handle) or names[UNKNOWN_SIDE].get(handle)
         if uuid is None and server == UNKNOWN_SIDE:
             known = {uuid for side in (LOCAL, REMOTE) if (uuid := names[side].get(handle))}
@@ -534,8 +559,11 @@ class GattTracker:
     # --- learning -----------------------------------------------------------------------------------------------------
 
     def _server(self, link: Link, side: int) -> AttributeTable:
-        tables = self._links.get(link.number) or self._open(link)
-        return tables[side]
+        table = self._find(link, side)
+        if table is None:
+            table = self._mapped(link, side) or self._new_table(link, side)
+            self._names.clear()  # other links may have the same server
+        return table
 
     def _learn(self, link: Link, side: int, request: bytes, response: bytes) -> None:
         if self._learned >= MAX_ATTRIBUTES or len(request) < 5:
@@ -552,24 +580,27 @@ class GattTracker:
                 _learn_by_value(table, request, response)
             case att.FIND_INFORMATION_RESPONSE:
                 _learn_information(table, start, response)
-        self._learned += len(table) - before
+        self._account(table, before)
 
     def _learn_read(self, link: Link, side: int, handle: int, response: bytes) -> None:
-        table = self._server(link, side)
-        if handle in table.unread and self._learned < MAX_ATTRIBUTES:
+        if not self._with_unread or self._learned >= MAX_ATTRIBUTES:
+            return
+        table = self._find(link, side)
+        if table is not None and handle in table.unread:
             before = len(table)
             table.read(handle, response[1:])
-            self._learned += len(table) - before
+            self._account(table, before)
 
     def _nothing_found(self, link: Link, side: int, request: bytes) -> None:
         """Discovery has come to the end of the range that it asked for."""
-        if len(request) < 5:
+        table = self._find(link, side)
+        if table is None or len(request) < 5:
             return
         start, end = request[1] | request[2] << 8, request[3] | request[4] << 8
         if request[0] == att.FIND_INFORMATION_REQUEST:
-            self._server(link, side).cover(_INFORMATION, start, end)
+            table.cover(_INFORMATION, start, end)
         elif request[0] in (att.READ_BY_GROUP_TYPE_REQUEST, att.READ_BY_TYPE_REQUEST):
-            self._server(link, side).cover(uuid_text(request[5:]), start, end)
+            table.cover(uuid_text(request[5:]), start, end)
 
 
 def _waits(number: int, client: int, bearer: int) -> Waits:

@@ -93,17 +93,13 @@ class HandleMap:
             links: the capture's, for servers whose address became known late.
             names: address text to device name, for people who read the map.
         """
-        late: dict[int, Address] = {}
         for link in links:
             for side in (LOCAL, REMOTE):
-                table, address = tracker.table(link, side), link.addresses[side]
-                if table is not None and table.address is None and not table.is_local and address is not None:
-                    late[id(table)] = address
+                tracker.table(link, side)  # which puts down an address that became known late
         tables = []
         for table in tracker.tables():
-            address = table.address or late.get(id(table))
-            name = (names or {}).get(address.text, "") if address is not None else ""
-            tables.append(MapTable(tuple(table.attributes.values()), address, name, table.is_local))
+            name = (names or {}).get(table.address.text, "") if table.address is not None else ""
+            tables.append(MapTable(tuple(table.attributes.values()), table.address, name, table.is_local))
         return cls(tables)
 
     @classmethod

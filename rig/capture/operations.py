@@ -246,6 +246,8 @@ class Pairing:
         match opcode:
             case att.EXCHANGE_MTU_RESPONSE:
                 mtu = (_u16(begun.pdu.pdu, 1), _u16(data, 1))
+                if len(self._mtu) > MAX_OPEN:
+                    self._mtu.clear()
                 if mtu[0] is not None and mtu[1] is not None:
                     self._mtu[number] = max(min(mtu[0], mtu[1]), _SHORTEST_FULL_READ + 1)
                 return [self._operation(begun, pdu, mtu=mtu, complete=whole)]

@@ -266,6 +266,27 @@ def test_what_senders_unknown_discover_names_handles_of_either_side() -> None:
     assert tracker.table(on, UNKNOWN_SIDE) is table
 
 
+def test_what_was_learned_before_an_address_was_known_is_kept_for_it() -> None:
+    tracker = GattTracker()
+    on = link(1, None)
+    named(tracker, on, *HEART_RATE[:4])
+    on.addresses[REMOTE] = PEER
+    named(tracker, on, *HEART_RATE[4:])
+    assert named(tracker, link(2), "< 1b 0800 00", "> 0a 0100") == [(8, "2a37"), (1, "1800")]
+    assert [table.address for table in tracker.tables()] == [PEER]
+
+
+def test_links_without_end_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gatt, "MAX_LINKS", 4)
+    tracker = discovered()
+    for number in range(2, 50):
+        peer = Address(f"C0:00:00:00:00:{number:02X}")
+        assert named(tracker, link(number, peer), "> 0a 0800", "< 1d 0800 00") == [(8, ""), (8, "")]
+    assert max(len(held) for held in (tracker._names, tracker.pending, tracker.indications)) <= 4
+    assert named(tracker, link(50), "< 1b 0800 00") == [(8, "2a37")]
+    assert len(tracker._tables) == 1, "a server of which nothing is known has no table"
+
+
 def test_where_two_servers_differ_and_the_sender_is_unknown_nothing_is_claimed() -> None:
     tracker = discovered("< 10 0100 ffff 0028", "> 11 06 0800 0900 f0ff")
     assert named(tracker, link(), "? 1b 0800 00", "? 1b 0300 00") == [(8, ""), (3, "2a00")]
@@ -328,7 +349,6 @@ def test_a_request_that_waits_keeps_no_more_of_itself_than_is_needed() -> None:
     tracker = discovered()
     named(tracker, link(), "> 12 0800" + "aa" * 500, "< 1d 0800" + "aa" * 500)
     assert [len(waiting) for waiting in (*tracker.pending.values(), *tracker.indications.values())] == [32, 32]
-    assert tracker.names(link(), REMOTE)[8] == "2a37"
 
 
 # --- untrusted input --------------------------------------------------------------------------------------------------

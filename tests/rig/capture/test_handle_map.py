@@ -69,7 +69,7 @@ def test_includes_secondary_services_and_what_is_only_half_known_survive_a_file(
     once = HandleMap.of(tracker)
     again = HandleMap.from_json(once.to_json())
     assert again == once
-    assert [table.is_local for table in again.tables] == [True, False]
+    assert [table.is_local for table in again.tables] == [False, True]
     remembering = GattTracker(again)
     reads = ("> 0a 1000", "< 0b 0a18", "> 0a 0300", "< 0b 12 0400 f1ff", "< 0a 0100")
     assert named(remembering, link(), *reads)[1::2] == [(0x10, "180a"), (3, "2803")]
@@ -117,6 +117,15 @@ def test_a_table_goes_by_address_and_an_only_one_to_every_link(
 def test_on_the_air_an_only_table_is_the_peripherals() -> None:
     on = link(1, None, on_air=True)
     assert named(GattTracker(of(PEER)), on, "< 1b 0100 00", "> 1b 0100 00") == [(1, "f000"), (1, "")]
+
+
+def test_a_map_that_would_be_taken_without_end_is_taken_as_often_as_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rig.capture.gatt.MAX_ATTRIBUTES", 25)
+    tracker = GattTracker(heart_rate())
+    taken = [named(tracker, link(number, None), "< 1b 0800 00")[0][1] for number in range(6)]
+    assert taken == ["2a37", "2a37", "", "", "", ""]
 
 
 def test_the_recording_hosts_own_table_is_for_local_servers_alone() -> None:
@@ -183,8 +192,8 @@ def test_an_address_that_became_known_late_is_in_the_map() -> None:
     on = link(1, None)
     named(tracker, on, *HEART_RATE)
     on.addresses[REMOTE] = PEER
-    assert HandleMap.of(tracker, [on]).tables[0].address == PEER
     assert HandleMap.of(tracker).tables[0].address is None
+    assert HandleMap.of(tracker, [on]).tables[0].address == PEER
 
 
 # --- files that are none ----------------------------------------------------------------------------------------------
