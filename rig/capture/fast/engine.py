@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rig.capture import att
-from rig.capture.fast.groups import Answered, PlainPdus, from_server, grouped, unpacked
+from rig.capture.fast.groups import Answered, Connections, PlainPdus, from_server, grouped, unpacked
 from rig.capture.fast.packets import CUT, DATA, NOTHING, Packets, packets
-from rig.capture.fast.window import Int64s, Window
+from rig.capture.fast.window import NS, Int64s, Window
 from rig.capture.gatt import LEARNING_OPCODES, GattTracker
 from rig.capture.layers.links import AttPdu, Link, Sender
 from rig.capture.layers.stack import Stack
@@ -45,8 +46,8 @@ class Block:
     """What :attr:`kind` counts in; of several blocks the same list, which only grows."""
     kind: Int64s
     frame: Int64s
-    ticks: Int64s
-    """Unix time."""
+    ticks: Int64s | npt.NDArray[np.object_]
+    """Unix time; Python's integers where one does not fit 64 bits in nanoseconds."""
     ticks_per_second: int
     start: Int64s
     """Where the PDU begins in :attr:`data`."""
@@ -68,6 +69,8 @@ class Engine:
     def __init__(self, stack: Stack, tracker: GattTracker, *, few_records: int = FEW_RECORDS) -> None:
         self.stack = stack
         self.tracker = tracker
+        self.unfinished: tuple[int, npt.NDArray[np.uint16]] | None = None
+        """Controller and streams whose pending PDU is ATT, as the columns before left them; None when not known."""
         self._few_records = few_records
         self._kinds: list[Kind] = []
         self._by_kind: dict[Kind, int] = {}
@@ -78,6 +81,7 @@ class Engine:
             self._kinds = []
             self._by_kind = {}
         if isinstance(chunk, list):
+            self.unfinished = None
             return self._singles(chunk)
         return _WindowRows(self, chunk, self._few_records).block()
 
@@ -97,7 +101,7 @@ class Engine:
         return self.number_of(Kind(link.number, link.sender(pdu.side), data[0] if data else -1, handle, uuid))
 
     def assembled(
-        self, data: bytes, rows: tuple[Int64s, Int64s, Int64s, Int64s, Int64s], ticks_per_second: int
+        self, data: bytes, rows: tuple[Int64s, Int64s, Int64s | npt.NDArray[np.object_], Int64s, Int64s], ticks_per_second: int
     ) -> Block:
         """A block of these rows: kind, frame, ticks, start and length."""
         kind, frame, ticks, start, length = rows
@@ -105,20 +109,19 @@ class Engine:
 
     def _singles(self, records: list[Record]) -> Block:
         pdus = [(pdu, self.kind_of(pdu)) for record in records for pdu in self.stack.feed(record)]
-        # Times beyond what 64 bits hold in nanoseconds fit in microseconds: btsnoop, where they come from, counts those.
-        fine = all(-_NS_LIMIT < pdu.time_ns < _NS_LIMIT for pdu, _ in pdus)
-        unit_ns = 1 if fine else 1000
+        times = [pdu.time_ns for pdu, _ in pdus]
+        fit = all(-_NS_LIMIT < time_ns < _NS_LIMIT for time_ns in times)
         lengths = np.array([len(pdu.pdu) for pdu, _ in pdus], np.int64)
         return self.assembled(
             b"".join([pdu.pdu for pdu, _ in pdus]),
             (
                 np.array([kind for _, kind in pdus], np.int64),
                 np.array([pdu.frame for pdu, _ in pdus], np.int64),
-                np.array([pdu.time_ns // unit_ns for pdu, _ in pdus], np.int64),
+                np.array(times, np.int64 if fit else np.object_),
                 np.cumsum(lengths) - lengths,
                 lengths,
             ),
-            1_000_000_000 // unit_ns,
+            NS,
         )
 
 
@@ -197,6 +200,7 @@ class _WindowRows:
 
     def _feed(self, index: int) -> None:
         engine = self._engine
+        engine.unfinished = None
         for pdu in engine.stack.feed(self._window.record(index)):
             self._named(index, pdu)
 
@@ -207,13 +211,13 @@ class _WindowRows:
     def _columns(self, read: Packets, begin: int, end: int, known: dict[int, Link]) -> None:
         engine = self._engine
         tracker = engine.tracker
-        ready = np.zeros(1 << 12, np.bool_)
-        mute = np.zeros(1 << 12, np.bool_)
+        connections = Connections.none()
         for handle, link in known.items():
-            # Without an event that told, the channels in use can change what the transport is taken for.
-            ready[handle] = link.transport == "le" and (link.beginning_seen or self._only_le(read, begin, end, handle))
-            mute[handle] = link.transport == "br/edr" and link.beginning_seen
-        groups = grouped(read, self._window.data, (begin, end), ready, mute)
+            connections.ready[handle] = link.transport == "le"
+            connections.assured[handle] = link.beginning_seen
+        if engine.unfinished is not None and engine.unfinished[0] == read.controller:
+            connections.expected[engine.unfinished[1]] = True
+        groups = grouped(read, self._window.data, (begin, end), connections)
         plain = groups.plain
         keys = plain.key.tolist()
         kind_of = _Kinds(engine, known)
@@ -252,6 +256,7 @@ class _WindowRows:
                 kind_of.clear()
         settle(end)
         forget(groups.answered_last)
+        engine.unfinished = read.controller, groups.unfinished
 
         start = plain.start
         if plain.joined and self._joined_bytes != len(self._window.data):
@@ -271,13 +276,6 @@ class _WindowRows:
         request = bytes((att.READ_REQUEST, handle & 0xFF, handle >> 8))
         self._engine.tracker.pending[link.number, 1 - side] = request  # the plain PDU that it answers
         return self._engine.kind_of(AttPdu(0, 0, link, side, data[start : start + length]))
-
-    @staticmethod
-    def _only_le(read: Packets, begin: int, end: int, handle: int) -> bool:
-        """Whether no ACL data of a connection in a stretch may be on a channel that only BR/EDR has."""
-        heads = read.heads[begin:end][read.what[begin:end] == DATA]
-        starts = heads[(heads["head"] & 0x1FFF) == handle]
-        return not np.isin(starts["cid"], (1, 2, 7)).any()
 
     def _assembled(self) -> Block:
         """Put both kinds of rows together, in order."""

@@ -17,6 +17,7 @@ from rig.capture.fast.packets import DATA, FEED, Bools, Bytes, Packets
 from rig.capture.fast.window import Int64s, reordered
 from rig.capture.layers.l2cap import CID_ATT
 
+_CIDS_OF_BREDR: Final = (0x0001, 0x0002, 0x0007)  # Vol 3 Part A, 2.1, table 2.2
 _CONTINUES: Final = 0x1000  # low bit of the packet boundary flag: a continuing fragment
 
 # What a plain PDU is, by opcode. All else is for the tracker to name: discovery, errors, prepared and signed writes …
@@ -64,6 +65,22 @@ class Answered(NamedTuple):
     indication: bool
 
 
+class Connections(NamedTuple):
+    """What is known of the connections of a stretch at its beginning."""
+
+    ready: Bools
+    """By connection handle, whether it is an LE link that is up."""
+    assured: Bools
+    """By connection handle, whether an event told its transport; else the channels in use may change it."""
+    expected: Bools
+    """By stream (connection handle and side), whether the PDU that is pending there is known to be ATT."""
+
+    @classmethod
+    def none(cls) -> Connections:
+        """Of nothing known."""
+        return cls(np.zeros(1 << 12, np.bool_), np.zeros(1 << 12, np.bool_), np.zeros(1 << 13, np.bool_))
+
+
 @dataclass(slots=True)
 class Groups:
     """What became of a stretch of records."""
@@ -75,6 +92,8 @@ class Groups:
     """Index of a record among those to what was answered in columns since the last of its kind."""
     answered_last: list[Answered]
     """What was answered in columns at the end of the stretch."""
+    unfinished: npt.NDArray[np.uint16]
+    """Streams whose last PDU is ATT and goes on beyond the stretch."""
 
 
 @dataclass(slots=True)
@@ -103,7 +122,7 @@ def from_server(opcode: int) -> bool:
 
 
 def grouped(
-    packets: Packets, data: bytes, stretch: tuple[int, int], ready: Bools, mute: Bools
+    packets: Packets, data: bytes, stretch: tuple[int, int], connections: Connections
 ) -> Groups:
     """Put the ACL data of a stretch together, in which no record is to be cut at.
 
@@ -115,8 +134,7 @@ def grouped(
         packets: those of the window.
         data: the window's bytes.
         stretch: first record, and the one behind the last.
-        ready: by connection handle, whether it is known to be an LE link.
-        mute: by connection handle, whether nothing on it can change a link or give a row (BR/EDR).
+        connections: what is known of them at its beginning.
     """
     first, end = stretch
     what = packets.what[first:end]
@@ -125,7 +143,7 @@ def grouped(
     if not len(acl):
         nothing = np.empty(0, np.int64)
         fed = [(record, True) for record in aside.tolist()]
-        return Groups(PlainPdus(nothing, nothing, nothing, nothing, b""), fed, {}, [])
+        return Groups(PlainPdus(nothing, nothing, nothing, nothing, b""), fed, {}, [], nothing)
 
     # Streams one after the other, each in order; in them, where PDUs begin.
     stream = ((packets.heads["head"][acl] & 0xFFF) << 1 | packets.side[acl]).astype(np.uint16)
@@ -151,7 +169,8 @@ def grouped(
     side = (stream[begins] & 1).astype(np.int64)
 
     sound = is_start[begins] & whole & (in_first >= 4)
-    is_att = heads["cid"] == CID_ATT
+    cid = heads["cid"]
+    is_att = cid == CID_ATT
     exact = sound & (octets == length + 4)
     exact &= ~(is_att & ((length < 1) | (in_first < 5)))
     is_att &= exact
@@ -161,8 +180,14 @@ def grouped(
 
     way = np.where(is_att, _WAY[opcode], np.uint8(_ODD))
     way[(_NAMES_HANDLE[opcode] == 1) & ((length < 3) | (in_first < 7))] = _ODD
-    special = ~exact | is_new[begins] | (way == _ODD) | ~ready[connection]
+    special = ~exact | is_new[begins] | (way == _ODD) | ~connections.ready[connection]
     special[1:] |= ~exact[:-1]
+    unsure = ~connections.assured[connection]
+    if unsure.any():
+        goes_on = ~is_start[begins] & connections.expected[stream[begins]]
+        moving = np.zeros(1 << 12, np.bool_)
+        moving[connection[(unclear & ~goes_on) | np.isin(cid, _CIDS_OF_BREDR)]] = True
+        special |= unsure & moving[connection]
 
     handle = heads["handle"].astype(np.int64)
     before, last = _transactions(
@@ -170,7 +195,8 @@ def grouped(
     )
 
     of_special = np.repeat(special, counts)
-    loud = ~(is_att | (unfinished & (heads["cid"] == CID_ATT)) | mute[connection])
+    unfinished &= cid == CID_ATT
+    loud = ~(is_att | unfinished)
     fed_records = np.concatenate([records[of_special], aside])
     fed_loud = np.concatenate([np.repeat(loud, counts)[of_special], np.ones(len(aside), np.bool_)])
     order = np.argsort(fed_records)
@@ -189,7 +215,7 @@ def grouped(
     plain = np.flatnonzero(~special)
     plain = plain[np.argsort(completed[plain])]
     key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
-    return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last)
+    return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last, stream[begins][unfinished])
 
 
 def _joined(data: bytes, starts: Int64s, lengths: Int64s) -> bytes:

@@ -131,7 +131,7 @@ def _line(block: Block, row: int) -> bytes:
 
 def _times(block: Block) -> list[bytes] | None:
     """A line end, the frame, a tab and the time, a row; None where times have no common width."""
-    if int(block.ticks.min()) < 0:
+    if block.ticks.dtype != np.int64 or int(block.ticks.min()) < 0:
         return None
     seconds, fraction = np.divmod(block.ticks, block.ticks_per_second)
     width = len(str(int(seconds.max())))

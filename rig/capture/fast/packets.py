@@ -38,17 +38,19 @@ _HEADS: Final = np.dtype(
 )
 """ACL header, L2CAP header, and the beginning of an ATT PDU."""
 
+_BOUNDARY: Final = 0x3000  # the packet boundary flag
+
 _COMMAND_COMPLETE: Final = 0x0E
 _LE_META: Final = 0x3E
 _TELLING_COMMANDS: Final = np.array([0x0C03, 0x1009], np.uint16)  # Reset ends connections, Read BD_ADDR names a side
-_FEED_EVENTS: Final = (0x08, 0x12, 0x30, 0x59)  # encryption, role of BR/EDR: they end no connection and begin none
+_FEED_EVENTS: Final = (0x12,)  # Role Change of BR/EDR, which ends no connection and begins none
 _FEED_LE_SUBEVENTS: Final = (0x05, 0x12)  # long-term key request, advertising set terminated: likewise
 
 
 def _classes(row_free: frozenset[int], feed: tuple[int, ...]) -> Bytes:
     classes = np.full(256, CUT, np.uint8)
-    classes[list(row_free)] = NOTHING
     classes[list(feed)] = FEED
+    classes[list(row_free)] = NOTHING
     return classes
 
 
@@ -80,7 +82,7 @@ class Packets:
     heads: npt.NDArray[np.void]
     """ACL header, L2CAP header, and the beginning of an ATT PDU: ``head size length cid opcode handle``."""
     whole: Bools
-    """ACL data that is there in full, with no byte too many, and at least one."""
+    """ACL data that is there in full, with no byte too many and at least one, and is no PDU of its own (flag 11)."""
 
 
 def packets(window: Window) -> Packets | None:
@@ -120,6 +122,7 @@ def packets(window: Window) -> Packets | None:
     heads = gathered(data, _HEADS, np.minimum(bodies, size - _HEADS.itemsize))
     _judge_events(what, kinds == EVENT, octets, bodies, lengths)
     whole = (lengths == heads["size"].astype(np.int64) + 4) & (window.original == window.captured) & (lengths > 4)
+    whole &= heads["head"] & _BOUNDARY != _BOUNDARY
     if count and near_end[-1]:
         whole &= ~near_end
     return Packets(what, controller, side, bodies, heads, whole)
