@@ -186,7 +186,7 @@ class _Sides:
 class _Opened:
     """A link of the air with the handle that it has in the synthetic traffic."""
 
-    __slots__ = ("handle", "is_open", "known", "link")
+    __slots__ = ("client", "handle", "is_open", "known", "link")
 
     def __init__(self, link: Link, handle: int) -> None:
         self.link = link
@@ -194,6 +194,8 @@ class _Opened:
         self.is_open = True
         self.known = len(link.history)
         """How much of the link's history was told."""
+        self.client = LOCAL
+        """The side that was the client last; nearly always the central is."""
 
 
 class _Air:
@@ -304,10 +306,12 @@ class _Air:
             # What the other side still had to send; HCI has that too, data and events go different ways to the host.
             self._left_over.add(opened.handle)
         side = pdu.side
+        by_server = pdu.pdu[0] in att.SENT_BY_SERVER
         if side == UNKNOWN_SIDE:
-            # Nearly always the peripheral is the server.
-            side = REMOTE if pdu.pdu[0] in att.SENT_BY_SERVER else LOCAL
+            side = 1 - opened.client if by_server else opened.client
             self.guessed += 1
+        else:
+            opened.client = 1 - side if by_server else side
         self._missing = pdu.missing
         self._synthesis.att(opened.handle, side, pdu.pdu, pdu.time_ns)
         self._missing = 0
