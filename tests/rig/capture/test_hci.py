@@ -442,6 +442,13 @@ def test_the_role_on_br_edr_follows_from_who_asked_and_who_switched(before: list
     assert hear(before, connected_br_edr(0x41)).links[0].central_side == central
 
 
+def test_the_role_of_one_br_edr_connection_says_nothing_of_the_next() -> None:
+    heard = hear(
+        command(0x0405, wire(PEER) + bytes(7)), connected_br_edr(0x41), disconnected(0x41), connected_br_edr(0x41)
+    )
+    assert [link.central_side for link in heard.links] == [LOCAL, None]
+
+
 def test_a_role_switch_on_an_open_link_is_told() -> None:
     heard = hear(connected_br_edr(0x41), event(0x12, b"\0" + wire(PEER) + b"\1"))
     assert heard.links[0].central_side == REMOTE
@@ -647,6 +654,9 @@ def test_what_was_heard_before_is_remembered_within_limits() -> None:
     for record in records(extended_report(b"x", status=1, address=f"C0:00:00:00:00:{n:02X}") for n in range(200)):
         layer.feed(record)
     assert len(layer._control._partial) <= 64
+    for record in records([extended_report(bytes(200), status=1)] * 20):
+        layer.feed(record)
+    assert max(map(len, layer._control._partial.values())) == 1650  # the longest there is, Vol 4 Part E, 7.8.54
 
 
 # What the recorder cut
