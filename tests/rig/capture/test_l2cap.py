@@ -61,10 +61,7 @@ def test_fragments_of_any_size_make_the_same_pdu_on_the_last_of_them(payload: by
     data = l2cap(0x1234, payload)
     edges = [0, *sorted(min(cut, len(data) - 1) for cut in cuts), len(data)]
     one, observations = reassembler()
-    delivered = [
-        one.feed(frame, frame == 0, data[begin:end])
-        for frame, (begin, end) in enumerate(pairwise(edges))
-    ]
+    delivered = [one.feed(frame, frame == 0, data[begin:end]) for frame, (begin, end) in enumerate(pairwise(edges))]
     assert delivered[-1] == L2capPdu(0x1234, payload, 0)
     assert not any(delivered[:-1])
     assert not observations.counts
