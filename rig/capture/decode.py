@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rig.capture.gatt import GattTracker
-from rig.capture.layers.stack import Stack
-from rig.capture.progress import watched
-from rig.capture.registry import open_reader
+from rig.capture.reading import Reading
 from rig.capture.rows import rows
 from rig.capture.text import TSV_HEADER, tsv_line
 
@@ -41,21 +38,20 @@ def write_tsv(
     Args:
         path: a capture in any container, or ``-`` for standard input.
         out: where to write, buffered or not; it is flushed, and stays open.
-        handle_map: what handles mean, where the capture's own discovery does not tell.
+        handle_map: what handles mean, where the capture's own discovery does not tell; without one, the map that the
+            capture carries, if it does.
         progress: told now and then how far the read has come.
 
     Raises:
         CaptureError: the file is damaged or no capture; every row before the damage was written.
         OSError: ``out`` takes no more.
     """
-    reader = open_reader(path)
-    with reader.source:
+    with Reading(path, handle_map) as reading:
         out.write(TSV_HEADER.encode("ascii"))
-        stack, tracker = Stack(), GattTracker(handle_map)
-        if _is_large(reader):
-            _in_windows(reader, out, stack, tracker, progress)
+        if _is_large(reading.reader):
+            _in_windows(reading, out, progress)
         else:
-            _one_by_one(reader, out, stack, tracker, progress)
+            _one_by_one(reading, out, progress)
 
 
 def _is_large(reader: CaptureReader) -> bool:
@@ -65,13 +61,11 @@ def _is_large(reader: CaptureReader) -> bool:
     return source.size * (_COMPRESSES_BY if source.compressed else 1) >= _WINDOWS_PAY_FROM
 
 
-def _one_by_one(
-    reader: CaptureReader, out: BinaryIO, stack: Stack, tracker: GattTracker, progress: Progress | None
-) -> None:
-    at_once = 1 if reader.source.size is None else _LINES_AT_ONCE
+def _one_by_one(reading: Reading, out: BinaryIO, progress: Progress | None) -> None:
+    at_once = 1 if reading.reader.source.size is None else _LINES_AT_ONCE
     lines: list[str] = []
     try:
-        for row in rows(watched(reader.records(), reader.source, progress), stack, tracker):
+        for row in rows(reading.records(progress), reading.stack, reading.tracker):
             lines.append(tsv_line(row))
             if len(lines) >= at_once:
                 out.write("".join(lines).encode("ascii"))
@@ -83,17 +77,15 @@ def _one_by_one(
         out.flush()
 
 
-def _in_windows(
-    reader: CaptureReader, out: BinaryIO, stack: Stack, tracker: GattTracker, progress: Progress | None
-) -> None:
+def _in_windows(reading: Reading, out: BinaryIO, progress: Progress | None) -> None:
     from rig.capture.fast.engine import Engine  # noqa: PLC0415 - numpy, which small captures do without
     from rig.capture.fast.lines import Lines  # noqa: PLC0415 - as above
     from rig.capture.fast.stream import chunks  # noqa: PLC0415 - as above
 
-    engine, lines = Engine(stack, tracker), Lines()
-    source = reader.source
+    engine, lines = Engine(reading.stack, reading.tracker), Lines()
+    source = reading.reader.source
     try:
-        for chunk in chunks(reader):
+        for chunk in chunks(reading.reader):
             out.write(lines.text(engine.block(chunk)))
             if source.size is None:
                 out.flush()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rig.capture import att
 from rig.capture.fast.packets import DATA, FEED, Bools, Bytes, Packets
-from rig.capture.fast.window import Int64s, reordered
+from rig.capture.fast.window import Int64s, joined_pieces, reordered
 from rig.capture.layers.l2cap import CID_ATT
 
 _CIDS_OF_BREDR: Final = (0x0001, 0x0002, 0x0007)  # Vol 3 Part A, 2.1, table 2.2
@@ -209,20 +209,13 @@ def grouped(
     if in_pieces.any():
         of_pieces = np.repeat(in_pieces, counts)
         l2cap = 4 * is_start[of_pieces]
-        joined = _joined(data, packets.bodies[records[of_pieces]] + 4 + l2cap, fragments[of_pieces] - l2cap)
+        joined = joined_pieces(data, packets.bodies[records[of_pieces]] + 4 + l2cap, fragments[of_pieces] - l2cap)
         lengths = length[in_pieces]
         start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
     plain = np.flatnonzero(~special)
     plain = plain[np.argsort(completed[plain])]
     key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
     return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last, stream[begins][unfinished])
-
-
-def _joined(data: bytes, starts: Int64s, lengths: Int64s) -> bytes:
-    """The pieces of ``data`` that begin at ``starts``, one behind the other."""
-    ends = np.cumsum(lengths)
-    octets = np.frombuffer(data, np.uint8)[np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])]
-    return octets.tobytes()
 
 
 class _Pdus(NamedTuple):

@@ -30,6 +30,15 @@ def reordered(structures: npt.NDArray[np.void], order: npt.NDArray[np.intp]) -> 
     return structures.view(f"V{structures.dtype.itemsize}")[order].view(structures.dtype)
 
 
+def joined_pieces(data: bytes, starts: Int64s, lengths: Int64s) -> bytes:
+    """The pieces of ``data`` that begin at ``starts``, one behind the other."""
+    if not len(starts):
+        return b""
+    ends = np.cumsum(lengths)
+    octets = np.frombuffer(data, np.uint8)[np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])]
+    return octets.tobytes()
+
+
 @dataclass(slots=True)
 class Window:
     """Consecutive records of one link type and one interface; the arrays have one element a record."""
