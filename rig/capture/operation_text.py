@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from rig.capture import att
-from rig.capture.text import aligned, date, seconds, value_text
+from rig.capture.text import ARROWS, LEGEND, aligned, date, seconds, value_text
 
 if TYPE_CHECKING:
     from rig.capture.operations import GattOperation
@@ -20,7 +20,7 @@ COLUMNS: Final = (
     *("characteristic", "value", "offset", "complete", "error", "client_mtu", "server_mtu"),
 )
 _QUOTED: Final = frozenset({"sender", "operation", "handle", "uuid", "service", "characteristic", "value", "error"})
-HEADINGS: Final = ("frame", "time", "took", "link", "sender", "what", "handle", "attribute", "value")
+HEADINGS: Final = ("frame", "time", "took", "link", "", "what", "handle", "attribute", "value")
 _RIGHT: Final = frozenset({"frame", "time", "took", "link"})
 
 
@@ -73,7 +73,7 @@ def table(
     if first is None:
         yield "no ATT in this capture\n"
         return
-    yield f"times are seconds since {date(first.time_ns)}; an answer took milliseconds\n\n"
+    yield f"times are seconds since {date(first.time_ns)}, an answer took milliseconds\n{LEGEND}\n\n"
     shown = (_shown(operation, first.time_ns, name_of) for operation in chain((first,), operations))
     yield from aligned(HEADINGS, shown, _RIGHT, width, live=live)
 
@@ -87,7 +87,7 @@ def _shown(operation: GattOperation, zero_ns: int, name_of: Callable[[str], str]
         seconds(operation.time_ns - zero_ns)[:-3],
         took,
         str(operation.link),
-        operation.sender,
+        ARROWS[operation.sender],
         operation.kind,
         "" if operation.handle is None else f"0x{operation.handle:04x}",
         attribute_text(operation.uuid, operation.characteristic, name_of),

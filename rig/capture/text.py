@@ -19,16 +19,9 @@ COLUMNS: Final = ("frame", "time", "link", "sender", "opcode", "handle", "uuid",
 TSV_HEADER: Final = "\t".join(COLUMNS) + "\n"
 _NS: Final = 1_000_000_000
 _MEASURED: Final = 1000  # rows that a table looks at before it begins, to know how wide its columns are
-_USUAL: Final = {
-    "frame": 6,
-    "time": 12,
-    "took": 8,
-    "sender": 10,
-    "what": 27,
-    "handle": 6,
-    "attribute": 36,
-    "octets": 38,
-}
+_USUAL: Final = {"frame": 6, "time": 12, "took": 8, "what": 27, "handle": 6, "attribute": 36, "octets": 38}
+_LAST_LEAST: Final = 32  # columns of a terminal that are kept for what comes last, which is what matters
+_SHRINKING: Final = (("attribute", 9), ("octets", 9), ("what", 16))  # what gives way to it, and down to how much
 _OCTETS_SHOWN: Final = 20  # of a value in a table: what one default-sized ATT PDU (MTU 23) carries
 
 
@@ -103,7 +96,9 @@ def json_array(objects: Iterable[str]) -> Iterator[str]:
 
 # --- for eyes ---------------------------------------------------------------------------------------------------------
 
-HEADINGS: Final = ("frame", "time", "link", "sender", "what", "handle", "attribute", "value")
+HEADINGS: Final = ("frame", "time", "link", "", "what", "handle", "attribute", "value")
+ARROWS: Final = {"central": ">", "peripheral": "<", "unknown": "?"}
+LEGEND: Final = "> from the central, < from the peripheral"
 _RIGHT: Final = frozenset({"frame", "time", "link"})
 
 
@@ -123,7 +118,7 @@ def table(
     if first is None:
         yield "no ATT in this capture\n"
         return
-    yield f"times are seconds since {date(first.time_ns)}\n\n"
+    yield f"times are seconds since {date(first.time_ns)}\n{LEGEND}\n\n"
     cells = (_cells(row, first.time_ns, name_of) for row in chain((first,), rows))
     yield from aligned(HEADINGS, cells, _RIGHT, width, live=live)
 
@@ -137,6 +132,8 @@ def aligned(
     live: bool = False,
 ) -> Iterator[str]:
     """Lines with aligned columns, as wide as the first thousand rows need; the last column is as wide as it is.
+
+    In a terminal of ``width`` columns some give way, so that there is room for the last, and lines are cut to it.
 
     Holds no more than those rows: a table of any length is printed as it comes. A live one holds none, and has columns
     of the usual width.
@@ -153,14 +150,19 @@ def aligned(
         max(_USUAL.get(column[0], 0) if live else 0, *map(len, column)) for column in zip(headings, *head, strict=True)
     ]
     widths[-1] = 0
+    shrunk = _shrunk(headings, widths, width)
 
     def line(row: Sequence[str]) -> str:
         padded = (
-            cell.rjust(size) if heading in right else cell.ljust(size)
+            cell.rjust(size)
+            if heading in right
+            else _cut(cell, size).ljust(size)
+            if heading in shrunk
+            else cell.ljust(size)
             for cell, size, heading in zip(row, widths, headings, strict=True)
         )
         text = printable("  ".join(padded).rstrip())
-        return (text if width is None or len(text) <= width else text[: width - 1] + "…") + "\n"
+        return (text if width is None else _cut(text, width)) + "\n"
 
     yield line(headings)
     for row in head:
@@ -171,14 +173,34 @@ def aligned(
         yield line(row)
 
 
+def _shrunk(headings: Sequence[str], widths: list[int], width: int | None) -> set[str]:
+    """Make columns narrower where the last would have no room on the terminal; return which."""
+    shrunk: set[str] = set()
+    if width is None:
+        return shrunk
+    excess = sum(widths) + 2 * (len(widths) - 1) + _LAST_LEAST - width
+    for heading, least in _SHRINKING:
+        if excess > 0 and heading in headings[:-1]:
+            at = headings.index(heading)
+            less = max(0, min(excess, widths[at] - least))
+            widths[at] -= less
+            excess -= less
+            shrunk.add(heading)
+    return shrunk
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
 def _cells(row: AttRow, zero_ns: int, name_of: Callable[[str], str]) -> tuple[str, ...]:
     name = name_of(row.uuid) if row.uuid else ""
     return (
         str(row.frame),
         seconds(row.time_ns - zero_ns)[:-3],  # microseconds are enough for eyes
         str(row.link),
-        row.sender,
-        opcode_text(row.opcode),
+        ARROWS[row.sender],
+        opcode_text(row.opcode).removeprefix("handle_value_"),
         "" if row.handle is None else f"0x{row.handle:04x}",
         f"{row.uuid} {name}".rstrip(),
         value_text(row.value) if row.value is not None else said_by(row.pdu),

@@ -280,8 +280,8 @@ def test_every_format_says_the_same() -> None:
         }
         for one in objects
     ] == [row | {"time": f"{float(row['time']):.9f}"} for row in rows]
-    _, _, headings, *shown = rig("decode", BLETOOLS, "--format", "table").stdout.splitlines()
-    assert headings.split() == ["frame", "time", "link", "sender", "what", "handle", "attribute", "value"]
+    _, _, _, headings, *shown = rig("decode", BLETOOLS, "--format", "table").stdout.splitlines()
+    assert headings.split() == ["frame", "time", "link", "what", "handle", "attribute", "value"]
     assert [line.split()[0] for line in shown] == [row["frame"] for row in rows]
 
 
@@ -377,7 +377,7 @@ def test_operations_are_printed_in_every_format() -> None:
     assert json.loads(rig("decode", "--gatt", BLETOOLS, "--format", "json").stdout) == objects
     shown = rig("decode", "--gatt", BLETOOLS, "--format", "table").stdout
     assert "2902 Client Characteristic Configuration of ffe4" in shown
-    assert len(shown.splitlines()) == len(rows) + 3
+    assert len(shown.splitlines()) == len(rows) + 4
 
 
 @pytest.fixture
@@ -551,12 +551,12 @@ def test_a_table_of_a_pipe_is_shown_as_it_comes_too() -> None:
     assert program.stdout is not None
     program.stdin.write(BTSNOOP + att_record(1, 0x1B, b"one"))
     program.stdin.flush()
-    shown = [program.stdout.readline().decode() for _ in range(4)]
-    assert shown[3].split()[:5] == ["1", "0.000000", "1", "unknown", "handle_value_notification"]
+    shown = [program.stdout.readline().decode() for _ in range(5)]
+    assert shown[4].split()[:5] == ["1", "0.000000", "1", "?", "notification"]
     program.stdin.write(att_record(1_000_001, 0x1B, b"\0"))
     out, _ = program.communicate()
     assert out.decode().split()[:2] == ["2", "1.000000"]
-    assert out.index(b"00\n") == shown[3].index("6f 6e 65")  # the columns stay where they are
+    assert out.index(b"00\n") == shown[4].index("6f 6e 65")  # the columns stay where they are
 
 
 def closed(*arguments: str | Path, stdin: bool = True, stdout: bool = True) -> Done:

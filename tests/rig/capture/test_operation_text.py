@@ -55,8 +55,8 @@ def test_an_empty_value_is_not_a_missing_one() -> None:
 
 def test_a_table_shows_how_long_an_answer_took_and_what_came_of_it() -> None:
     first, headings, *lines = text.table([READ, REFUSED, UNANSWERED, MTU, PUSHED], named)
-    assert first.startswith("times are seconds since 2020-09-13 12:26:40.000000 UTC; an answer took milliseconds\n")
-    assert headings.split() == ["frame", "time", "took", "link", "sender", "what", "handle", "attribute", "value"]
+    assert first.startswith("times are seconds since 2020-09-13 12:26:40.000000 UTC, an answer took milliseconds\n> ")
+    assert headings.split() == ["frame", "time", "took", "link", "what", "handle", "attribute", "value"]
     read, refused, unanswered, mtu, pushed = (line.split() for line in lines)
     assert read[:4] == ["7", "0.000000", "12.345", "1"]
     assert read[-6:] == ["44", "72", "2d", "30", "35", '"Dr-05"']
@@ -65,7 +65,7 @@ def test_a_table_shows_how_long_an_answer_took_and_what_came_of_it() -> None:
     assert lines[2].endswith("01 00  no answer in the capture\n")
     assert unanswered[:3] == ["12", "0.000000", "1"]
     assert lines[3].endswith("client 517, server ?\n")
-    assert mtu[4] == "unknown"
+    assert mtu[4] == "?"
     assert pushed[:3] == ["7", "0.000000", "1"]
     assert lines[4].endswith("from octet 3  not all of it is in the capture\n")
 

@@ -101,10 +101,10 @@ def came_before_a_fault(came: list[str], parts: Iterator[str]) -> None:
 def test_a_table_says_the_date_once_and_counts_from_the_first_row() -> None:
     lines = list(text.table([NOTIFICATION, REQUEST], lambda uuid: {"ffe1": "Some Service"}[uuid]))
     assert lines == [
-        "times are seconds since 2020-09-13 12:26:40.123456 UTC\n\n",
-        "frame      time  link  sender      what                       handle  attribute          value\n",
-        "    7  0.000000     1  peripheral  handle_value_notification  0x0012  ffe1 Some Service  01 02\n",
-        "    8  0.876543     2  central     exchange_mtu_request                                  MTU 247\n",
+        "times are seconds since 2020-09-13 12:26:40.123456 UTC\n> from the central, < from the peripheral\n\n",
+        "frame      time  link     what                  handle  attribute          value\n",
+        "    7  0.000000     1  <  notification          0x0012  ffe1 Some Service  01 02\n",
+        "    8  0.876543     2  >  exchange_mtu_request                             MTU 247\n",
     ]
 
 
@@ -139,10 +139,33 @@ def test_the_rows_before_the_damage_are_in_the_table() -> None:
     assert [line.split()[0] for line in came[2:]] == ["7", "8"]
 
 
-def test_a_line_is_cut_to_the_terminal() -> None:
-    for line in text.table([NOTIFICATION, REQUEST], no_names, width=60):
-        assert len(line.rstrip("\n")) <= 60
-    assert line.endswith("…\n") or len(line) <= 61
+def test_a_line_is_cut_to_the_terminal_and_columns_give_way_to_the_value() -> None:
+    def named(_: str) -> str:
+        return "A Service With A Name That Takes Its Time"
+
+    for width in (40, 60, 80, 120):
+        _, _, notification, _ = lines = list(text.table([NOTIFICATION, REQUEST], named, width))
+        assert max(map(len, lines[1:])) <= width + 1
+        assert ("01 02\n" in notification) is (width >= 80), notification
+    assert "  ffe1 A S…  01 02\n" in list(text.table([NOTIFICATION, REQUEST], named, 80))[2]
+    assert (
+        "  ffe1 A Service With A Name That Takes Its Time  01 02\n" in list(text.table([NOTIFICATION], named, 200))[2]
+    )
+
+
+def test_a_live_table_shows_each_row_before_the_next_is_there() -> None:
+    asked = 0
+
+    def rows() -> Iterator[AttRow]:
+        nonlocal asked
+        for asked in (1, 2, 3):
+            yield NOTIFICATION._replace(frame=asked)
+
+    lines = text.table(rows(), no_names, live=True)
+    shown = [next(lines) for _ in range(3)]
+    assert asked == 1
+    assert shown[2].split()[0] == "1"
+    assert next(lines).index("01 02") == shown[2].index("01 02")
 
 
 @pytest.mark.parametrize(
