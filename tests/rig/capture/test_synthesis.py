@@ -294,6 +294,14 @@ def test_the_exchange_is_asked_for_by_a_client_that_waits_for_nothing() -> None:
     assert synthesis.mtu(HANDLE) == 601
 
 
+def test_a_request_that_was_answered_keeps_nobody_from_asking() -> None:
+    tape = Tape()
+    synthesis = HciSynthesis(tape)
+    for side, pdu in ((LOCAL, b"\x0a" + u16(LONG)), (REMOTE, b"\x01\x0a" + u16(LONG) + b"\x02"), (REMOTE, bytes(24))):
+        synthesis.att(HANDLE, side, pdu, T0)
+    assert [(side, pdu[0]) for side, pdu in tape.pdus()][2:4] == [(LOCAL, 2), (REMOTE, 3)]
+
+
 def test_an_exchange_in_the_traffic_is_the_only_one_and_the_smaller_number_holds() -> None:
     tape = Tape()
     synthesis = HciSynthesis(tape)
@@ -388,6 +396,38 @@ def test_a_table_comes_out_of_its_synthetic_discovery_as_it_went_in(
     assert (list(found.attributes.values()) if found else []) == list(table)
 
 
+def test_the_conversation_is_that_of_a_client_which_asks_for_no_handle_twice() -> None:
+    tape = Tape()
+    HciSynthesis(tape).discovery(
+        HANDLE,
+        [
+            Attribute(1, "service", "ffe0", "ffe0", target=8),
+            Attribute(2, "characteristic", "2803", "ffe0", "ffe1", 0x10, target=3),
+            Attribute(3, "value", "ffe1", "ffe0", "ffe1", 0x10),
+            Attribute(4, "descriptor", "2902", "ffe0", "ffe1"),
+            Attribute(6, "characteristic", "2803", "ffe0", "ffe2", 0x02, target=7),
+            Attribute(7, "value", "ffe2", "ffe0", "ffe2", 0x02),
+        ],
+        T0,
+    )
+    assert [pdu.hex(" ") for _, pdu in tape.pdus()] == [
+        "10 01 00 ff ff 00 28",
+        "11 06 01 00 08 00 e0 ff",
+        "10 09 00 ff ff 00 28",
+        "01 10 09 00 0a",
+        "08 01 00 08 00 03 28",
+        "09 07 02 00 10 03 00 e1 ff 06 00 02 07 00 e2 ff",
+        "08 07 00 08 00 03 28",
+        "01 08 07 00 0a",
+        "04 04 00 05 00",
+        "05 01 04 00 02 29",
+        "04 05 00 05 00",
+        "01 04 05 00 0a",
+        "04 08 00 08 00",
+        "01 04 08 00 0a",
+    ]
+
+
 def test_the_table_is_complete_for_its_reader() -> None:
     found = learned(TABLE)
     assert found is not None
@@ -426,6 +466,22 @@ def test_what_is_only_half_known_is_told_as_far_as_it_is_known() -> None:
         11: "2902",
         12: "2802",
     }
+
+
+def test_services_that_overlap_are_told_side_by_side() -> None:
+    found = learned(
+        [
+            Attribute(1, "service", "1800", "1800", target=0xFFFF),
+            Attribute(3, "service", "1801", "1801", target=2),
+            Attribute(4, "descriptor", "2901", "1801"),
+        ]
+    )
+    assert found is not None
+    assert [attribute[:4] + attribute[6:7] for attribute in found.attributes.values()] == [
+        (1, "service", "1800", "1800", 2),
+        (3, "service", "1801", "1801", 3),
+        (4, "descriptor", "2901", "", 0),
+    ]
 
 
 def test_tables_that_make_no_sense_are_told_without_an_endless_conversation() -> None:
