@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from companion.cli import main
+from rig.capture.columns import ATT, GATT, RECORD
 from rig.cli import main as rig_main
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +122,20 @@ def test_every_session_that_a_page_shows_goes_as_shown(page: Path, as_a_reader: 
             )
             printed = done.stdout + done.stderr
             assert re.fullmatch(pattern, printed), f"{page.name}: {command}\n{printed}"
+
+
+@pytest.mark.parametrize(("table", "dtype"), [("records", RECORD), ("att", ATT), ("gatt", GATT)])
+def test_the_captures_page_has_every_column_of_the_python_api_with_its_type(
+    table: str, dtype: np.dtype[np.void]
+) -> None:
+    lines = (
+        _text(ROOT / "docs/captures.md").partition("| column | in | dtype |")[2].partition("\n\n")[0].splitlines()[2:]
+    )
+    shown = {}
+    for names, tables, kinds in (line.strip("| ").split(" | ")[:3] for line in lines):
+        if table in tables.split(", ") or tables == "all":
+            shown |= dict(zip(re.findall(r"`(\w+)`", names), kinds.split(", "), strict=True))
+    assert {name: np.dtype(kind) for name, kind in shown.items()} == {name: dtype[name] for name in dtype.names or ()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -36,3 +36,10 @@ def test_the_notifications_of_a_capture_are_printed_with_what_their_handles_mean
     first, *others = _run("notifications_of_a_capture.py", capture).splitlines()
     assert first == "1550819892.085316000  link 1  0x000e ffe4      66 15 23 4a 41 02 14 e1 76 00 0a 99"
     assert len(others) == 4
+
+
+def test_the_intervals_of_a_captures_notifications_are_measured_per_link_and_characteristic() -> None:
+    capture = EXAMPLES.parents[1] / "tests" / "captures" / "pongbot-mcp__btsnoop_hci.log.last.gz"
+    measured = [line.split() for line in _run("intervals_of_a_capture.py", capture).splitlines()]
+    assert ["link", "2"] in [words[:2] for words in measured]
+    assert all(float(words[5]) <= float(words[8]) for words in measured)  # the median, and the longest
