@@ -147,7 +147,7 @@ def test_no_more_links_are_kept_than_memory_is_set_aside_for(sniffer: Sniffer, m
 
 
 def test_an_advertisement_with_one_wrong_bit_in_its_access_address_is_no_link(sniffer: Sniffer) -> None:
-    packet = on_air(air.adv_ind(b"\x02\x01\x06"), ADVERTISING ^ 0x100)
+    packet = on_air(air.adv_ind(b"\x02\x01\x06", kind=2), ADVERTISING ^ 0x100)
     sniffer.hears(LinkType.LE_LL, packet)
 
     assert not sniffer.links
@@ -204,6 +204,32 @@ def test_the_same_pdu_whose_acknowledgement_was_not_heard_by_its_sender_is_a_ret
     sniffer.hears_pdu(CENTRAL, data_pdu(START, att(WRITE), 0, 0))
 
     assert [row[0] for row in sniffer.rows] == [1]
+
+
+def test_an_acknowledgement_in_a_pdu_that_was_not_new_does_not_make_the_next_one_new(sniffer: Sniffer) -> None:
+    sniffer.hears_pdu(CENTRAL, data_pdu(START, att(WRITE), 0, 1))  # has received SN 0 already
+    sniffer.hears_pdu(PERIPHERAL, data_pdu(CONTINUATION, b"", 0, 1))  # sends it again, and acknowledges
+    sniffer.hears_pdu(CENTRAL, data_pdu(START, att(WRITE), 0, 1))  # whether it heard that is not to be seen
+
+    assert [row[0] for row in sniffer.rows] == [1]
+
+
+@pytest.mark.parametrize(
+    ("payload", "sender"),
+    [
+        (struct.pack("<HHBBHHHHH", 12, 5, 0x12, 1, 8, 6, 12, 0, 200), "peripheral"),
+        (struct.pack("<HHBBHH", 6, 5, 0x13, 1, 2, 0), "central"),
+        (bytes.fromhex("0700060001030009100d0f"), "central"),
+        (bytes.fromhex("0700060002030009100d0f"), "peripheral"),
+        (bytes.fromhex("020006000b01"), "peripheral"),
+    ],
+)
+def test_what_only_one_role_sends_on_l2cap_tells_both_ends(sniffer: Sniffer, payload: bytes, sender: str) -> None:
+    packet = on_air(data_pdu(START, payload, 0, 0))
+    sniffer.hears(LinkType.LE_LL, packet)
+    sniffer.hears(LinkType.LE_LL, on_air(data_pdu(START, att(WRITE), 0, 1)), after_us=150 + 8 * (1 + len(packet)))
+
+    assert [row[1] for row in sniffer.rows] == [{"central": "peripheral", "peripheral": "central"}[sender]]
 
 
 # Fragments
@@ -300,6 +326,19 @@ def test_a_wrong_crc_does_not_count_as_seen_so_that_its_repetition_is_the_row(sn
     sniffer.hears_pdu(CENTRAL, data_pdu(START, att(NOTIFICATION), 1, 0))
 
     assert [row[::2] for row in sniffer.rows] == [(1, WRITE), (3, NOTIFICATION)]
+
+
+def test_a_fragment_received_wrongly_is_replaced_by_its_repetition(sniffer: Sniffer) -> None:
+    # Where Wireshark 4.0 joins the wrong one and takes the right one for a retransmission.
+    pieces = fragments(LONG)
+    sniffer.hears_pdu(CENTRAL, data_pdu(*pieces[0], 0, 0))
+    wrong = on_air(data_pdu(CONTINUATION, pieces[1][1][::-1], 1, 0))
+    sniffer.hears(LinkType.LE_LL_WITH_PHDR, phdr(wrong, flags=PHDR_FROM_CENTRAL & ~0x0800))
+    sniffer.hears_pdu(CENTRAL, data_pdu(*pieces[1], 1, 0))
+    sniffer.hears_pdu(CENTRAL, data_pdu(*pieces[2], 0, 0))
+
+    assert sniffer.rows == [(4, "central", LONG)]
+    assert sniffer.counts == {"crc_errors": 1}
 
 
 def test_where_no_one_has_checked_the_crc_it_is_computed_from_the_connect_ind(sniffer: Sniffer) -> None:

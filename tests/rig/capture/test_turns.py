@@ -158,6 +158,34 @@ def test_an_answer_comes_one_inter_frame_space_after_what_it_answers(gap_us: int
     assert ask(turns, gap_us, EMPTY[0, 0]) == side  # of one parity: the counters do not tell them apart
 
 
+def test_what_would_be_an_answer_or_the_same_side_after_a_missed_one_is_left_open() -> None:
+    long = data_pdu(2, bytes(27), 1, 1)
+    missed_between = Turns(from_beginning=False)
+    ask(missed_between, 0, EMPTY[0, 0], flagged=CENTRAL)
+    # 460 microseconds are an empty answer that was missed; or, were times of ends, this very packet as an answer.
+    assert ask(missed_between, 460, long) == UNKNOWN_SIDE
+
+    refused = Turns(from_beginning=False)
+    ask(refused, 0, EMPTY[0, 0], flagged=CENTRAL)
+    ask(refused, 230, EMPTY[0, 1], flagged=PERIPHERAL)
+    assert ask(refused, 30_000, long, channel=6) == CENTRAL
+    assert ask(refused, 30_446, EMPTY[1, 1], channel=6) == UNKNOWN_SIDE  # an answer that refuses, of the same parity
+
+
+def test_a_link_that_does_not_begin_at_zero_is_not_heard_from_its_beginning() -> None:
+    assert ask(Turns(from_beginning=True), 0, EMPTY[0, 1]) == UNKNOWN_SIDE
+    assert ask(Turns(from_beginning=True), 0, EMPTY[0, 0]) == CENTRAL
+
+
+def test_an_event_that_seems_to_begin_with_the_peripheral_makes_the_counters_count_for_nothing() -> None:
+    turns = Turns(from_beginning=False)
+    ask(turns, 0, EMPTY[0, 0], flagged=CENTRAL)
+    ask(turns, 230, EMPTY[0, 1], flagged=PERIPHERAL)
+
+    assert ask(turns, 30_000, EMPTY[1, 0], channel=6) == UNKNOWN_SIDE
+    assert ask(turns, 60_000, EMPTY[0, 0], channel=7) == UNKNOWN_SIDE
+
+
 def test_a_packet_on_another_channel_is_no_answer() -> None:
     turns = Turns(from_beginning=False)
     ask(turns, 0, EMPTY[0, 0], flagged=CENTRAL)
@@ -180,7 +208,7 @@ def test_after_a_change_of_interval_nothing_is_concluded_from_it_until_two_event
         assert ask(turns, event * 30_000, EMPTY[bit, bit], channel=event) == CENTRAL
         assert ask(turns, event * 30_000 + 230, EMPTY[bit, 1 - bit], channel=event) == PERIPHERAL
     assert ask(turns, 90_230, EMPTY[1, 0], channel=3) == PERIPHERAL  # alone, and late: the central's was missed
-    turns.interval_changes(50_000_000)
+    turns.interval_changes(15_000_000)
 
     assert ask(turns, 120_230, EMPTY[0, 1], channel=4) == UNKNOWN_SIDE
 
@@ -193,6 +221,11 @@ def test_the_container_is_believed_unless_turn_and_counters_both_say_otherwise()
     assert ask(turns, 460, EMPTY[1, 1], flagged=PERIPHERAL) == CENTRAL
     assert ask(turns, 690, EMPTY[0, 0], flagged=PERIPHERAL) == PERIPHERAL
     assert ask(turns, 5_000, EMPTY[1, 1], flagged=PERIPHERAL) == PERIPHERAL
+
+    only_the_turn = Turns(from_beginning=True)
+    ask(only_the_turn, 0, EMPTY[0, 0], flagged=CENTRAL)
+    ask(only_the_turn, 230, EMPTY[0, 1], flagged=PERIPHERAL)
+    assert ask(only_the_turn, 460, EMPTY[1, 0], flagged=PERIPHERAL) == PERIPHERAL
 
 
 # Real captures
