@@ -186,7 +186,7 @@ class _Sides:
 class _Opened:
     """A link of the air with the handle that it has in the synthetic traffic."""
 
-    __slots__ = ("client", "handle", "is_open", "known", "link")
+    __slots__ = ("_asked", "handle", "is_open", "known", "link")
 
     def __init__(self, link: Link, handle: int) -> None:
         self.link = link
@@ -194,8 +194,27 @@ class _Opened:
         self.is_open = True
         self.known = len(link.history)
         """How much of the link's history was told."""
-        self.client = LOCAL
-        """The side that was the client last; nearly always the central is."""
+        self._asked: list[int | None] = [None, None]
+
+    def told(self, side: int, pdu: bytes) -> None:
+        """Take a PDU whose sender is known."""
+        if pdu[0] not in att.SENT_BY_SERVER:
+            self._asked[side] = pdu[0]
+        elif self._asked[1 - side] == _answered(pdu):
+            self._asked[1 - side] = None
+
+    def guess(self, pdu: bytes) -> int:
+        """Who sent a PDU that no sniffer could tell: whoever was asked; else the central asks, as nearly always."""
+        if pdu[0] not in att.SENT_BY_SERVER:
+            return LOCAL
+        return LOCAL if self._asked[LOCAL] != _answered(pdu) == self._asked[REMOTE] else REMOTE
+
+
+def _answered(pdu: bytes) -> int:
+    """The opcode of the request that a server's PDU answers, -1 for none."""
+    if pdu[0] == att.ERROR_RESPONSE:
+        return pdu[1] if len(pdu) > 1 else -1
+    return att.RESPONSE_TO.get(pdu[0], -1)
 
 
 class _Air:
@@ -306,12 +325,10 @@ class _Air:
             # What the other side still had to send; HCI has that too, data and events go different ways to the host.
             self._left_over.add(opened.handle)
         side = pdu.side
-        by_server = pdu.pdu[0] in att.SENT_BY_SERVER
         if side == UNKNOWN_SIDE:
-            side = 1 - opened.client if by_server else opened.client
+            side = opened.guess(pdu.pdu)
             self.guessed += 1
-        else:
-            opened.client = 1 - side if by_server else side
+        opened.told(side, pdu.pdu)
         self._missing = pdu.missing
         self._synthesis.att(opened.handle, side, pdu.pdu, pdu.time_ns)
         self._missing = 0

@@ -67,7 +67,7 @@ class Pseudonyms:
         if value in (0, _RANDOM_PART):
             return octets
         other = self._permuted(kind, value)
-        while other in (0, _RANDOM_PART, value):  # walks on along the permutation: still one stand-in each
+        while other in (0, _RANDOM_PART):  # walks on along the permutation: still one stand-in each
             other = self._permuted(kind, other)
         return (kind << 46 | other).to_bytes(6, "little")
 

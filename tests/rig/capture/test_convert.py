@@ -389,12 +389,14 @@ def test_maps_of_captures_that_were_put_together_become_one() -> None:
         comments_of(a_map(attributes=2000))[:1],
         comments_of(a_map(attributes=2000))[1:],
         [PREFIX],
+        [comment for comment in comments_of(a_map(attributes=2000)) if f"{PREFIX}2/" not in comment],
     ],
-    ids=["no JSON", "no beginning", "no end", "only the end", "nothing"],
+    ids=["no JSON", "no beginning", "no end", "only the end", "nothing", "no middle"],
 )
 def test_a_carried_map_that_is_broken_is_told(broken: list[str]) -> None:
-    with pytest.raises(CaptureError, match="the handle map in the capture's comments"):
+    with pytest.raises(CaptureError, match="the handle map in the capture's comments") as caught:
         embedded_map({"comments": broken})
+    assert ("part" in str(caught.value)) == ("1/1" not in broken[0]), "said as what it is, before JSON is blamed"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -122,6 +122,14 @@ def test_names_keep_their_length_and_what_they_begin_with_alike(name: bytes, mor
     assert pseudonyms.name(name + more).startswith(other)
 
 
+def test_no_stand_in_is_what_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    ones = (1 << 46) - 1
+    step = {5: 0, 0: 7, 6: ones, ones: 8}
+    monkeypatch.setattr(Pseudonyms, "_permuted", lambda _self, _kind, value: step[value])
+    assert Pseudonyms(SEED).address((5).to_bytes(6, "little")) == (7).to_bytes(6, "little")
+    assert Pseudonyms(SEED).address((6).to_bytes(6, "little")) == (8).to_bytes(6, "little")
+
+
 def test_seeds_differ_and_no_seed_is_never_the_same() -> None:
     address = hci.wire(PEER)
     keys = [Pseudonyms(SEED), Pseudonyms("another"), Pseudonyms(), Pseudonyms()]
@@ -366,6 +374,15 @@ def name_in_every_way(name: bytes) -> list[hci.Packet | list[hci.Packet]]:
         hci.fragments(0x40, RECEIVED, 4, b"\x1b\x03\x00" + name, 9, 9),
         hci.att(0x40, SENT, b"\x06\x01\x00\xff\xff\x00\x2a" + name),
     ]
+
+
+def test_a_name_that_is_only_ever_found_by_its_type_is_replaced() -> None:
+    some = [
+        *DISCOVERED,
+        hci.att(0x40, SENT, b"\x08\x01\x00\xff\xff\x00\x2a"),
+        hci.att(0x40, RECEIVED, b"\x09\x05\x03\x00Ada"),
+    ]
+    assert redacted(some)[-1].endswith(b"\x09\x05\x03\x00" + Pseudonyms(SEED).name(b"Ada"))
 
 
 def test_the_device_name_is_replaced_however_it_is_read() -> None:

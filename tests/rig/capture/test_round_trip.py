@@ -7,7 +7,7 @@ import gzip
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +78,7 @@ TRAFFIC = [
     (1, b"\x13"),
     (0, b"\x52\x05\x00\x55\xaa\x00"),
     (1, b"\x1b\x05\x00" + bytes(range(17))),
+    (1, b"\x1b\x05\x00" + bytes(range(40))),  # longer than the MTU that was agreed on: none
     (1, b"\x1d\x05\x00\x07"),
     (0, b"\x1e"),
     (0, b"\x0a\x77\x00"),
@@ -151,22 +152,38 @@ def in_packetlogger(order: str) -> bytes:
     return b"".join(parts)
 
 
-def on_the_air(link_type: int, wrap: Callable[[bytes, int], bytes]) -> bytes:
-    """A connection as a sniffer follows it; ``wrap`` takes a packet and who sent it (-1: advertising)."""
+Wrap = Callable[[bytes, int], bytes]
+"""Puts a packet into what a sniffer writes around it; takes who sent it, -1 on an advertising channel."""
+
+
+def on_the_air(link_type: int, wrap: Wrap) -> bytes:
+    """A connection as a sniffer follows it."""
+    packets = [*beginning(wrap), *events(wrap, [(2, side, air.att(pdu)) for side, pdu in DISCOVERY + TRAFFIC])]
+    return containers.pcap(packets, link_type=link_type)
+
+
+def beginning(wrap: Wrap, now: int = containers.T0) -> list[containers.Packet]:
     adv = air.on_air(air.adv_ind(b"\x05\x09Lamp"), air.ADVERTISING)
     connect = air.on_air(air.connect_ind(), air.ADVERTISING)
-    now = containers.T0
-    packets = [containers.Packet(now, wrap(adv, -1)), containers.Packet(now + 1_000_000, wrap(connect, -1))]
-    for event, (sender, pdu) in enumerate(DISCOVERY + TRAFFIC):
-        # In each event the central speaks, and the peripheral answers 150 us after; nothing is lost, so that both count
-        # on (Vol 6 Part B, 4.1.1 and 4.5.9).
+    return [containers.Packet(now, wrap(adv, -1)), containers.Packet(now + 1_000_000, wrap(connect, -1))]
+
+
+def events(
+    wrap: Wrap, payloads: Sequence[tuple[int, int, bytes]], now: int = containers.T0
+) -> Iterator[containers.Packet]:
+    """Connection events with a payload each: its LLID, who sends it, and itself.
+
+    In each event the central speaks, and the peripheral answers 150 us after; nothing is lost, so that both count on
+    (Vol 6 Part B, 4.1.1 and 4.5.9).
+    """
+    for event, (llid, sender, payload) in enumerate(payloads):
         now += 30_000_000
         for side in (0, 1):
-            payload = air.att(pdu) if side == sender else b""
-            data = air.data_pdu(2 if payload else 1, payload, event % 2, (event + side) % 2)
-            packets.append(containers.Packet(now, wrap(air.on_air(data), side)))
+            data = air.data_pdu(1, b"", event % 2, (event + side) % 2)
+            if side == sender:
+                data = air.data_pdu(llid, payload, event % 2, (event + side) % 2)
+            yield containers.Packet(now, wrap(air.on_air(data), side))
             now += 150_000 + 8000 * (len(data) + 8)
-    return containers.pcap(packets, link_type=link_type)
 
 
 def phdr(packet: bytes, side: int) -> bytes:
@@ -174,7 +191,7 @@ def phdr(packet: bytes, side: int) -> bytes:
     return air.phdr(packet, flags=flags, channel=37 if side < 0 else 5)
 
 
-def nordic(version: int) -> Callable[[bytes, int], bytes]:
+def nordic(version: int) -> Wrap:
     def wrap(packet: bytes, side: int) -> bytes:
         channel = 37 if side < 0 else 5
         return air.nordic(packet, version=version, flags=0x01 | (side == 0) << 1, channel=channel)
@@ -307,6 +324,78 @@ def without_drops(data: bytes) -> bytes:
         parts += [data[place : place + 12], data[place + 16 : place + 24 + included]]
         place += 24 + included
     return b"".join(parts)
+
+
+def history(path: Path) -> tuple[list[tuple[int, str]], list[list[str]], dict[str, str]]:
+    """What became of the links of a capture, their addresses, and the names heard."""
+    with Reading(path) as reading:
+        for _ in reading.pdus():
+            pass
+    links = reading.stack.links
+    happened = [(link.number, one.kind) for link in links for one in link.history]
+    return (
+        happened,
+        [[address.text for address in link.addresses if address] for link in links],
+        reading.stack.observations.names,
+    )
+
+
+def test_what_was_heard_of_a_link_is_told_by_its_synthetic_host_too(tmp_path: Path) -> None:
+    update = b"\x00\x01\x00\x00\x50\x00\x00\x00\xc8\x00\x10\x00"  # LL_CONNECTION_UPDATE_IND: 100 ms, 2 s
+    payloads = [(2, 0, air.att(b"\x0a\x03\x00")), (3, 0, update), (2, 1, air.att(b"\x0bLamp")), (3, 1, b"\x02\x13")]
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcapng"
+    source.write_bytes(containers.pcap([*beginning(phdr), *events(phdr, payloads)], link_type=256))
+    convert(source, target)
+    happened, addresses, names = history(target)
+    assert happened == [(1, "connected"), (1, "parameters"), (1, "disconnected")]
+    assert addresses == [[air.CENTRAL_TEXT, air.PERIPHERAL_TEXT]]
+    assert names == {air.PERIPHERAL_TEXT: "Lamp"}
+    with Reading(target) as reading:
+        list(reading.pdus())
+    told = [one.data for one in reading.stack.links[0].history]
+    assert [data.get("interval_ms") for data in told] == [30.0, 100.0, None]
+    assert [data.get("supervision_timeout_ms") for data in told] == [4200, 2000, None]
+    assert told[2]["reason_code"] == 0x13
+
+
+def test_a_link_whose_end_was_missed_has_ended_when_it_begins_again(tmp_path: Path) -> None:
+    payloads = [(2, 0, air.att(b"\x0a\x03\x00"))]
+    later = containers.T0 + 10 * containers.SECOND
+    packets = [
+        *(*beginning(phdr), *events(phdr, payloads)),
+        *(*beginning(phdr, later), *events(phdr, payloads, later + containers.SECOND)),
+    ]
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcapng"
+    source.write_bytes(containers.pcap(packets, link_type=256))
+    convert(source, target)
+    happened, _, _ = history(target)
+    assert happened == [(1, "connected"), (1, "disconnected"), (2, "connected")]
+    assert [row.link for row in table(target)] == [row.link for row in table(source)] == [1, 2]
+
+
+def test_what_is_still_sent_after_the_end_belongs_to_the_link_that_ended(tmp_path: Path) -> None:
+    payloads = [(3, 0, b"\x02\x13"), (2, 1, air.att(b"\x1b\x05\x00\x01"))]
+    source, target = tmp_path / "in.pcap", tmp_path / "out.pcapng"
+    source.write_bytes(containers.pcap([*beginning(phdr), *events(phdr, payloads)], link_type=256))
+    convert(source, target)
+    assert [(row.link, row.sender) for row in table(source)] == [(1, "peripheral")]
+    assert table(target) == table(source)
+
+
+def test_a_capture_with_more_links_than_are_followed_keeps_every_row(tmp_path: Path) -> None:
+    packets = []
+    for number in range(600):
+        now = containers.T0 + number * containers.SECOND
+        address = struct.pack("<I", number) + b"\x00\xc0"
+        connect = bytearray(air.connect_ind(0x50655491 + number * 16))
+        connect[8:14] = address
+        packets.append(containers.Packet(now, phdr(air.on_air(bytes(connect), air.ADVERTISING), -1)))
+        data = air.data_pdu(2, air.att(b"\x0a\x03\x00"), 0, 0)
+        packets.append(containers.Packet(now + 30_000_000, phdr(air.on_air(data, 0x50655491 + number * 16), 0)))
+    source, target = tmp_path / "in.pcap", tmp_path / "out.btsnoop"
+    source.write_bytes(containers.pcap(packets, link_type=256))
+    assert convert(source, target).synthetic == 600
+    assert table(target) == table(source)
 
 
 # ---- Wireshark -------------------------------------------------------------------------------------------------------
