@@ -174,12 +174,19 @@ def test_find_information_over_a_value_that_is_of_another_type_by_now_is_believe
 
 
 def test_a_descriptor_belongs_to_the_characteristic_before_it_in_its_own_service() -> None:
-    tracker = discovered("> 04 0a00 0b00", "< 05 01 0a00 0229")
+    tracker = discovered("> 04 0a00 0b00", "< 05 01 0b00 0229")
     table = tracker.table(link(), REMOTE)
     assert table is not None
-    assert table.attributes[10] == Attribute(10, "descriptor", "2902", "", "2a37")
+    assert table.attributes[11] == Attribute(11, "descriptor", "2902", "", "2a37")
     named(tracker, link(), "> 10 0a00 ffff 0028", "< 11 06 0a00 0f00 0f18")
-    assert table.attributes[10].characteristic == ""
+    assert table.attributes[11] == Attribute(11, "descriptor", "2902", "180f")
+
+
+def test_a_value_that_does_not_follow_its_declaration_stays_one_when_its_type_is_found() -> None:
+    tracker = discovered("> 08 0700 0900 0328", "< 09 07 0700 10 0900 372a", "> 04 0900 0900", "< 05 01 0900 372a")
+    table = tracker.table(link(), REMOTE)
+    assert table is not None
+    assert table.attributes[9] == Attribute(9, "value", "2a37", "180d", "2a37", 0x10)
 
 
 def test_a_service_that_contradicts_what_was_known_means_new_firmware_and_the_old_table_is_forgotten() -> None:
@@ -252,6 +259,13 @@ def test_where_a_sniffer_cannot_tell_the_sender_the_opcode_tells_client_from_ser
     unknown = ("? 1b 0800 00", "? 0a 0800", "? 0b 00", "? 12 0900 0100", "< 13", "> 0a 0800", "? 0b 00", "? 1e")
     assert named(tracker, link(), *unknown) == [
         (8, "2a37"), (8, "2a37"), (8, "2a37"), (9, "2902"), (9, "2902"), (8, "2a37"), (8, "2a37"), (None, ""),
+    ]  # fmt: skip
+
+
+def test_where_both_sides_wait_a_response_of_nobody_knows_whom_is_given_to_neither() -> None:
+    tracker = discovered()
+    assert named(tracker, link(), "> 0a 0800", "< 0a 0300", "? 0b 00", "< 0b 00", "> 0b 00")[2:] == [
+        (None, ""), (8, "2a37"), (3, ""),
     ]  # fmt: skip
 
 
@@ -354,12 +368,31 @@ def test_a_request_that_waits_keeps_no_more_of_itself_than_is_needed() -> None:
 # --- untrusted input --------------------------------------------------------------------------------------------------
 
 
-def test_entries_that_a_recorder_cut_are_left_out_and_those_before_are_learned() -> None:
-    tracker = GattTracker()
-    named(tracker, link(), "> 08 0100 ffff 0328", "< 09 07 0200 02 0300 002a 0400 02 05")
-    table = tracker.table(link(), REMOTE)
-    assert table is not None
-    assert list(table.attributes) == [2, 3]
+EXCHANGES = (
+    ("> 10 0100 ffff 0028", "< 11 06 0100 0500 0018 0600 0900 0d18", 2, 6),
+    ("> 06 0100 ffff 0028 0d18", "< 07 0100 0500 0600 0900", 1, 4),
+    ("> 08 0100 ffff 0328", "< 09 07 0200 02 0300 002a 0500 02 0600 012a", 2, 7),
+    ("> 08 0100 ffff 0228", "< 09 08 0200 1000 1200 0a18 0300 2000 2200 0b18", 2, 8),
+    ("> 08 0100 ffff 002a", "< 09 04 0300 4142 0500 4344", 2, 4),
+    ("> 04 0100 ffff", "< 05 01 0100 0028 0200 0328", 2, 4),
+)
+"""Request, response with two entries, octets before the first, octets of each."""
+
+
+@pytest.mark.parametrize(("request_", "response", "head", "size"), EXCHANGES)
+def test_entries_that_a_recorder_cut_are_left_out_and_those_before_are_learned(
+    request_: str, response: str, head: int, size: int
+) -> None:
+    whole = response[1:].replace(" ", "")
+    learned = []
+    for octets in range(1, head + 2 * size + 1):
+        tracker = GattTracker()
+        named(tracker, link(), request_, f"<{whole[: 2 * octets]}")
+        table = tracker.table(link(), REMOTE)
+        learned.append(0 if table is None else len(table))
+    one, two = learned[head + size - 1], learned[-1]
+    assert 0 < one < two
+    assert learned == [0] * (head + size - 1) + [one] * size + [two]
 
 
 def test_a_hostile_capture_cannot_make_a_tracker_learn_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,6 +425,43 @@ PDUS = st.one_of(
 TALK = st.lists(st.tuples(st.sampled_from([LOCAL, REMOTE, UNKNOWN_SIDE]), st.integers(1, 3), PDUS), max_size=60)
 
 
+DISCOVERIES = st.lists(
+    st.tuples(
+        st.sampled_from(EXCHANGES),
+        st.integers(0, 20),  # cut here
+        st.lists(st.tuples(st.integers(0, 20), st.integers(0, 255)), max_size=3),  # octets spoilt
+    ),
+    max_size=8,
+)
+
+
+@given(DISCOVERIES)
+def test_no_spoilt_discovery_makes_a_tracker_raise_or_contradict_itself(
+    discoveries: list[tuple[tuple[str, str, int, int], int, list[tuple[int, int]]]],
+) -> None:
+    tracker = GattTracker()
+    for (request, response, *_), cut, spoilt in discoveries:
+        said = bytearray.fromhex(response[1:])
+        for at, octet in spoilt:
+            if 0 < at < len(said):
+                said[at] = octet
+        named(tracker, link(), request, f"<{said[: len(said) - cut].hex()}")
+    consistent(tracker)
+
+
+def consistent(tracker: GattTracker) -> None:
+    unread = False
+    for table in tracker.tables():
+        assert list(table.attributes) == sorted(table.names)
+        assert all(table.attribute(handle) == table.attributes[handle] for handle in table.names)
+        assert {h: a.uuid for h, a in table.attributes.items()} == table.names
+        assert table.complete in (True, False)
+        assert 0 not in table.names
+        unread |= bool(table.unread)
+    assert tracker.learns_from_reads is unread
+    assert tracker._learned == sum(len(table) for table in tracker.tables())
+
+
 @given(TALK)
 def test_no_bytes_make_a_tracker_raise_or_contradict_itself(talk: list[tuple[int, int, bytes]]) -> None:
     tracker = GattTracker()
@@ -400,12 +470,15 @@ def test_no_bytes_make_a_tracker_raise_or_contradict_itself(talk: list[tuple[int
         handle, uuid = tracker.name(AttPdu(frame, frame, links[number], side, data))
         assert handle is None or 0 <= handle <= 0xFFFF
         assert uuid == "" or handle is not None
-    for table in tracker.tables():
-        assert list(table.attributes) == sorted(table.names)
-        assert all(table.attribute(handle) == table.attributes[handle] for handle in table.names)
-        assert {h: a.uuid for h, a in table.attributes.items()} == table.names
-        assert table.complete in (True, False)
-        assert 0 not in table.names
+    consistent(tracker)
+
+
+@pytest.mark.parametrize("spans", [[(5, 6), (3, 4)], [(3, 4), (5, 6)], [(1, 9), (3, 4)], [(3, 4), (8, 9), (5, 7)]])
+def test_what_was_covered_side_by_side_is_one_stretch(spans: list[tuple[int, int]]) -> None:
+    table = AttributeTable()
+    for start, end in spans:
+        table.cover("x", start, end)
+    assert table._covered["x"] == [(min(start for start, _ in spans), max(end for _, end in spans))]
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=30))
