@@ -5,6 +5,7 @@ Knows which of these to ask for and how to print them. Refuses to know container
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from rig.commands.reading import STANDARD_INPUT, bar, columns, loaded_map, not_t
 if TYPE_CHECKING:
     from rig.capture.progress import Progress
     from rig.capture.reading import Reading
+    from rig.capture.records import CaptureError
 
 
 def decode(
@@ -42,7 +44,7 @@ def decode(
         raise UsageError("--protocol chooses whose events to show; it goes with --events")
     if format is not None and format not in FORMATS:
         raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {format!r}")
-    if save_map is not None and save_map in {file, STANDARD_INPUT}:
+    if save_map is not None and (save_map in {file, STANDARD_INPUT} or _are_one(save_map, file)):
         raise UsageError(f"--save-map would write over {file!r}; name a file of its own, as device.json")
     not_typed(file)
     if format is None:
@@ -55,21 +57,33 @@ def decode(
             write_tsv(file, sys.stdout.buffer, handle_map=handle_map, progress=progress)
         return FINISHED
     from rig.capture.reading import Reading  # noqa: PLC0415 - as above
+    from rig.capture.records import CaptureError  # noqa: PLC0415
 
     live = file == STANDARD_INPUT
-    with Reading(file, handle_map) as reading, bar(beside_output=True) as progress:
+    with Reading(file, handle_map) as reading:
         try:
-            if gatt:
-                lines = _operations(reading, progress, format, live=live)
-            elif events:
-                lines = _events(reading, progress, format, protocol, live=live)
-            else:
-                lines = _rows(reading, progress, format, live=live)
-            _print(lines, at_once=live)
-        finally:
+            with bar(beside_output=True) as progress:
+                if gatt:
+                    lines = _operations(reading, progress, format, live=live)
+                elif events:
+                    lines = _events(reading, progress, format, protocol, live=live)
+                else:
+                    lines = _rows(reading, progress, format, live=live)
+                _print(lines, at_once=live)
+        except CaptureError as damage:
             if save_map is not None:
-                _save(save_map, reading)
+                _save(save_map, reading, damage)
+            raise
+        if save_map is not None:
+            _save(save_map, reading)
     return FINISHED
+
+
+def _are_one(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121 - pathlib is slow to import
+    except (OSError, ValueError):  # one of them is not there: then they are two
+        return False
 
 
 def _rows(
@@ -169,18 +183,19 @@ def _print(lines: Iterable[str], *, at_once: bool) -> None:
         sys.stdout.flush()
 
 
-def _save(path: str, reading: Reading) -> None:
-    """Save what discovery told, also of a capture that turned out to be damaged.
+def _save(path: str, reading: Reading, damage: CaptureError | None = None) -> None:
+    """Save what discovery told; of a damaged capture, what it told before the damage.
 
     Raises:
         RigError: it told nothing, or the file cannot be written.
     """
-    from rig.capture.handle_map import HandleMap  # noqa: PLC0415
+    from rig.capture.handle_map import HandleMap  # noqa: PLC0415 - as above
 
+    before = "" if damage is None else f"{damage}; "
     handle_map = HandleMap.of(reading.tracker, reading.stack.links, reading.stack.observations.names)
     if not handle_map.tables:
-        raise RigError(f"{reading.name}: there is no discovery in this capture, so {path!r} was not written")
+        raise RigError(f"{before}{reading.name}: there is no discovery in this capture, so {path!r} was not written")
     try:
         handle_map.save(path)
     except OSError as error:
-        raise RigError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RigError(f"{before}{path}: cannot be written: {error.strerror or error}") from error

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 from cyclopts import App
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from protocols import frames
 from protocols.frames import ChecksumOrder, State
@@ -454,6 +456,21 @@ def test_a_damaged_capture_still_saves_what_it_told(tmp_path: Path) -> None:
     cut.write_bytes(BLETOOLS.read_bytes()[:40_000])
     one_line(rig("decode", cut, "--save-map", tmp_path / "m.json"), 1, "cut.log", "at byte ")
     assert (tmp_path / "m.json").exists()
+    cut.write_bytes(BLETOOLS.read_bytes()[:1_000])
+    (tmp_path / "m.json").unlink()
+    one_line(rig("decode", cut, "--save-map", tmp_path / "m.json"), 1, "cut.log", "at byte ", "no discovery")
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_a_map_of_the_whole_capture_or_none(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = process("decode", BLETOOLS, "--save-map", tmp_path / "m.json", capture_output=False, stdout=writer)
+    finally:
+        os.close(writer)
+    assert done.returncode == 141
+    assert not (tmp_path / "m.json").exists()
 
 
 # --- convert and record -----------------------------------------------------------------------------------------------
@@ -497,6 +514,58 @@ def test_a_recording_that_makes_no_sense_is_one_line(tmp_path: Path) -> None:
     one_line(rig("record", "--device", "X", "-"), 2, "standard output")
     one_line(rig("record", "--device", "X", tmp_path / "x.foo"), 2, "x.foo", ".pcapng")
     one_line(rig("record", "--device", "X", tmp_path / "x.pcap", "--save-map", tmp_path / "x.pcap"), 2, "--save-map")
+
+
+def test_a_map_never_goes_over_the_capture_whatever_it_is_called(tmp_path: Path) -> None:
+    same = tmp_path / "same.log"
+    same.write_bytes(BLETOOLS.read_bytes())
+    (tmp_path / "link.json").symlink_to(same)
+    one_line(rig("decode", same, "--save-map", tmp_path / "link.json"), 2, "--save-map")
+    assert same.read_bytes() == BLETOOLS.read_bytes()
+
+
+# --- whatever a capture holds -----------------------------------------------------------------------------------------
+
+EVERY_WAY = [
+    ("info",), ("info", "--json"), ("decode",), ("decode", "--format", "json"), ("decode", "--format", "table"),
+    ("decode", "--gatt", "--format", "table"), ("decode", "--events", "--protocol", "dr05"),
+    ("decode", "--events", "--format=json"),
+]  # fmt: skip
+ATT_PDUS = st.builds(
+    lambda handle, received, pdu: (
+        received,
+        b"\x02" + struct.pack("<HHHH", handle | received << 13, len(pdu) + 4, len(pdu), 4) + pdu,
+    ),
+    st.integers(0x40, 0x41),
+    st.integers(0, 1),
+    st.one_of(
+        st.binary(max_size=30), st.sampled_from([0x01, 0x08, 0x09, 0x0B, 0x1B, 0x52]).map(lambda o: bytes([o, 1, 0]))
+    ),
+)
+EVENTS = st.binary(max_size=40).map(lambda data: (1, b"\x04\x3e" + bytes([len(data)]) + data))
+PACKETS = st.lists(st.one_of(ATT_PDUS, EVENTS, st.tuples(st.integers(0, 1), st.binary(max_size=20))), max_size=12)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    packets=PACKETS, times=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=12, max_size=12), cut=st.integers(0, 9)
+)
+def test_whatever_a_capture_holds_every_command_prints_it(
+    packets: list[tuple[int, bytes]], times: list[int], cut: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "any.log"
+    whole = BTSNOOP + b"".join(
+        struct.pack(">IIIIq", len(data), len(data), received, 0, time) + data
+        for (received, data), time in zip(packets, times, strict=False)
+    )
+    path.write_bytes(whole[: len(whole) - cut] if len(whole) - cut > len(BTSNOOP) else whole)
+    for way in EVERY_WAY:
+        done = rig(*way, path)
+        assert done.returncode in (0, 1), done
+        assert "unexpected" not in done.stderr, done
+        if "json" in "".join(way):
+            json.loads(done.stdout)
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------
