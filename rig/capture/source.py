@@ -25,6 +25,7 @@ LONGEST_RECORD_BYTES = 1 << 24
 """A record that announces more than this is damage: the longest HCI packet is of 65,539, Wireshark's limit 256 KiB."""
 STANDARD_INPUT = "-"
 _GZIP_MAGIC = b"\x1f\x8b"
+_SALVAGED_AT_ONCE = 4096
 _GZIP_WBITS = 31  # zlib: a gzip header and trailer are expected, and the CRC is checked
 
 
@@ -262,21 +263,18 @@ def _salvage(inflate: zlib._Decompress, packed: bytes) -> bytes:
     from zlib import error as corrupt  # noqa: PLC0415 - see above
 
     parts = []
-    for step in (4096, 64, 1):
-        while True:
-            before = inflate.copy()
-            try:
-                data = inflate.decompress(packed, step)
-            except corrupt:
-                inflate = before
-                break
-            packed = inflate.unconsumed_tail
-            parts.append(data)
-    # What is left is one byte at most, behind which the checksum may be what is wrong: that is met in the same call
-    # unless the input is handed over byte by byte.
+    while True:
+        before = inflate.copy()
+        try:
+            data = inflate.decompress(packed, _SALVAGED_AT_ONCE)
+        except corrupt:
+            break
+        packed = inflate.unconsumed_tail
+        parts.append(data)
+    # The rest is short. Byte by byte, the last of it comes out before the checksum behind it is found to be wrong.
     for at in range(len(packed)):
         try:
-            parts.append(inflate.decompress(packed[at : at + 1]))
+            parts.append(before.decompress(packed[at : at + 1]))
         except corrupt:
             break
     return b"".join(parts)
