@@ -23,7 +23,7 @@ DEVICE_NAME: Final = "2a00"
 
 MAX_CONVERSATIONS: Final = 1 << 16
 """How many links have a listener at a time; beyond, all begin anew."""
-MAX_LOOKED_THROUGH: Final = 1 << 20
+MAX_LOOKED_THROUGH: Final = 1 << 18
 """How many attributes are looked at in search of protocols before tables have to grow by an eighth to be looked at."""
 
 _UNITS: Final = {"_c": "°C", "_ua": "µA", "_s": "s"}

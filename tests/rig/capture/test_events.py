@@ -16,6 +16,7 @@ from protocols.dr05_listening import Dr05Listener
 from protocols.frames import ChecksumOrder, encode
 from protocols.gatt import Characteristic, Property, Service, uuid
 from protocols.registry import Registry
+from rig.capture import events as events_module
 from rig.capture.events import DeviceEvent, EventDecoder, ProtocolChoiceError, device_events, services_of
 from rig.capture.gatt import GattTracker
 from rig.capture.handle_map import HandleMap
@@ -359,3 +360,25 @@ def test_no_bytes_make_a_decoder_raise(protocol: str | None, talk: list[tuple[in
         for event in decoder.feed(pdu):
             assert event.text
             assert event.as_json()["raw"] == event.raw.hex()
+
+
+def test_a_table_that_grows_without_end_is_not_looked_through_at_every_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "MAX_LOOKED_THROUGH", 100)
+    looked = []
+    nosy = dataclasses.replace(dr05.ENTRY, fits=lambda services: bool(looked.append(services)))
+    decoder = EventDecoder(GattTracker(), registry=Registry([nosy]))
+    for handle in range(1, 400):
+        octets = handle.to_bytes(2, "little").hex()
+        lines = [f"> 04 {octets} ffff", f"< 05 01 {octets} f1ff", f"< 1b {octets} 00"]
+        assert [event for pdu in pdus(link(), lines) for event in decoder.feed(pdu)] == []
+    assert 20 < len(looked) < 60
+
+
+def test_links_without_end_have_no_listeners_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "MAX_CONVERSATIONS", 3)
+    decoder = EventDecoder(GattTracker(), protocol="dr05", registry=REGISTRY)
+    for number in range(1, 20):
+        [pdu] = pdus(link(number, None), [f"> 52 0300 {STOP}"])
+        assert [event.name for event in decoder.feed(pdu)] == ["total_stop"]
+    assert len(decoder._conversations) <= 3
+    assert decoder.chosen == {1: "dr05", 2: "dr05", 3: "dr05"}
