@@ -114,20 +114,17 @@ class Turns:
         self._time_ns, self._length_ns, self._channel, self._side = time_ns, length_ns, channel, side
         return side
 
-    def _of_first(self, by_counters: int, by_interval: int) -> int:
+    @staticmethod
+    def _of_first(by_counters: int, by_interval: int) -> int:
         """Who sent the first PDU seen of an event.
 
         That the counters name the peripheral is no proof: the central may have refused what it got in the last event.
-        Unless the interval says which it is, the counters have to be learned anew.
         """
         if by_interval == 0:
             return 0
         if by_interval == by_counters:  # both the peripheral, or neither says
             return by_interval
-        if by_counters == 0 and by_interval == UNKNOWN_SIDE:
-            return 0
-        self._forget()
-        return UNKNOWN_SIDE
+        return 0 if by_counters == 0 and by_interval == UNKNOWN_SIDE else UNKNOWN_SIDE
 
     def _by_counters(self, parity: int) -> int:
         central, peripheral = self._parity
