@@ -9,6 +9,7 @@ import struct
 import subprocess
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,38 @@ def test_an_address_or_a_name_in_a_value_is_replaced_in_every_spelling() -> None
         Pseudonyms(SEED).name(NAME.encode()),
     ]
     assert [packet[12:] for packet in redacted(some)[4:]] == [b"\x01" + value + b"\x02" for value in expected]
+
+
+def enhanced(side: int, sdu: bytes, *sizes: int) -> list[hci.Packet]:
+    """An SDU on the enhanced ATT channel, in segments of the given sizes and a last one with the rest."""
+    data = struct.pack("<H", len(sdu)) + sdu
+    cuts = [0, *sizes, len(data)]
+    cid = 0x50 if side == SENT else 0x40
+    return [hci.acl(0x40, side, hci.l2cap(cid, data[start:end])) for start, end in pairwise(cuts)]
+
+
+@pytest.mark.parametrize("sizes", [(), (20,)])
+def test_a_name_is_found_on_an_enhanced_channel_too(sizes: tuple[int, ...]) -> None:
+    name = b"Ada's lamp and more"
+    set_up = [
+        *DISCOVERED,
+        hci.signal(0x40, SENT, 0x17, struct.pack("<HHHHH", 0x27, 64, 64, 9, 0x40)),
+        hci.signal(0x40, RECEIVED, 0x18, struct.pack("<HHHHH", 64, 64, 9, 0, 0x50)),
+        *enhanced(SENT, b"\x0a\x03\x00"),
+    ]
+    other = Pseudonyms(SEED).name(name)
+    some = [*set_up, *enhanced(RECEIVED, b"\x0b" + name, *sizes)]
+    if sizes:  # only in one piece is it put in place; in two it is known, for wherever else it is whole
+        some.append(hci.event(0xFF, b"\x01" + name))
+        assert redacted(some)[-1].endswith(other)
+    else:
+        assert redacted(some)[-1].endswith(b"\x0b" + other)
+
+
+def test_what_follows_the_end_of_an_acl_packet_is_not_forgotten() -> None:
+    packet = hci.att(0x40, RECEIVED, b"\x1b\x05\x00\x01")
+    packet.data += hci.wire(PEER)
+    assert redacted([*DISCOVERED, packet])[-1].endswith(stand_in(PEER))
 
 
 def test_an_address_is_found_before_the_record_that_tells_that_it_is_one() -> None:

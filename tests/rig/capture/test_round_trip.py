@@ -13,7 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
+from rig.capture import hci_stream
 from rig.capture.convert import convert
+from rig.capture.hci_stream import _Opened
+from rig.capture.layers.links import Link
 from rig.capture.reading import Reading
 from rig.capture.records import LinkType
 from rig.capture.rows import rows
@@ -382,20 +385,42 @@ def test_what_is_still_sent_after_the_end_belongs_to_the_link_that_ended(tmp_pat
     assert table(target) == table(source)
 
 
-def test_a_capture_with_more_links_than_are_followed_keeps_every_row(tmp_path: Path) -> None:
+def test_a_capture_with_more_links_than_there_are_handles_keeps_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hci_stream, "_LARGEST_HANDLE", 300)  # 0x0EFF would take seconds
     packets = []
-    for number in range(600):
+
+    def says(number: int, now: int, event: int) -> None:
+        data = air.data_pdu(2, air.att(b"\x0a\x03\x00"), event % 2, event % 2)
+        packets.append(containers.Packet(now, phdr(air.on_air(data, 0x50655491 + number * 16), 0)))
+
+    for number in range(620):
         now = containers.T0 + number * containers.SECOND
-        address = struct.pack("<I", number) + b"\x00\xc0"
         connect = bytearray(air.connect_ind(0x50655491 + number * 16))
-        connect[8:14] = address
+        connect[8:14] = struct.pack("<I", number) + b"\x00\xc0"
         packets.append(containers.Packet(now, phdr(air.on_air(bytes(connect), air.ADVERTISING), -1)))
-        data = air.data_pdu(2, air.att(b"\x0a\x03\x00"), 0, 0)
-        packets.append(containers.Packet(now + 30_000_000, phdr(air.on_air(data, 0x50655491 + number * 16), 0)))
+        if number % 10 == 0:
+            says(0, now + 30_000_000, number // 10)  # the first link stays in use all along
     source, target = tmp_path / "in.pcap", tmp_path / "out.btsnoop"
     source.write_bytes(containers.pcap(packets, link_type=256))
-    assert convert(source, target).synthetic == 600
+    assert convert(source, target).synthetic > 60
     assert table(target) == table(source)
+
+
+def test_who_was_asked_is_taken_to_answer() -> None:
+    opened = _Opened(Link(1, "le"), 1)
+    read, answer, refusal = b"\x0a\x03\x00", b"\x0b\x01", b"\x01\x0a\x03\x00\x02"
+    assert opened.guess(read) == 0, "nearly always the central asks"
+    assert opened.guess(answer) == 1
+    opened.told(1, read)
+    assert (opened.guess(answer), opened.guess(refusal)) == (0, 0)
+    assert opened.guess(b"\x13") == 1, "a write was not asked for"
+    opened.told(0, read)
+    assert opened.guess(answer) == 1, "both were asked"
+    opened.told(1, answer)
+    assert opened.guess(refusal) == 0
+    assert opened.guess(b"\x01") == 1
 
 
 # ---- Wireshark -------------------------------------------------------------------------------------------------------
