@@ -14,8 +14,10 @@ import pytest
 
 from rig.capture.info import Info, inspect
 from rig.capture.info_text import lines
-from rig.capture.layers.links import Address, Link
+from rig.capture.layers.links import MAX_HAPPENINGS, Address, Link
 from rig.capture.records import CaptureError
+from rig.capture.writer import Direction
+from rig.capture.writers import open_writer
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 EPOCH_US = 0x00DCDDB30F2F8000
@@ -250,9 +252,49 @@ def test_details_of_any_kind_are_json_ready() -> None:
     assert "from a pipe" in shown(info)
 
 
-def test_comments_are_kept_with_their_frames_and_counted_beyond_the_first_hundred() -> None:
-    info = Info("x", None, compressed=False, format="pcapng", details={})
-    info.comments, info.comment_count = [(frame, "hello") for frame in range(100)], 250
+def test_comments_are_kept_with_their_frames_and_counted_beyond_the_first_hundred(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    with path.open("wb") as file:
+        writer = open_writer("pcapng", file, ("on the whole",))
+        for number in range(60):
+            writer.write(
+                att(b"\x1b\1\0\1"), Direction.RECEIVED, number, comments=(f"first {number}", f"second {number}")
+            )
+    info = told(path)
+    assert info["comment_count"] == 120
+    assert info["comments"][:3] == [
+        {"frame": 1, "comment": "first 0"}, {"frame": 1, "comment": "second 0"}, {"frame": 2, "comment": "first 1"},
+    ]  # fmt: skip
+    assert len(info["comments"]) == 100
+    assert info["details"]["comments"] == ["on the whole"]
+    text = shown(inspect(path))
+    assert text.count("  frame ") == 100
+    assert "… and 20 more" in text
+    assert "  capture       on the whole" in text
+
+
+def test_a_history_that_was_not_kept_to_its_end_is_told() -> None:
+    info = Info("x", 1, compressed=False, format="btsnoop", details={})
+    link = Link(1, "le", handle=1)
+    info.links, info.servers = [link], {1: [None, None]}
+    for frame in range(MAX_HAPPENINGS):
+        link.happened(frame, frame, "phy")
+        if frame == MAX_HAPPENINGS - 2:
+            assert told_of(info)["history_complete"] is True
+    assert told_of(info)["history_complete"] is False
+    assert f"what happened after the first {MAX_HAPPENINGS}, which is not kept" in shown(info)
+
+
+def told_of(info: Info) -> dict[str, Any]:
+    (link,) = info.as_json()["links"]  # type: ignore[misc]
+    assert isinstance(link, dict)
+    return link
+
+
+def test_many_names_are_cut_for_people_and_whole_for_programs() -> None:
+    info = Info("x", 1, compressed=False, format="btsnoop", details={})
+    info.observations.names.update({f"00:00:00:00:00:{number:02X}": "one" for number in range(50)})
     text = shown(info)
-    assert text.count("hello") == 100
-    assert "… and 150 more" in text
+    assert text.count('"one"') == 40
+    assert "… and 10 more, all of them with --json" in text
+    assert len(info.as_json()["names"]) == 50  # type: ignore[arg-type]
