@@ -437,7 +437,7 @@ def enhanced(side: int, sdu: bytes, *sizes: int) -> list[hci.Packet]:
 
 @pytest.mark.parametrize("sizes", [(), (20,)])
 def test_a_name_is_found_on_an_enhanced_channel_too(sizes: tuple[int, ...]) -> None:
-    name = b"Ada's lamp and more"
+    name = b"Ada's lamp and more" if sizes else b"Ada"  # too short to be searched for
     set_up = [
         *DISCOVERED,
         hci.signal(0x40, SENT, 0x17, struct.pack("<HHHHH", 0x27, 64, 64, 9, 0x40)),
