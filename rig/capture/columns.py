@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rig.capture.fast.engine import Block, Engine, Kind
 from rig.capture.fast.stream import chunks
-from rig.capture.fast.window import NS, Int64s, Window, joined_pieces
+from rig.capture.fast.window import NS, Window, joined_pieces
 from rig.capture.layers.links import Link
 from rig.capture.operations import GattOperation, OperationKind, operations
 from rig.capture.reading import Reading
@@ -343,9 +343,7 @@ def _att_table(block: Block, kinds: _KindColumns) -> _Table:
     return _Table(table, joined_pieces(block.data, block.start, block.length))
 
 
-def _set_times(
-    table: npt.NDArray[np.void], ticks: npt.NDArray[Any], ticks_per_second: int, prefix: str = ""
-) -> None:
+def _set_times(table: npt.NDArray[np.void], ticks: npt.NDArray[Any], ticks_per_second: int, prefix: str = "") -> None:
     seconds = ticks // ticks_per_second
     table[f"{prefix}nanoseconds"] = (ticks - seconds * ticks_per_second) * (NS // ticks_per_second)
     if ticks.dtype == np.object_:  # beyond 64 bits
@@ -375,7 +373,14 @@ def _windowed_records(window: Window) -> Records:
 def _listed_records(records: list[Record]) -> Records:
     table = np.empty(len(records), RECORD)
     _set_times(table, _integers([record.time_ns for record in records]), NS)
-    for name, position in (("frame", 0), ("link_type", 2), ("original_length", 4), ("flags", 5), ("interface", 6), ("offset", 7)):
+    for name, position in (
+        ("frame", 0),
+        ("link_type", 2),
+        ("original_length", 4),
+        ("flags", 5),
+        ("interface", 6),
+        ("offset", 7),
+    ):
         table[name] = [record[position] for record in records]
     lengths = np.array([len(record.data) for record in records], np.int64)
     table["start"] = np.cumsum(lengths) - lengths

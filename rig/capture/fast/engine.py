@@ -22,6 +22,7 @@ from rig.capture.records import Record
 
 FEW_RECORDS: Final = 192
 """A stretch between two cuts that is shorter is decoded faster record by record."""
+_FEW_KEYS: Final = 64
 _MOST_KINDS: Final = 4096
 
 
@@ -101,7 +102,10 @@ class Engine:
         return self.number_of(Kind(link.number, link.sender(pdu.side), data[0] if data else -1, handle, uuid))
 
     def assembled(
-        self, data: bytes, rows: tuple[Int64s, Int64s, Int64s | npt.NDArray[np.object_], Int64s, Int64s], ticks_per_second: int
+        self,
+        data: bytes,
+        rows: tuple[Int64s, Int64s, Int64s | npt.NDArray[np.object_], Int64s, Int64s],
+        ticks_per_second: int,
     ) -> Block:
         """A block of these rows: kind, frame, ticks, start and length."""
         kind, frame, ticks, start, length = rows
@@ -128,24 +132,46 @@ class Engine:
 _NS_LIMIT: Final = 1 << 63
 
 
-class _Kinds(dict[int, int]):
+class _Kinds:
     """The kinds of plain PDUs by their key, for as long as no link and no name changes."""
 
     def __init__(self, engine: Engine, links: dict[int, Link]) -> None:
-        super().__init__()
         self._engine = engine
         self._links = links
+        self._known: dict[int, int] = {}
+        self._keys = self._kinds = np.empty(0, np.int64)
 
-    def __missing__(self, key: int) -> int:
-        connection, side, opcode, handle = unpacked(key)
-        engine = self._engine
-        link = self._links[connection]
-        server = side if from_server(opcode) else 1 - side
-        # Any PDU about the handle is named alike; a notification needs no request, and leaves nothing behind.
-        asked = bytes((att.HANDLE_VALUE_NOTIFICATION, handle & 0xFF, handle >> 8))
-        _, uuid = engine.tracker.name(AttPdu(0, 0, link, server, asked))
-        number = engine.number_of(Kind(link.number, link.sender(side), opcode, handle, uuid))
-        self[key] = number
+    def clear(self) -> None:
+        """Something may have changed."""
+        self._known.clear()
+        self._keys = self._kinds = np.empty(0, np.int64)
+
+    def of(self, keys: Int64s) -> Int64s:
+        """The kind of each key."""
+        if len(keys) < _FEW_KEYS:
+            return np.array([self._of(key) for key in keys.tolist()], np.int64)
+        at = np.searchsorted(self._keys, keys)
+        missing = keys != self._keys[np.minimum(at, len(self._keys) - 1)] if len(self._keys) else np.ones(1, np.bool_)
+        if missing.any():
+            for key in keys[missing].tolist() if len(self._keys) else keys.tolist():
+                self._of(key)
+            self._keys = np.array(sorted(self._known), np.int64)
+            self._kinds = np.array([self._known[key] for key in self._keys.tolist()], np.int64)
+            at = np.searchsorted(self._keys, keys)
+        return self._kinds[at]
+
+    def _of(self, key: int) -> int:
+        number = self._known.get(key)
+        if number is None:
+            connection, side, opcode, handle = unpacked(key)
+            engine = self._engine
+            link = self._links[connection]
+            server = side if from_server(opcode) else 1 - side
+            # Any PDU about the handle is named alike; a notification needs no request, and leaves nothing behind.
+            asked = bytes((att.HANDLE_VALUE_NOTIFICATION, handle & 0xFF, handle >> 8))
+            _, uuid = engine.tracker.name(AttPdu(0, 0, link, server, asked))
+            number = engine.number_of(Kind(link.number, link.sender(side), opcode, handle, uuid))
+            self._known[key] = number
         return number
 
 
@@ -156,7 +182,7 @@ class _WindowRows:
         self._engine = engine
         self._window = window
         self._few_records = few_records
-        self._plain: list[tuple[Int64s, list[int], Int64s, Int64s]] = []  # record, kind, start, length
+        self._plain: list[tuple[Int64s, Int64s, Int64s, Int64s]] = []  # record, kind, start, length
         self._fed: list[tuple[int, int, int]] = []  # record, kind, length
         self._joined: list[bytes] = []
         self._joined_bytes = len(window.data)
@@ -219,21 +245,25 @@ class _WindowRows:
             connections.expected[engine.unfinished[1]] = True
         groups = grouped(read, self._window.data, (begin, end), connections)
         plain = groups.plain
-        keys = plain.key.tolist()
         kind_of = _Kinds(engine, known)
-        kinds: list[int] = []
+        kinds = np.empty(len(plain.key), np.int64)
+        named = 0
 
         def settle(upto: int) -> None:
             """Name all plain PDUs before a record, by what is known now."""
+            nonlocal named
             behind = int(plain.record.searchsorted(upto))
-            while len(kinds) < behind and tracker.learns_from_reads:
-                row = len(kinds)
-                if unpacked(keys[row])[2] == att.READ_RESPONSE:
-                    kinds.append(self._taught(plain, row, known))
+            while named < behind and tracker.learns_from_reads:
+                key = plain.key[named : named + 1]
+                if unpacked(int(key[0]))[2] == att.READ_RESPONSE:
+                    kinds[named] = self._taught(plain, named, known)
                     kind_of.clear()
                 else:
-                    kinds.append(kind_of[keys[row]])
-            kinds.extend(map(kind_of.__getitem__, keys[len(kinds) : behind]))
+                    kinds[named] = kind_of.of(key)[0]
+                named += 1
+            if named < behind:
+                kinds[named:behind] = kind_of.of(plain.key[named:behind])
+                named = behind
 
         def forget(answered: list[Answered]) -> None:
             for handle, client, indication in answered:
@@ -260,7 +290,9 @@ class _WindowRows:
 
         start = plain.start
         if plain.joined and self._joined_bytes != len(self._window.data):
-            start = np.where(start >= len(self._window.data), start + self._joined_bytes - len(self._window.data), start)
+            start = np.where(
+                start >= len(self._window.data), start + self._joined_bytes - len(self._window.data), start
+            )
         self._plain.append((plain.record, kinds, start, plain.length))
         self._joined.append(plain.joined)
         self._joined_bytes += len(plain.joined)
@@ -285,9 +317,7 @@ class _WindowRows:
         if self._joined or self._fed_pdus:
             data = b"".join([data, *self._joined, *self._fed_pdus])
         record = np.concatenate([*(part[0] for part in self._plain), np.array([f[0] for f in self._fed], np.int64)])
-        kind = np.concatenate(
-            [*(np.array(part[1], np.int64) for part in self._plain), np.array([f[1] for f in self._fed], np.int64)]
-        )
+        kind = np.concatenate([*(part[1] for part in self._plain), np.array([f[1] for f in self._fed], np.int64)])
         start = np.concatenate([*(part[2] for part in self._plain), self._joined_bytes + np.cumsum(lengths) - lengths])
         length = np.concatenate([*(part[3] for part in self._plain), lengths])
         order = np.argsort(record, kind="stable")

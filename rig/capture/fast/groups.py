@@ -121,9 +121,7 @@ def from_server(opcode: int) -> bool:
     return bool(_FROM_SERVER[opcode])
 
 
-def grouped(
-    packets: Packets, data: bytes, stretch: tuple[int, int], connections: Connections
-) -> Groups:
+def grouped(packets: Packets, data: bytes, stretch: tuple[int, int], connections: Connections) -> Groups:
     """Put the ACL data of a stretch together, in which no record is to be cut at.
 
     A PDU is plain when all that it depends on is in the stretch: so the first of each stream (one direction of one
@@ -215,7 +213,13 @@ def grouped(
     plain = np.flatnonzero(~special)
     plain = plain[np.argsort(completed[plain])]
     key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
-    return Groups(PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined), fed, before, last, stream[begins][unfinished])
+    return Groups(
+        PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined),
+        fed,
+        before,
+        last,
+        stream[begins][unfinished],
+    )
 
 
 class _Pdus(NamedTuple):
@@ -248,9 +252,7 @@ def _transactions(
     taking, key = taking[order], key[order]
     earlier, later = taking[:-1], taking[1:]
     same = key[1:] == key[:-1]
-    answered = (
-        same & (_ANSWERS[pdus.opcode[later]] == pdus.opcode[earlier]) & ~special[earlier] & ~special[later]
-    )
+    answered = same & (_ANSWERS[pdus.opcode[later]] == pdus.opcode[earlier]) & ~special[earlier] & ~special[later]
     unclear = np.flatnonzero(pdus.unclear)
     if len(unclear):  # what these were, and when they were complete, the layers will find out
         until = np.full(1 << 12, -1, np.int64)
@@ -267,7 +269,7 @@ def _transactions(
     before: dict[int, list[Answered]] = {}
     for at in np.flatnonzero(same & is_answer[earlier] & special[later]).tolist():
         before.setdefault(int(pdus.completed[later[at]]), []).append(_answered(int(key[at])))
-    ends = np.flatnonzero(np.append(~same, True)) if len(taking) else np.empty(0, np.int64)  # noqa: FBT003 - the last
+    ends = np.flatnonzero(np.append(~same, True)) if len(taking) else np.empty(0, np.int64)
     last = [_answered(int(key[at])) for at in ends.tolist() if is_answer[taking[at]]]
     return before, last
 

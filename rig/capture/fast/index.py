@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_CHUNK_BYTES = 2048
+_CHUNK_BYTES = 4096
 _FEW = 12
 """So many chains are walked faster one by one than together."""
 

@@ -100,7 +100,10 @@ def _parts_of(known: list[tuple[bytes, bytes, int, bool]]) -> _Parts:
     before[:] = [part[0] for part in known]
     between[:] = [part[1] for part in known]
     return _Parts(
-        before, between, np.array([part[2] for part in known], np.int64), np.array([part[3] for part in known], np.bool_)
+        before,
+        between,
+        np.array([part[2] for part in known], np.int64),
+        np.array([part[3] for part in known], np.bool_),
     )
 
 

@@ -108,9 +108,7 @@ def _chunk(window: Window, window_records: int) -> Window | list[Record]:
     return window
 
 
-def _singles(
-    reader: CaptureReader, at_once: int, most: int | None = None
-) -> Generator[list[Record], None, bool]:
+def _singles(reader: CaptureReader, at_once: int, most: int | None = None) -> Generator[list[Record], None, bool]:
     """Yield records as the reader gives them, in lists; return whether it was left before its end."""
     records = reader.records()
     batch: list[Record] = []
@@ -232,9 +230,7 @@ def _take_pcapng(reader: PcapngReader, data: bytes, most: int) -> tuple[Window, 
     """Take enhanced packet blocks of one interface, without options or with nothing but flags."""
     order = reader.order
     word = f"{order}u4"
-    header = np.dtype(
-        [(name, word) for name in ("kind", "total", "interface", "high", "low", "captured", "original")]
-    )
+    header = np.dtype([(name, word) for name in ("kind", "total", "interface", "high", "low", "captured", "original")])
     interface = None
     if len(data) >= header.itemsize:
         first = np.frombuffer(data, header, 1)[0]

@@ -1,0 +1,165 @@
+"""Windows of columns against the same records one by one: the same bytes, whatever the traffic and the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rig.capture.fast.stream import FEW_RECORDS
+from tests.rig.capture.hci_traffic import RECEIVED, SENT, Packet, att, connected
+from tests.rig.capture.traffic_streams import CONTAINERS, as_btsnoop, in_windows, one_by_one, stream, streams
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+RECORDINGS = sorted(path for path in CAPTURES.iterdir() if path.is_file() and path.suffix not in {".md", ".tsv"})
+
+
+@pytest.mark.parametrize("window_records", [23, 64, 1000, 1 << 14])
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+def test_recordings_of_others_give_the_same_rows_in_windows(recording: Path, window_records: int) -> None:
+    lines, error = one_by_one(recording)
+    found = in_windows(recording, window_records=window_records)
+    assert (found.lines, found.error) == (lines, error)
+    assert lines
+
+
+@settings(max_examples=150)
+@given(
+    packets=streams, container=st.sampled_from(sorted(CONTAINERS)), window_records=st.sampled_from((5, 16, 64, 4096))
+)
+def test_any_traffic_gives_the_same_rows_in_windows(
+    tmp_path_factory: pytest.TempPathFactory, packets: list[Packet], container: str, window_records: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "stream"
+    path.write_bytes(CONTAINERS[container](packets))
+    lines, error = one_by_one(path)
+    found = in_windows(path, window_records=window_records)
+    assert (found.lines, found.error) == (lines, error)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("oddity", [0.0, 0.003, 0.05, 0.3])
+def test_long_traffic_gives_the_same_rows_in_windows(tmp_path: Path, seed: int, oddity: float) -> None:
+    path = tmp_path / "stream"
+    path.write_bytes(as_btsnoop(stream(seed, 2000, oddity)))
+    lines, error = one_by_one(path)
+    for window_records, few_records in ((200, 1), (1000, 20), (4096, 192)):
+        found = in_windows(path, window_records=window_records, few_records=few_records)
+        assert (found.lines, found.error) == (lines, error)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_container_is_read_in_windows(tmp_path: Path, container: str) -> None:
+    path = tmp_path / "stream"
+    path.write_bytes(CONTAINERS[container](stream(3, 2000, 0.0)))
+    lines, error = one_by_one(path)
+    found = in_windows(path)
+    assert (found.lines, found.error) == (lines, error)
+    assert found.windows
+    assert found.fed < len(lines.splitlines()) * 2 / 3, "too few rows come out of columns"
+
+
+def exchange(number: int) -> list[Packet]:
+    """A notification, a write in two packets and a read, each answered."""
+    value = bytes((number & 0xFF,)) * 30
+    return [
+        att(0x40, RECEIVED, b"\x1b\x03\x00" + value[:4]),
+        *_in_two(b"\x12\x06\x00" + value),
+        att(0x40, RECEIVED, b"\x13"),
+        att(0x40, SENT, b"\x0a\x09\x00"),
+        att(0x40, RECEIVED, b"\x0b" + value[: number % 20]),
+    ]
+
+
+def _in_two(pdu: bytes) -> list[Packet]:
+    whole = att(0x40, SENT, pdu).data[5:]
+    return [
+        Packet(b"\x02\x40\x00" + bytes((27, 0)) + whole[:27], SENT),
+        Packet(b"\x02\x40\x10" + bytes((len(whole) - 27, 0)) + whole[27:], SENT),
+    ]
+
+
+def test_plain_traffic_hardly_touches_the_layers(tmp_path: Path) -> None:
+    path = tmp_path / "plain"
+    path.write_bytes(as_btsnoop([connected(0x40), *(packet for n in range(500) for packet in exchange(n))]))
+    lines, _ = one_by_one(path)
+    found = in_windows(path, few_records=192)
+    assert found.lines == lines
+    assert len(lines.splitlines()) == 2500
+    assert found.fed <= 6, "each window's first PDU of a direction, and what goes on beyond it"
+
+
+def test_a_handle_means_another_link_once_it_is_given_away_again(tmp_path: Path) -> None:
+    talk = [packet for n in range(60) for packet in exchange(n)]
+    path = tmp_path / "again"
+    path.write_bytes(as_btsnoop([connected(0x40), *talk, connected(0x40, role=1), *talk]))
+    lines, _ = one_by_one(path)
+    found = in_windows(path, few_records=192)
+    assert found.lines == lines
+    senders = [line.split("\t")[2:4] for line in lines.splitlines()]
+    assert senders[0] == ["1", "peripheral"]
+    assert senders[-1] == ["2", "central"]
+
+
+def test_times_of_any_age_have_nine_decimals(tmp_path: Path) -> None:
+    """Before 1970, at it, in 2001 where seconds get a tenth digit, and where 64 bits of nanoseconds end."""
+    year_0 = -62_167_219_200_000_000
+    for start in (year_0, -1_000_000, 0, 999_999_999_990_000, 9_223_372_036_854_000_000):
+        data = bytearray(as_btsnoop([connected(0x40), *(packet for n in range(30) for packet in exchange(n))]))
+        at, stamp = 16, start + 0x00DCDDB30F2F8000
+        while at < len(data):
+            data[at + 16 : at + 24] = min(stamp, (1 << 63) - 1).to_bytes(8, "big", signed=True)
+            at += 24 + int.from_bytes(data[at + 4 : at + 8], "big")
+            stamp += 501
+        path = tmp_path / "old"
+        path.write_bytes(data)
+        assert in_windows(path).lines == one_by_one(path)[0]
+
+
+@pytest.mark.parametrize("first_frame", [1, 95, 990])
+def test_frames_may_get_another_digit_inside_a_window(tmp_path: Path, first_frame: int) -> None:
+    path = tmp_path / "digits"
+    idle = Packet(b"\x04\x0f\x04\x00\x01\x00\x00", RECEIVED)
+    path.write_bytes(as_btsnoop([connected(0x40), *[idle] * first_frame, *(p for n in range(30) for p in exchange(n))]))
+    assert in_windows(path).lines == one_by_one(path)[0]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_rows_before_damage_come_first_and_the_error_is_the_same(tmp_path: Path, container: str) -> None:
+    whole = CONTAINERS[container](stream(5, 400, 0.05))
+    path = tmp_path / "cut"
+    for cut in (1, 13, len(whole) // 3, len(whole) - 60):
+        path.write_bytes(whole[:-cut])
+        lines, error = one_by_one(path)
+        found = in_windows(path, window_records=100)
+        assert (found.lines, found.error) == (lines, error)
+        assert error
+
+
+@settings(max_examples=60)
+@given(
+    packets=streams,
+    container=st.sampled_from(sorted(CONTAINERS)),
+    at=st.floats(0, 1),
+    garbage=st.binary(min_size=1, max_size=24),
+)
+def test_bytes_overwritten_anywhere_give_the_same_rows_and_the_same_error(
+    tmp_path_factory: pytest.TempPathFactory, packets: list[Packet], container: str, at: float, garbage: bytes
+) -> None:
+    data = bytearray(CONTAINERS[container](packets))
+    place = 48 + int(at * max(len(data) - 48, 0))
+    data[place : place + len(garbage)] = garbage
+    path = tmp_path_factory.getbasetemp() / "garbage"
+    path.write_bytes(data)
+    found = in_windows(path, window_records=50)
+    assert (found.lines, found.error) == one_by_one(path)
+
+
+def test_windows_too_small_for_a_record_still_give_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(as_btsnoop(stream(9, 300, 0.05)))
+    for window_bytes in (16, 40, 100, 700):
+        assert in_windows(path, window_bytes=window_bytes).lines == one_by_one(path)[0]
+    assert FEW_RECORDS > 20

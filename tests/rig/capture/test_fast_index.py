@@ -1,0 +1,61 @@
+"""The index of a window: the records that a walk from one to the next finds, however misleading their contents are."""
+
+from __future__ import annotations
+
+import re
+import struct
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rig.capture.fast.index import Framing, starts
+
+FRAMING = Framing(header_bytes=8, length_at=4, order="<", beyond=8)
+bodies = st.lists(
+    st.one_of(
+        st.binary(max_size=40),
+        st.integers(0, 9000).map(bytes),
+        st.lists(st.sampled_from((b"AB\0\0", b"AB\0\0\4\0\0\0", b"A", b"\0")), max_size=60).map(b"".join),
+    ),
+    max_size=60,
+)
+guesses = st.sampled_from((b"AB\0\0", b"AB", b"A", b"\0", b"never", b""))
+
+
+def walked(data: bytes) -> tuple[list[int], int]:
+    at, found = 0, []
+    while at + 8 <= len(data) and at + 8 + struct.unpack_from("<I", data, at + 4)[0] <= len(data):
+        found.append(at)
+        at += 8 + struct.unpack_from("<I", data, at + 4)[0]
+    return found, at
+
+
+def chained(parts: list[bytes]) -> bytes:
+    return b"".join(b"AB\0\0" + struct.pack("<I", len(body)) + body for body in parts)
+
+
+@given(parts=bodies, guess=guesses, cut=st.integers(0, 200))
+def test_the_index_is_what_a_walk_finds_whatever_is_guessed(parts: list[bytes], guess: bytes, cut: int) -> None:
+    data = chained(parts)
+    data = data[: len(data) - min(cut, len(data))]
+    offsets, after = starts(data, FRAMING, re.compile(re.escape(guess)))
+    assert (offsets.tolist(), after) == walked(data)
+
+
+@given(parts=bodies, at=st.floats(0, 1), length=st.sampled_from((0, 1, 7, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)))
+def test_a_false_length_leads_nowhere_else_than_a_walk_would_be_led(parts: list[bytes], at: float, length: int) -> None:
+    data = bytearray(chained([*parts, b"last"]))
+    true, _ = walked(bytes(data))
+    place = true[int(at * (len(true) - 1))]
+    data[place + 4 : place + 8] = struct.pack("<I", length)
+    offsets, after = starts(bytes(data), FRAMING, re.compile(b"AB"))
+    assert (offsets.tolist(), after) == walked(bytes(data))
+
+
+@given(data=st.binary(max_size=3000))
+def test_blocks_without_a_length_do_not_hang_the_index(data: bytes) -> None:
+    """The lengths of pcapng count everything, so that a zero would lead back to the same block for ever."""
+    offsets, after = starts(data, Framing(12, 4, "<", 0), re.compile(b"\0"))
+    assert after <= len(data)
+    assert all(later - earlier >= 12 for earlier, later in pairwise([*offsets.tolist(), after]))
