@@ -59,6 +59,7 @@ def test_a_table_shows_how_long_an_answer_took_and_what_came_of_it() -> None:
     assert headings.split() == ["frame", "time", "took", "link", "what", "handle", "attribute", "value"]
     read, refused, unanswered, mtu, pushed = (line.split() for line in lines)
     assert read[:4] == ["7", "0.000000", "12.345", "1"]
+    assert "0x0012  2a00  " in lines[0]  # a value is its characteristic's, and not `of` it
     assert read[-6:] == ["44", "72", "2d", "30", "35", '"Dr-05"']
     assert refused[-2:] == ["01", "write_not_permitted"]
     assert "2902 Client Characteristic Configuration of ffe1" in lines[2]

@@ -68,6 +68,9 @@ def test_of_a_pipe_only_what_was_read_is_known() -> None:
     clock.now += 1.0
     bar(12_340_000, None)
     assert drawn(terminal) == "12.3 MB read"
+    clock.now += 1.0
+    bar(0, None)  # a shorter line leaves nothing of the longer one behind it
+    assert drawn(terminal) == "0.0 MB read"
 
 
 class File:
