@@ -1,6 +1,6 @@
 """Recorded traffic: containers, and what is in them.
 
-``open(path)`` gives a capture as numpy columns (:mod:`rig.capture.columns`); numpy is imported by that call and not before.
+``open(path)`` gives a capture as numpy columns (:mod:`rig.capture.columns`); only that call imports numpy.
 """
 
 from __future__ import annotations

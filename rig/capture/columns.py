@@ -1,10 +1,10 @@
 """The public Python API to captures: records, ATT PDUs and GATT operations as numpy structured arrays.
 
-Knows columns. Refuses to hold more than it is asked for: the methods that end in ``_windows`` read captures of any size in
-constant memory, the others hold everything. Every call reads the file anew, from its beginning.
+Knows columns. Refuses to hold more than it is asked for: the methods that end in ``_windows`` read captures of any size
+in constant memory, the others hold everything. Every call reads the file anew, from its beginning.
 
-Times are Unix time in two columns, ``seconds`` (floor) and ``nanoseconds`` (0 to 999,999,999), because a btsnoop time may
-lie in the year 0, which does not fit 64 bits of nanoseconds. Seconds beyond 64 bits are cut to them.
+Times are Unix time in two columns, ``seconds`` (floor) and ``nanoseconds`` (0 to 999,999,999), because a btsnoop time
+may lie in the year 0, which does not fit 64 bits of nanoseconds. Seconds beyond 64 bits are cut to them.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ RECORD: Final = np.dtype(
 )
 """One record of the file, field by field as :class:`rig.capture.records.Record`.
 
-``frame`` counts from 1; ``offset`` is in bytes from the start of the uncompressed file; ``original_length`` is in bytes, before
-the recorder cut the record. The captured bytes are ``length`` bytes of :attr:`Records.data` from ``start`` on.
+``frame`` counts from 1. ``offset`` is in bytes from the start of the uncompressed file; ``original_length`` in bytes,
+before the recorder cut it. The captured bytes are ``length`` bytes of :attr:`Records.data` from ``start`` on.
 """
 
 ATT: Final = np.dtype(
@@ -99,11 +99,11 @@ GATT: Final = np.dtype(
 )
 """One GATT operation, field by field as :class:`rig.capture.operations.GattOperation`.
 
-``kind`` is an index into :data:`KINDS`, ``sender`` one into :data:`SENDERS`, ``uuid``, ``service`` and ``characteristic``
-ones into :attr:`GattOperations.uuids`. What is not known or does not apply is -1: ``end_frame`` (whose times are then 0),
-``handle``, ``error`` (an ATT error code), ``client_mtu`` and ``server_mtu`` (octets), and ``length``, where there is no
-value. The value is ``length`` bytes of :attr:`GattOperations.data` from ``start`` on, and begins at octet ``offset`` of the
-attribute.
+``kind`` is an index into :data:`KINDS`, ``sender`` one into :data:`SENDERS`; ``uuid``, ``service`` and
+``characteristic`` are ones into :attr:`GattOperations.uuids`. What is not known or does not apply is -1: ``end_frame``
+(whose times are then 0), ``handle``, ``error`` (an ATT error code), ``client_mtu`` and ``server_mtu`` (octets), and
+``length``, where there is no value. The value is ``length`` bytes of :attr:`GattOperations.data` from ``start`` on, and
+begins at octet ``offset`` of the attribute.
 """
 
 SENDERS: Final = ("unknown", "central", "peripheral")

@@ -121,7 +121,7 @@ class Engine:
             (
                 np.array([kind for _, kind in pdus], np.int64),
                 np.array([pdu.frame for pdu, _ in pdus], np.int64),
-                np.array(times, np.int64 if fit else np.object_),
+                _integers(times, fit=fit),
                 np.cumsum(lengths) - lengths,
                 lengths,
             ),
@@ -130,6 +130,10 @@ class Engine:
 
 
 _NS_LIMIT: Final = 1 << 63
+
+
+def _integers(numbers: list[int], *, fit: bool) -> Int64s | npt.NDArray[np.object_]:
+    return np.array(numbers, np.int64) if fit else np.array(numbers, np.object_)
 
 
 class _Kinds:
@@ -173,6 +177,59 @@ class _Kinds:
             number = engine.number_of(Kind(link.number, link.sender(side), opcode, handle, uuid))
             self._known[key] = number
         return number
+
+
+class _Naming:
+    """Names the plain PDUs of a stretch, no sooner than all before them are."""
+
+    def __init__(self, engine: Engine, data: bytes, plain: PlainPdus, known: dict[int, Link]) -> None:
+        self._engine = engine
+        self._tracker = engine.tracker
+        self._data = data
+        self._plain = plain
+        self._known = known
+        self._kind_of = _Kinds(engine, known)
+        self._done = 0
+        self.kinds: Int64s = np.empty(len(plain.key), np.int64)
+        """Of the PDUs that are settled."""
+
+    def clear(self) -> None:
+        """Links, senders or names may have changed."""
+        self._kind_of.clear()
+
+    def settle(self, upto: int) -> None:
+        """Name all plain PDUs before a record, by what is known now."""
+        keys = self._plain.key
+        behind = int(self._plain.record.searchsorted(upto))
+        while self._done < behind and self._tracker.learns_from_reads:
+            key = keys[self._done : self._done + 1]
+            if unpacked(int(key[0]))[2] == att.READ_RESPONSE:
+                self.kinds[self._done] = self._taught(self._done)
+                self.clear()
+            else:
+                self.kinds[self._done] = self._kind_of.of(key)[0]
+            self._done += 1
+        if self._done < behind:
+            self.kinds[self._done : behind] = self._kind_of.of(keys[self._done : behind])
+            self._done = behind
+
+    def forget(self, answered: list[Answered]) -> None:
+        """What was answered in columns no longer waits in the tracker."""
+        for handle, client, indication in answered:
+            waiting = self._tracker.indications if indication else self._tracker.pending
+            waiting.pop((self._known[handle].number, client), None)
+
+    def _taught(self, row: int) -> int:
+        """Have the tracker read a plain read response, as its contents may tell what a handle means."""
+        plain = self._plain
+        connection, side, _, handle = unpacked(int(plain.key[row]))
+        link = self._known[connection]
+        start, length = int(plain.start[row]), int(plain.length[row])
+        behind = start - len(self._data)
+        pdu = self._data[start : start + length] if behind < 0 else plain.joined[behind : behind + length]
+        request = bytes((att.READ_REQUEST, handle & 0xFF, handle >> 8))
+        self._tracker.pending[link.number, 1 - side] = request  # the plain PDU that it answers
+        return self._engine.kind_of(AttPdu(0, 0, link, side, pdu))
 
 
 class _WindowRows:
@@ -245,47 +302,22 @@ class _WindowRows:
             connections.expected[engine.unfinished[1]] = True
         groups = grouped(read, self._window.data, (begin, end), connections)
         plain = groups.plain
-        kind_of = _Kinds(engine, known)
-        kinds = np.empty(len(plain.key), np.int64)
-        named = 0
-
-        def settle(upto: int) -> None:
-            """Name all plain PDUs before a record, by what is known now."""
-            nonlocal named
-            behind = int(plain.record.searchsorted(upto))
-            while named < behind and tracker.learns_from_reads:
-                key = plain.key[named : named + 1]
-                if unpacked(int(key[0]))[2] == att.READ_RESPONSE:
-                    kinds[named] = self._taught(plain, named, known)
-                    kind_of.clear()
-                else:
-                    kinds[named] = kind_of.of(key)[0]
-                named += 1
-            if named < behind:
-                kinds[named:behind] = kind_of.of(plain.key[named:behind])
-                named = behind
-
-        def forget(answered: list[Answered]) -> None:
-            for handle, client, indication in answered:
-                waiting = tracker.indications if indication else tracker.pending
-                waiting.pop((known[handle].number, client), None)
-
+        naming = _Naming(engine, self._window.data, plain, known)
         for index, loud in groups.fed:
             if loud or tracker.learns_from_reads:
-                settle(index)
-            pdus = engine.stack.feed(self._window.record(index))
-            for pdu in pdus:
+                naming.settle(index)
+            for pdu in engine.stack.feed(self._window.record(index)):
                 teaches = pdu.pdu[0] in LEARNING_OPCODES or tracker.learns_from_reads
                 if teaches:
-                    settle(index)
-                forget(groups.answered_before.get(index, []))
+                    naming.settle(index)
+                naming.forget(groups.answered_before.get(index, []))
                 self._named(index, pdu)
                 if teaches:
-                    kind_of.clear()
+                    naming.clear()
             if loud:
-                kind_of.clear()
-        settle(end)
-        forget(groups.answered_last)
+                naming.clear()
+        naming.settle(end)
+        naming.forget(groups.answered_last)
         engine.unfinished = read.controller, groups.unfinished
 
         start = plain.start
@@ -293,21 +325,9 @@ class _WindowRows:
             start = np.where(
                 start >= len(self._window.data), start + self._joined_bytes - len(self._window.data), start
             )
-        self._plain.append((plain.record, kinds, start, plain.length))
+        self._plain.append((plain.record, naming.kinds, start, plain.length))
         self._joined.append(plain.joined)
         self._joined_bytes += len(plain.joined)
-
-    def _taught(self, plain: PlainPdus, row: int, known: dict[int, Link]) -> int:
-        """Have the tracker read a plain read response, as its contents may tell what a handle means."""
-        connection, side, _, handle = unpacked(int(plain.key[row]))
-        link = known[connection]
-        start, length = int(plain.start[row]), int(plain.length[row])
-        behind = start - len(self._window.data)
-        data = self._window.data if behind < 0 else plain.joined
-        start = start if behind < 0 else behind
-        request = bytes((att.READ_REQUEST, handle & 0xFF, handle >> 8))
-        self._engine.tracker.pending[link.number, 1 - side] = request  # the plain PDU that it answers
-        return self._engine.kind_of(AttPdu(0, 0, link, side, data[start : start + length]))
 
     def _assembled(self) -> Block:
         """Put both kinds of rows together, in order."""

@@ -1,4 +1,4 @@
-"""ACL data of a stretch of records, put together: which fragments make which L2CAP PDU, and which of them are plain ATT.
+"""ACL data of a stretch of records, put together: which fragments make which L2CAP PDU, and which are plain ATT.
 
 Knows reassembly (Vol 3 Part A, 7.2.1) and which request a response answers (Vol 3 Part F, 3.3.2) where nothing is odd.
 Refuses to decide anything else: a PDU that is not plain is left to the layers, with all that depends on it.
@@ -141,9 +141,65 @@ def grouped(packets: Packets, data: bytes, stretch: tuple[int, int], connections
     if not len(acl):
         nothing = np.empty(0, np.int64)
         fed = [(record, True) for record in aside.tolist()]
-        return Groups(PlainPdus(nothing, nothing, nothing, nothing, b""), fed, {}, [], nothing)
+        none = PlainPdus(nothing, nothing, nothing, nothing, b"")
+        return Groups(none, fed, {}, [], np.empty(0, np.uint16))
 
-    # Streams one after the other, each in order; in them, where PDUs begin.
+    pdus = _assembled(packets, acl)
+    way, special = _judged(pdus, connections)
+    handle = pdus.heads["handle"].astype(np.int64)
+    before, last = _transactions(pdus, way, special=special, handle=handle)
+
+    unfinished = pdus.unfinished & (pdus.heads["cid"] == CID_ATT)
+    of_special = np.repeat(special, pdus.counts)
+    loud = ~(pdus.is_att | unfinished)
+    fed_records = np.concatenate([pdus.records[of_special], aside])
+    fed_loud = np.concatenate([np.repeat(loud, pdus.counts)[of_special], np.ones(len(aside), np.bool_)])
+    order = np.argsort(fed_records)
+    fed = list(zip(fed_records[order].tolist(), fed_loud[order].tolist(), strict=True))
+    plain = _plain(packets, data, pdus, special=special, handle=handle)
+    return Groups(plain, fed, before, last, pdus.stream[unfinished])
+
+
+@dataclass(slots=True)
+class _Pdus:
+    """L2CAP PDUs, stream after stream; the arrays have one element a PDU where it is not said otherwise."""
+
+    records: Int64s
+    """One element a fragment: its index in the window."""
+    is_start: Bools
+    """One element a fragment."""
+    fragments: Int64s
+    """One element a fragment: its length in octets."""
+    counts: Int64s
+    """How many fragments there are of it."""
+    first: Int64s
+    """Index in the window of its first fragment."""
+    completed: Int64s
+    """Index in the window of its last one."""
+    heads: npt.NDArray[np.void]
+    """The headers of its first fragment."""
+    in_first: Int64s
+    """Octets in that."""
+    length: Int64s
+    """Octets of its payload, as its header says."""
+    stream: npt.NDArray[np.uint16]
+    connection: Int64s
+    side: Int64s
+    begins_stream: Bools
+    begins: Bools
+    """Whether it has a beginning."""
+    exact: Bools
+    """It is there, from its first octet to its last, and nothing else is."""
+    unfinished: Bools
+    """It goes on beyond the stretch."""
+    unclear: Bools
+    """Neither: the layers will find out what it is, and when it is complete."""
+    is_att: Bools
+    """It is exact, and ATT."""
+
+
+def _assembled(packets: Packets, acl: Int64s) -> _Pdus:
+    """Put streams one after the other, each in order, and find where PDUs begin in them."""
     stream = ((packets.heads["head"][acl] & 0xFFF) << 1 | packets.side[acl]).astype(np.uint16)
     order = np.argsort(stream, kind="stable")
     records = acl[order]
@@ -153,82 +209,78 @@ def grouped(packets: Packets, data: bytes, stretch: tuple[int, int], connections
     is_new = np.empty(len(records), np.bool_)
     is_new[0] = True
     np.not_equal(stream[1:], stream[:-1], out=is_new[1:])
-    begins = np.flatnonzero(is_start | is_new)
-    counts = np.diff(begins, append=len(records))
+    first = np.flatnonzero(is_start | is_new)
+    counts = np.diff(first, append=len(records))
     fragments = heads["size"].astype(np.int64)
-    octets = np.add.reduceat(fragments, begins)
-    whole = np.minimum.reduceat(packets.whole[records].view(np.uint8), begins).view(np.bool_)
-    completed = records[begins + counts - 1]
-    heads = reordered(heads, begins)
-    in_first = fragments[begins]
+    octets = np.add.reduceat(fragments, first)
+    whole = np.minimum.reduceat(packets.whole[records].view(np.uint8), first).view(np.bool_)
+    heads = reordered(heads, first)
+    in_first = fragments[first]
     length = heads["length"].astype(np.int64)
-    opcode = heads["opcode"]
-    connection = (stream[begins] >> 1).astype(np.int64)
-    side = (stream[begins] & 1).astype(np.int64)
+    begins_stream = is_new[first]
 
-    sound = is_start[begins] & whole & (in_first >= 4)
-    cid = heads["cid"]
-    is_att = cid == CID_ATT
+    sound = is_start[first] & whole & (in_first >= 4)
+    is_att = heads["cid"] == CID_ATT
     exact = sound & (octets == length + 4)
     exact &= ~(is_att & ((length < 1) | (in_first < 5)))
-    is_att &= exact
     unfinished = sound & (octets < length + 4)
-    unfinished[:-1] &= is_new[begins[1:]]
-    unclear = ~exact & ~unfinished
-
-    way = np.where(is_att, _WAY[opcode], np.uint8(_ODD))
-    way[(_NAMES_HANDLE[opcode] == 1) & ((length < 3) | (in_first < 7))] = _ODD
-    special = ~exact | is_new[begins] | (way == _ODD) | ~connections.ready[connection]
-    special[1:] |= ~exact[:-1]
-    unsure = ~connections.assured[connection]
-    if unsure.any():
-        goes_on = ~is_start[begins] & connections.expected[stream[begins]]
-        moving = np.zeros(1 << 12, np.bool_)
-        moving[connection[(unclear & ~goes_on) | np.isin(cid, _CIDS_OF_BREDR)]] = True
-        special |= unsure & moving[connection]
-
-    handle = heads["handle"].astype(np.int64)
-    before, last = _transactions(
-        _Pdus(connection, side, opcode, completed, is_att, unclear), way, special=special, handle=handle
+    unfinished[:-1] &= begins_stream[1:]
+    stream = stream[first]
+    return _Pdus(
+        records=records,
+        is_start=is_start,
+        fragments=fragments,
+        counts=counts,
+        first=records[first],
+        completed=records[first + counts - 1],
+        heads=heads,
+        in_first=in_first,
+        length=length,
+        stream=stream,
+        connection=(stream >> 1).astype(np.int64),
+        side=(stream & 1).astype(np.int64),
+        begins_stream=begins_stream,
+        begins=is_start[first],
+        exact=exact,
+        unfinished=unfinished,
+        unclear=~exact & ~unfinished,
+        is_att=is_att & exact,
     )
 
-    of_special = np.repeat(special, counts)
-    unfinished &= cid == CID_ATT
-    loud = ~(is_att | unfinished)
-    fed_records = np.concatenate([records[of_special], aside])
-    fed_loud = np.concatenate([np.repeat(loud, counts)[of_special], np.ones(len(aside), np.bool_)])
-    order = np.argsort(fed_records)
-    fed = list(zip(fed_records[order].tolist(), fed_loud[order].tolist(), strict=True))
 
-    # Where the plain ones are: in the data if they came in one piece, else to be joined behind it.
-    start = packets.bodies[records[begins]] + 8
-    in_pieces = ~special & (counts > 1)
+def _judged(pdus: _Pdus, connections: Connections) -> tuple[Bytes, Bools]:
+    """Say of each PDU what it is, and whether the layers are to see it."""
+    opcode = pdus.heads["opcode"]
+    way = np.where(pdus.is_att, _WAY[opcode], np.uint8(_ODD))
+    way[(_NAMES_HANDLE[opcode] == 1) & ((pdus.length < 3) | (pdus.in_first < 7))] = _ODD
+    special = ~pdus.exact | pdus.begins_stream | (way == _ODD) | ~connections.ready[pdus.connection]
+    special[1:] |= ~pdus.exact[:-1]
+    unsure = ~connections.assured[pdus.connection]
+    if unsure.any():
+        goes_on = ~pdus.begins & connections.expected[pdus.stream]
+        moving = np.zeros(1 << 12, np.bool_)
+        moving[pdus.connection[(pdus.unclear & ~goes_on) | np.isin(pdus.heads["cid"], _CIDS_OF_BREDR)]] = True
+        special |= unsure & moving[pdus.connection]
+    return way, special
+
+
+def _plain(packets: Packets, data: bytes, pdus: _Pdus, *, special: Bools, handle: Int64s) -> PlainPdus:
+    """The PDUs that are not special: in the data if they came in one piece, else joined behind it."""
+    start = packets.bodies[pdus.first] + 8
+    in_pieces = ~special & (pdus.counts > 1)
     joined = b""
     if in_pieces.any():
-        of_pieces = np.repeat(in_pieces, counts)
-        l2cap = 4 * is_start[of_pieces]
-        joined = joined_pieces(data, packets.bodies[records[of_pieces]] + 4 + l2cap, fragments[of_pieces] - l2cap)
-        lengths = length[in_pieces]
+        of_pieces = np.repeat(in_pieces, pdus.counts)
+        l2cap = 4 * pdus.is_start[of_pieces]
+        pieces = packets.bodies[pdus.records[of_pieces]] + 4 + l2cap
+        joined = joined_pieces(data, pieces, pdus.fragments[of_pieces] - l2cap)
+        lengths = pdus.length[in_pieces]
         start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
     plain = np.flatnonzero(~special)
-    plain = plain[np.argsort(completed[plain])]
-    key = connection << 25 | side << 24 | opcode.astype(np.int64) << 16 | handle
-    return Groups(
-        PlainPdus(completed[plain], key[plain], start[plain], length[plain], joined),
-        fed,
-        before,
-        last,
-        stream[begins][unfinished],
-    )
-
-
-class _Pdus(NamedTuple):
-    connection: Int64s
-    side: Int64s
-    opcode: Bytes
-    completed: Int64s
-    is_att: Bools
-    unclear: Bools
+    plain = plain[np.argsort(pdus.completed[plain])]
+    opcode = pdus.heads["opcode"].astype(np.int64)
+    key = pdus.connection << 25 | pdus.side << 24 | opcode << 16 | handle
+    return PlainPdus(pdus.completed[plain], key[plain], start[plain], pdus.length[plain], joined)
 
 
 def _transactions(
@@ -241,7 +293,8 @@ def _transactions(
     Returns:
         What the tracker must forget before it sees a special PDU, by the record that completes it; and at the end.
     """
-    part = np.where(pdus.is_att, _PART[pdus.opcode], np.uint8(0))
+    opcode = pdus.heads["opcode"]
+    part = np.where(pdus.is_att, _PART[opcode], np.uint8(0))
     taking = np.flatnonzero(part)
     taking = taking[np.argsort(pdus.completed[taking])]
     part = part[taking]
@@ -252,7 +305,7 @@ def _transactions(
     taking, key = taking[order], key[order]
     earlier, later = taking[:-1], taking[1:]
     same = key[1:] == key[:-1]
-    answered = same & (_ANSWERS[pdus.opcode[later]] == pdus.opcode[earlier]) & ~special[earlier] & ~special[later]
+    answered = same & (_ANSWERS[opcode[later]] == opcode[earlier]) & ~special[earlier] & ~special[later]
     unclear = np.flatnonzero(pdus.unclear)
     if len(unclear):  # what these were, and when they were complete, the layers will find out
         until = np.full(1 << 12, -1, np.int64)

@@ -2,9 +2,9 @@
 
 Knows that a record tells its own length. Refuses to know what else a container has in its headers.
 
-A chain can only be walked step by step, and in Python a step is dear. So the window is cut into chunks, the first record
-of each is guessed by what all headers of the file have in common, and all chains are walked in lockstep, one step of all
-at a time. A guess is trusted only if the chain before it ends exactly there, so a wrong one costs time and nothing else.
+A chain can only be walked step by step, and in Python a step is dear. So the window is cut into chunks, the first
+record of each is guessed by what all headers of the file have in common, and all chains are walked in lockstep, one
+step of all at a time. A guess is trusted only if the chain before it ends exactly there: a wrong one costs time alone.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ _BEGINNING: Final = {
     att.HANDLE_VALUE_NOTIFICATION: 3,
     att.HANDLE_VALUE_INDICATION: 3,
 }
-"""Opcodes whose PDUs are a beginning that the kind tells (opcode, and handle where it has one) and nothing or a value."""
+"""Opcodes of PDUs that are a beginning, which the kind tells (opcode, and handle if any), and a value or nothing.
+"""
 
 _DIGITS: Final = 4
 _PLACES: Final = 10**_DIGITS

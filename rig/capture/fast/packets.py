@@ -1,7 +1,7 @@
 """The HCI packets of a window as columns: what kind each is, who sent it, and the first words of ACL data.
 
-Knows how each container wraps HCI, as :mod:`rig.capture.layers.hci` does, and which packets cannot change links or rows.
-Refuses to know what the others mean: those go to the layers.
+Knows how each container wraps HCI, as :mod:`rig.capture.layers.hci` does, and which packets cannot change links or
+rows. Refuses to know what the others mean: those go to the layers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOTHING: Final = 0
 DATA: Final = 1
 """ACL data."""
 FEED: Final = 2
-"""The layers are to see it, in its place; it changes neither which link a handle means nor what is being reassembled."""
+"""The layers are to see it in its place; it changes neither which link a handle means nor what is being reassembled."""
 CUT: Final = 3
 """The layers are to see it, and nothing may be taken across it."""
 

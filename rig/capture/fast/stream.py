@@ -22,9 +22,9 @@ from rig.capture.records import CaptureError, CaptureReader, LinkType, Record
 
 WINDOW_BYTES: Final = 1 << 19
 WINDOW_RECORDS: Final = 1 << 14
-"""Limits of a window: large enough that the overhead of numpy is small; small enough for the processor's caches, and for
-the C library to keep the memory of one window for the next (with 1 MiB it goes back to the system each time: 130,000 page
-faults in a million records, a third of all time)."""
+"""Limits of a window: large enough that the overhead of numpy is small; small enough for the processor's caches, and
+for the C library to keep the memory of one window for the next (with 1 MiB it goes back to the system each time:
+130,000 page faults in a million records, a third of all time)."""
 FEW_RECORDS: Final = 64
 """So many records are decoded faster one by one."""
 LINK_TYPES: Final = frozenset(
@@ -238,7 +238,7 @@ def _take_pcapng(reader: PcapngReader, data: bytes, most: int) -> tuple[Window, 
             interface = reader.section[int(first["interface"])]
     if interface is None or interface.link_type not in LINK_TYPES or not _exact(interface):
         return _empty(data), 0
-    # What all blocks of an interface have in common for an hour: kind, a short length, interface, upper half of the time.
+    # What the blocks of an interface have in common for an hour: kind, a short length, number, upper half of the time.
     short = rb"..\0\0" if order == "<" else rb"\0\0.."
     likely = re.escape(data[:4]) + short + re.escape(data[8:16])
     offsets, after = starts(data, Framing(header.itemsize, 4, order, 0), re.compile(likely, re.DOTALL))

@@ -1,4 +1,4 @@
-"""Streams of HCI packets with anything in them, written in every container that is read in windows, and read both ways."""
+"""Streams of HCI packets with anything in them, written in every container that windows read, and read both ways."""
 
 from __future__ import annotations
 
@@ -110,12 +110,11 @@ CONTAINERS = {
 
 def one_by_one(path: Path) -> tuple[str, str]:
     """The lines of a capture by the scalar path, and the error that ended it."""
-    lines = []
+    lines: list[str] = []
     reader = open_reader(path)
     with reader.source:
         try:
-            for row in rows(reader.records(), Stack(), GattTracker()):
-                lines.append(tsv_line(row))
+            lines.extend(map(tsv_line, rows(reader.records(), Stack(), GattTracker())))
         except CaptureError as error:
             return "".join(lines), str(error)
     return "".join(lines), ""
@@ -173,8 +172,9 @@ _TELLING = tuple(
     bytes.fromhex(text)
     for text in (
         "10 0100 ffff 0028", "11 06 0100 0500 0018", "08 0100 ffff 0328", "09 07 0200 02 0300 002a 0400 02 0500 012a",
-        "09 07 0200 10 0300 372a", "04 0400 0500", "05 01 0400 0229 0500 0329", "06 0100 ffff 0028 0d18", "07 0100 0500",
-        "08 0100 ffff 0228", "09 08 0200 0600 0900 0f18", "09 06 0200 0600 0900", "0a 0200", "0b 0f18", "0a 0600",
+        "09 07 0200 10 0300 372a", "04 0400 0500", "05 01 0400 0229 0500 0329",
+        "06 0100 ffff 0028 0d18",
+        "07 0100 0500", "08 0100 ffff 0228", "09 08 0200 0600 0900 0f18", "09 06 0200 0600 0900", "0a 0200", "0b 0f18", "0a 0600",
         "0b 0600 0900 0f18", "04 0100 0300", "05 01 0100 0028 0200 0328 0300 002a", "0a 0200", "0b 10 0300 382a",
         "0a 0100", "0b 0a18", "01 08 0100 0a", "01 0a 0300 02",
     )
