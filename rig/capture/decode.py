@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rig.capture.fast import LINK_TYPES
 from rig.capture.reading import Reading
 from rig.capture.rows import rows
 from rig.capture.text import TSV_HEADER, tsv_line
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import BinaryIO, Literal
 
     from rig.capture.handle_map import HandleMap
     from rig.capture.progress import Progress
     from rig.capture.records import CaptureReader
 
+_INTERFACE_DESCRIPTION: Final = 1  # draft-ietf-opsawg-pcapng, section 4.2
 _LINES_AT_ONCE: Final = 512
 _WINDOWS_PAY_FROM: Final = 1_100_000
 """Bytes of HCI traffic, some 25,000 records, that take as long one by one as numpy takes to be imported."""
@@ -56,9 +58,23 @@ def write_tsv(
 
 def _is_large(reader: CaptureReader) -> bool:
     source = reader.source
+    if _link_type(reader) not in LINK_TYPES:
+        return False
     if source.size is None:
         return len(source.window(0)) >= _BULK_BYTES
     return source.size * (_COMPRESSES_BY if source.compressed else 1) >= _WINDOWS_PAY_FROM
+
+
+def _link_type(reader: CaptureReader) -> int | None:
+    """The link type of the file, or of its first interface; None where that is not plain to see."""
+    if reader.format != "pcapng":
+        return getattr(reader, "link_type", None)
+    head = reader.source.window(0)  # a section header, and behind it the first interface's description
+    order: Literal["little", "big"] = "little" if head[8:12] == b"\x4d\x3c\x2b\x1a" else "big"
+    at = int.from_bytes(head[4:8], order)
+    if int.from_bytes(head[at : at + 4], order) != _INTERFACE_DESCRIPTION:
+        return None
+    return int.from_bytes(head[at + 8 : at + 10], order)
 
 
 def _one_by_one(reading: Reading, out: BinaryIO, progress: Progress | None) -> None:

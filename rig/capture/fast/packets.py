@@ -98,6 +98,13 @@ def packets(window: Window) -> Packets | None:
         wrapped = 1
         kinds = octets[np.minimum(bodies, size - 1)]
         side = window.flags & 1
+    elif window.link_type == LinkType.HCI_H4:
+        wrapped = 1
+        kinds = octets[np.minimum(bodies, size - 1)]
+        told = window.flags & 3  # epb_flags: 1 inbound, 2 outbound
+        side = told & 1
+        if ((kinds == ACL) & ((told == 0) | (told == 3))).any():
+            return None
     elif window.link_type == LinkType.HCI_H4_WITH_PHDR:
         wrapped = 5
         kinds = octets[np.minimum(bodies + 4, size - 1)]

@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rig.capture.fast import LINK_TYPES
 from rig.capture.fast.index import Framing, Offsets, starts
 from rig.capture.fast.window import NS, Int64s, Window, gathered
 from rig.capture.formats.btsnoop import EPOCH_US, BtsnoopReader
 from rig.capture.formats.pcap import PcapReader
 from rig.capture.formats.pcapng import ENHANCED_PACKET, Interface, PcapngReader
-from rig.capture.records import CaptureError, CaptureReader, LinkType, Record
+from rig.capture.records import CaptureError, CaptureReader, Record
 
 WINDOW_BYTES: Final = 1 << 19
 WINDOW_RECORDS: Final = 1 << 14
@@ -27,10 +28,6 @@ for the C library to keep the memory of one window for the next (with 1 MiB it g
 130,000 page faults in a million records, a third of all time)."""
 FEW_RECORDS: Final = 64
 """So many records are decoded faster one by one."""
-LINK_TYPES: Final = frozenset(
-    {LinkType.BTSNOOP_H1, LinkType.BTSNOOP_H4, LinkType.BTSNOOP_MONITOR, LinkType.HCI_H4_WITH_PHDR}
-)
-"""What windows are made of: HCI whose every record tells its direction."""
 _SINGLE_RECORDS: Final = 1024
 _PLAIN_BYTES: Final = 1 << 17
 """HCI packets are shorter by far (65,539 bytes at most): what announces more is for the reader to judge."""

@@ -275,3 +275,10 @@ def test_a_small_capture_is_decoded_without_numpy(tmp_path: Path) -> None:
     ).replace("/dev/null", os.devnull)
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["idealLED__set_collection.pcapng.gz", "whad-client__ble_pairing.pcap"])
+def test_a_large_capture_off_the_air_is_not_taken_for_windows(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(decode, "_WINDOWS_PAY_FROM", 0)
+    monkeypatch.setattr(decode, "_in_windows", None)
+    assert table_of(CAPTURES / name) == expected_table(CAPTURES / name)

@@ -50,7 +50,7 @@ def test_long_traffic_gives_the_same_rows_in_windows(tmp_path: Path, seed: int, 
         assert (found.lines, found.error) == (lines, error)
 
 
-@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("container", [name for name in CONTAINERS if name != "pcapng-bare"])
 def test_every_container_is_read_in_windows(tmp_path: Path, container: str) -> None:
     path = tmp_path / "stream"
     path.write_bytes(CONTAINERS[container](stream(3, 2000, 0.0)))

@@ -73,11 +73,16 @@ def as_pcap(stream: Sequence[Packet], order: str = "<", unit_ns: int = 1000) -> 
     return b"".join(parts)
 
 
-def as_pcapng(stream: Sequence[Packet], order: str = "<", *, flagged: bool = False, notes: bool = False) -> bytes:
-    """With ``flagged`` every packet has its direction as an option, with ``notes`` every 300th has a comment."""
-    parts = [section(order), interface(LinkType.HCI_H4_WITH_PHDR, order=order)]
+def as_pcapng(
+    stream: Sequence[Packet], order: str = "<", *, flagged: bool = False, notes: bool = False, bare: bool = False
+) -> bytes:
+    """With ``flagged`` every packet has its direction as an option, ``notes`` gives every 300th a comment.
+
+    With ``bare`` packets have no pseudo-header.
+    """
+    parts = [section(order), interface(LinkType.HCI_H4 if bare else LinkType.HCI_H4_WITH_PHDR, order=order)]
     for number, (time_ns, packet) in enumerate(_timed(stream)):
-        data = struct.pack(">I", packet.side) + packet.data
+        data = (b"" if bare else struct.pack(">I", packet.side)) + packet.data
         options = b""
         if flagged:
             options = option(2, struct.pack(f"{order}I", 2 - packet.side), order) + bytes(4)
@@ -102,6 +107,8 @@ CONTAINERS = {
     "pcapng-big": lambda stream: as_pcapng(stream, ">"),
     "pcapng-flags": lambda stream: as_pcapng(stream, flagged=True),
     "pcapng-flags-big": lambda stream: as_pcapng(stream, ">", flagged=True),
+    "pcapng-bare-flags": lambda stream: as_pcapng(stream, flagged=True, bare=True),
+    "pcapng-bare": lambda stream: as_pcapng(stream, bare=True),
     "pcapng-comments": lambda stream: as_pcapng(stream, notes=True),
 }
 
@@ -173,8 +180,8 @@ _TELLING = tuple(
     for text in (
         "10 0100 ffff 0028", "11 06 0100 0500 0018", "08 0100 ffff 0328", "09 07 0200 02 0300 002a 0400 02 0500 012a",
         "09 07 0200 10 0300 372a", "04 0400 0500", "05 01 0400 0229 0500 0329",
-        "06 0100 ffff 0028 0d18",
-        "07 0100 0500", "08 0100 ffff 0228", "09 08 0200 0600 0900 0f18", "09 06 0200 0600 0900", "0a 0200", "0b 0f18", "0a 0600",
+        "06 0100 ffff 0028 0d18", "07 0100 0500", "08 0100 ffff 0228",
+        "09 08 0200 0600 0900 0f18", "09 06 0200 0600 0900", "0a 0200", "0b 0f18", "0a 0600",
         "0b 0600 0900 0f18", "04 0100 0300", "05 01 0100 0028 0200 0328 0300 002a", "0a 0200", "0b 10 0300 382a",
         "0a 0100", "0b 0a18", "01 08 0100 0a", "01 0a 0300 02",
     )
