@@ -179,7 +179,10 @@ def _odd(info: Info) -> Iterator[str]:
     yield "odd"
     for kind, count in counts.most_common():
         examples = info.observations.examples.get(kind, ())
-        first = f"  first in frame {examples[0][0]}: {examples[0][1]}" if examples else ""
+        first = ""
+        if examples:
+            frame, what = examples[0]
+            first = f"  first in frame {frame}: {what}" if frame else f"  {what}"
         yield printable(f"  {count:>9,}  {_words(kind)}{first}")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rig.capture.handle_map import HandleMap
-    from rig.capture.layers.links import AttPdu
+    from rig.capture.layers.links import AttPdu, Observations
     from rig.capture.records import CaptureReader, Record
 
 
@@ -38,7 +38,7 @@ class Reading:
     def __init__(self, path: str | Path, handle_map: HandleMap | None = None) -> None:
         self.reader = open_reader(path)
         self.stack = Stack()
-        self.carried = carried_map(self.reader)
+        self.carried = carried_map(self.reader, self.stack.observations)
         """The handle map that the capture carries with it."""
         self.tracker = GattTracker(handle_map if handle_map is not None else self.carried)
 
@@ -74,11 +74,10 @@ class Reading:
         self.reader.source.close()
 
 
-def carried_map(reader: CaptureReader) -> HandleMap | None:
+def carried_map(reader: CaptureReader, observations: Observations) -> HandleMap | None:
     """The handle map that a capture carries with it, None for one without. To be asked before its first record is read.
 
-    Raises:
-        CaptureError: what it carries begins like a map, but is none.
+    One that cannot be used is an oddity, and no reason not to read the capture.
     """
     if reader.format != "pcapng":
         return None
@@ -86,6 +85,6 @@ def carried_map(reader: CaptureReader) -> HandleMap | None:
 
     try:
         return map_in(reader)
-    except CaptureError:
-        reader.source.close()
-        raise
+    except CaptureError as error:
+        observations.odd("unusable_handle_maps", 0, str(error))
+        return None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rig.capture.embedded_map import PREFIX
 from rig.capture.info import Info, inspect
 from rig.capture.info_text import lines
 from rig.capture.layers.links import MAX_HAPPENINGS, Address, Link
@@ -271,6 +272,18 @@ def test_comments_are_kept_with_their_frames_and_counted_beyond_the_first_hundre
     assert text.count("  frame ") == 100
     assert "… and 20 more" in text
     assert "  capture       on the whole" in text
+
+
+def test_a_map_in_a_comment_that_is_none_is_told_and_the_capture_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    with path.open("wb") as file:
+        writer = open_writer("pcapng", file, (f"{PREFIX}1/2: {{",))
+        writer.write(att(b"\x1b\1\0\1"), Direction.RECEIVED, 0)
+    info = told(path)
+    assert (info["records"], info["handle_map"], info["att"]) == (1, None, {"handle_value_notification": 1})
+    (odd,) = info["odd"]
+    assert (odd["kind"], odd["count"]) == ("unusable_handle_maps", 1)
+    assert "1  unusable handle maps  the handle map in the capture's comments" in shown(inspect(path))
 
 
 def test_a_history_that_was_not_kept_to_its_end_is_told() -> None:
