@@ -128,6 +128,17 @@ class Source:
             self._buffer = b"".join(parts)
         return self._buffer
 
+    def ready(self) -> bool:
+        """Whether more can be had of a pipe without waiting for it, as far as the system tells."""
+        if self._inflate is not None or not isinstance(self._raw, FileIO) or self._raw.closed:
+            return False
+        from select import select  # noqa: PLC0415 - for pipes alone
+
+        try:
+            return bool(select([self._raw], [], [], 0)[0])
+        except OSError:  # Windows asks sockets alone
+            return False
+
     def advance(self, count: int) -> None:
         """Consume ``count`` bytes of the last :meth:`window`.
 

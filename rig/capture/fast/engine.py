@@ -304,7 +304,7 @@ class _WindowRows:
         plain = groups.plain
         naming = _Naming(engine, self._window.data, plain, known)
         for index, loud in groups.fed:
-            if loud or tracker.learns_from_reads:
+            if loud:
                 naming.settle(index)
             for pdu in engine.stack.feed(self._window.record(index)):
                 teaches = pdu.pdu[0] in LEARNING_OPCODES or tracker.learns_from_reads

@@ -87,6 +87,11 @@ def _windowed(
         window, used = take(source.window(window_bytes), window_records)
     else:  # a pipe may be live: what is at hand comes first, and what is missing is waited for, but nothing beyond
         data = source.window(0)
+        while len(data) < window_bytes and source.ready():
+            have = len(data)
+            data = source.window(have + 1)
+            if len(data) == have:
+                break
         window, used = take(data, window_records)
         while not len(window) and len(data) < window_bytes:
             have = len(data)

@@ -20,6 +20,7 @@ from rig.capture.operations import operations
 from rig.capture.reading import Reading
 from rig.capture.records import CaptureError
 from rig.capture.rows import AttRow, rows
+from rig.capture.source import Source
 from rig.capture.text import TSV_HEADER, tsv_line
 from tests.rig.capture.containers import UNIX_EPOCH_US, btsnoop, interface, option, section, simple
 from tests.rig.capture.containers import Packet as Timed
@@ -282,3 +283,17 @@ def test_a_large_capture_off_the_air_is_not_taken_for_windows(monkeypatch: pytes
     monkeypatch.setattr(decode, "_WINDOWS_PAY_FROM", 0)
     monkeypatch.setattr(decode, "_in_windows", None)
     assert table_of(CAPTURES / name) == expected_table(CAPTURES / name)
+
+
+def test_a_pipe_is_ready_when_it_has_something_and_at_its_end() -> None:
+    read, write = os.pipe()
+    os.write(write, b"ab")
+    with Source(io.FileIO(read), "pipe", None) as source:
+        assert not source.ready()
+        os.write(write, b"cd")
+        assert source.ready()
+        assert source.window(4) == b"abcd"
+        os.close(write)
+        assert source.ready()
+        assert source.window(5) == b"abcd"
+        assert not source.ready()

@@ -221,7 +221,10 @@ def _aside(rng: random.Random, handle: int, side: int) -> list[Packet]:
             lambda: [acl(handle, side, l2cap(6, bytes((rng.choice((1, 2, 0x0B)),)) + bytes(6)))],
             lambda: [acl(handle, side, little, CONTINUED)],
             lambda: [acl(handle, side, little)],
-            lambda: [acl(handle, side, l2cap(4, b"\x1b\x03\x00" + little), 3)],
+            lambda: [acl(handle, side, l2cap(4, bytes((rng.choice(_OPCODES), 3, 0)) + little), 3)],
+            lambda: [acl(handle, side, l2cap(4, bytes((rng.choice(_OPCODES), 5, 0))), 3)],
+            lambda: _packets_of(handle, side, l2cap(4, b"\x12\x03\x00" + little + bytes(20)), 20)[:1],
+            lambda: _packets_of(handle, side, l2cap(4, b"\x12\x03\x00" + little + bytes(20)), 20)[1:],
             lambda: [acl(handle, side, l2cap(4, b"\x1b\x03\x00" + little) + little)],
             lambda: [acl(handle, side, l2cap(4, b"\x1b\x03\x00" + little + bytes(9)), cut=rng.randint(1, 8))],
             lambda: [acl(handle, side, l2cap(4, b"\x1b\x03\x00" + little + bytes(9))[: rng.randint(1, 12)])],
@@ -238,14 +241,15 @@ def stream(seed: int, length: int, oddity: float) -> list[Packet]:
     """Packets of three connections whose fragments interleave; ``oddity`` is how much of it is no plain ATT."""
     rng = random.Random(seed)
     packets: list[Packet] = []
+    handles = HANDLES[: rng.randint(1, 3)]
     if rng.random() < 0.7:
-        packets += [connected(handle) for handle in HANDLES]
+        packets += [connected(handle) for handle in handles]
     while len(packets) < length:
         lanes: dict[tuple[int, int], list[Packet]] = {}
         for _ in range(rng.randint(1, 12)):
-            handle, side = rng.choice(HANDLES), rng.randint(0, 1)
+            handle, side = rng.choice(handles), rng.randint(0, 1)
             lane = lanes.setdefault((handle, side), [])
-            size = rng.choice((27, 27, 251, 5, 7, 9, 11))
+            size = rng.choice((27, 27, 251, 251, 3, 4, 5, 7, 9, 11))
             if rng.random() < oddity:
                 lane += _aside(rng, handle, side)
             elif rng.random() < oddity:
