@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from rig.commands import decode as decode_command
 from rig.commands import help as help_pages
 from rig.commands import info as info_command
 from rig.commands import lines, tree
+from rig.commands import record as record_command
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = ROOT / "tests" / "captures"
@@ -522,6 +524,21 @@ def test_a_map_never_goes_over_the_capture_whatever_it_is_called(tmp_path: Path)
     (tmp_path / "link.json").symlink_to(same)
     one_line(rig("decode", same, "--save-map", tmp_path / "link.json"), 2, "--save-map")
     assert same.read_bytes() == BLETOOLS.read_bytes()
+
+
+@pytest.mark.parametrize(("lines_before", "code"), [((), 130), (("Dr-05: 1 characteristic recorded",), 0)])
+def test_ctrl_c_ends_a_recording_and_interrupts_a_search(
+    lines_before: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def recorded(device: str, target: str, *, tell: Callable[[str], None], **_: object) -> None:
+        for line in lines_before:
+            tell(line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(record_command, "recorded", recorded)
+    done = rig("record", "--device", "Dr-05", tmp_path / "x.pcapng")
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.splitlines() == list(lines_before)
 
 
 # --- whatever a capture holds -----------------------------------------------------------------------------------------
