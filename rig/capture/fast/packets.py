@@ -127,18 +127,21 @@ def packets(window: Window) -> Packets | None:
     bodies = bodies + wrapped
     near_end = bodies > size - _HEADS.itemsize
     heads = gathered(data, _HEADS, np.minimum(bodies, size - _HEADS.itemsize))
-    _judge_events(what, kinds == EVENT, octets, bodies, lengths)
-    whole = (lengths == heads["size"].astype(np.int64) + 4) & (window.original == window.captured) & (lengths > 4)
+    _judge_events(what, kinds == EVENT, octets, bodies)
+    whole = (lengths == heads["size"].astype(np.int64) + 4) & (lengths > 4)
     whole &= heads["head"] & _BOUNDARY != _BOUNDARY
     if count and near_end[-1]:
         whole &= ~near_end
     return Packets(what, controller, side, bodies, heads, whole)
 
 
-def _judge_events(what: Bytes, is_event: Bools, octets: Bytes, bodies: Int64s, lengths: Int64s) -> None:
-    """Say of each event what is to be done with it."""
+def _judge_events(what: Bytes, is_event: Bools, octets: Bytes, bodies: Int64s) -> None:
+    """Say of each event what is to be done with it.
+
+    One that is too short is judged by what may be another record's bytes; the layers do nothing with it either way.
+    """
     events = np.flatnonzero(is_event)
-    at, length = bodies[events], lengths[events]
+    at = bodies[events]
     last = len(octets) - 1
     code = octets[np.minimum(at, last)]
     judged = _EVENTS[code]
@@ -150,6 +153,4 @@ def _judge_events(what: Bytes, is_event: Bools, octets: Bytes, bodies: Int64s, l
         opcode = octets[np.minimum(where + 3, last)].astype(np.uint16)
         opcode |= octets[np.minimum(where + 4, last)].astype(np.uint16) << 8
         judged[complete] = np.where(np.isin(opcode, _TELLING_COMMANDS), CUT, NOTHING)
-    judged[length < 5] = CUT  # too short to be judged by what may be another record's bytes
-    judged[(code == 0x13) & (length > 0)] = NOTHING
     what[events] = judged

@@ -140,7 +140,7 @@ def test_windows_before_damage_are_delivered(tmp_path: Path, what: str) -> None:
     path = tmp_path / "cut"
     path.write_bytes(as_btsnoop(stream(2, 500, 0.0))[:-3])
     windows = getattr(rig.capture.open(path), what)()
-    assert len(next(windows)) > 200
+    assert len(next(windows)) > 100
     with pytest.raises(CaptureError, match="cut"):
         list(windows)
     with pytest.raises(CaptureError, match="cut"):
@@ -190,7 +190,7 @@ def test_the_table_of_a_large_capture_is_its_rows_too(tmp_path: Path, name: str)
 
 def test_a_capture_is_large_from_a_megabyte_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large"
-    path.write_bytes(as_btsnoop(stream(4, 30_000, 0.0)))
+    path.write_bytes(as_btsnoop(stream(4, 40_000, 0.0)))
     assert path.stat().st_size > decode._WINDOWS_PAY_FROM
     wanted = expected_table(path)
     monkeypatch.setattr(decode, "_one_by_one", None)
@@ -205,7 +205,7 @@ def test_rows_before_damage_are_written(tmp_path: Path, monkeypatch: pytest.Monk
     out = io.BytesIO()
     with pytest.raises(CaptureError, match="cut in record 3000"):
         write_tsv(path, out)
-    assert out.getvalue().count(b"\n") > 1400
+    assert out.getvalue().count(b"\n") > 1000
 
 
 @pytest.mark.parametrize("pays_from", [0, 1 << 40])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rig.capture.fast.stream import FEW_RECORDS
 from tests.rig.capture.hci_traffic import CONTINUED, RECEIVED, SENT, Packet, acl, att, connected, l2cap
-from tests.rig.capture.traffic_streams import CONTAINERS, as_btsnoop, in_windows, one_by_one, stream, streams
+from tests.rig.capture.traffic_streams import CONTAINERS, as_btsnoop, as_pcapng, in_windows, one_by_one, stream, streams
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 RECORDINGS = sorted(path for path in CAPTURES.iterdir() if path.is_file() and path.suffix not in {".md", ".tsv"})
@@ -118,6 +118,45 @@ def test_a_late_fragment_never_finds_a_beginning_that_was_given_up(tmp_path: Pat
         assert in_windows(path, window_records=window_records).lines == lines
 
 
+def test_a_packet_flagged_11_is_no_continuation(tmp_path: Path) -> None:
+    """Even if its length is just what is missing of the PDU before it."""
+    begun, rest = _in_two(b"\x52\x09\x00" + bytes(30))
+    whole = att(0x40, SENT, b"\x52\x06\x00\x01")
+    path = tmp_path / "flagged"
+    path.write_bytes(
+        as_btsnoop([connected(0x40), whole, whole, begun, acl(0x40, SENT, rest.data[5:], 3), whole, whole])
+    )
+    lines, _ = one_by_one(path)
+    assert "0x0009" not in lines
+    found = in_windows(path, window_records=7)
+    assert (found.lines, found.windows) == (lines, 1)
+
+
+@pytest.mark.parametrize(
+    "teaching",
+    [
+        ["> 04 0300 0300", "< 05 01 0300 372a"],
+        ["> 08 0100 0300 0328", "< 09 07 0200 10 0300 372a"],
+        ["> 04 0200 0200", "< 05 01 0200 0328", "> 0a 0200", "< 0b 10 0300 372a"],
+        ["> 04 0200 0200", "< 05 01 0200 0328", "< 1b 0300 01", "> 0a 0200", "< 0b 10 0300 372a", "< 1b 0300 02"],
+    ],
+    ids=["Find Information", "Read By Type", "a read of a declaration", "a read between notifications"],
+)
+def test_what_is_learned_inside_a_window_holds_from_there_on(tmp_path: Path, teaching: list[str]) -> None:
+    talk = [packet for n in range(30) for packet in exchange(n)]
+    said = [att(0x40, {">": SENT, "<": RECEIVED}[line[0]], bytes.fromhex(line[1:])) for line in teaching]
+    again = [att(0x40, SENT, b"\x04\x03\x00\x03\x00"), att(0x40, RECEIVED, b"\x05\x01\x03\x00\x38\x2a")]
+    path = tmp_path / "learned"
+    path.write_bytes(as_btsnoop([connected(0x40), *talk, *said, *talk, *again, *talk]))
+    lines, _ = one_by_one(path)
+    names = [cells[6] for line in lines.splitlines() if (cells := line.split("\t"))[5] == "0x0003"]
+    assert (names[0], names[45], names[-1]) == ("", "2a37", "2a38")
+    for window_records in (40, 4096):
+        found = in_windows(path, window_records=window_records)
+        assert found.lines == lines
+    assert found.fed < 20
+
+
 @pytest.mark.parametrize("odd", [3, 4], ids=["flagged 11", "in a packet for its L2CAP header alone"])
 def test_a_response_answers_the_last_request_however_that_came(tmp_path: Path, odd: int) -> None:
     """A request that columns cannot read stands between a plain one and the response."""
@@ -148,12 +187,39 @@ def test_channels_in_use_change_what_a_link_is_taken_for(tmp_path: Path) -> None
         ([], [acl(0x41, SENT, l2cap(1, bytes(4)))]),
         ([acl(0x41, SENT, l2cap(1, bytes(4))[:5])], [acl(0x41, SENT, bytes(3), CONTINUED)]),
     ):
-        said = [*begun, att(0x41, RECEIVED, b"\x13"), *rest, att(0x41, RECEIVED, b"\x52\x03\x00\x01")]
+        said = [*begun, att(0x41, RECEIVED, b"\x13"), *rest, *[att(0x41, RECEIVED, b"\x52\x03\x00\x01")] * 12]
         path.write_bytes(as_btsnoop([*known, *met, *said]))
         lines, _ = one_by_one(path)
         assert "\t2\tunknown\twrite_command\t0x0003\t2a37\t" in lines
         for window_records in range(1, 12):
             assert in_windows(path, window_records=window_records).lines == lines
+
+
+def test_a_fragment_is_not_taken_for_that_of_a_pdu_that_has_ended_since(tmp_path: Path) -> None:
+    """The same, where the ATT PDU that was pending before is completed between two connection events."""
+    known = [
+        connected(0x40),
+        att(0x40, RECEIVED, b"\x04\x03\x00\x03\x00"),
+        att(0x40, SENT, b"\x05\x01\x03\x00\x37\x2a"),
+    ]
+    met = [att(0x41, RECEIVED, b"\x13")] * 3
+    pdu, signal = l2cap(4, b"\x13" + bytes(9)), l2cap(1, bytes(9))
+    said = [
+        acl(0x41, SENT, pdu[:6]),
+        connected(0x42),
+        acl(0x41, SENT, pdu[6:], CONTINUED),
+        acl(0x41, SENT, signal[:6]),
+        connected(0x43),
+        att(0x41, RECEIVED, b"\x13"),
+        acl(0x41, SENT, signal[6:], CONTINUED),
+        att(0x41, RECEIVED, b"\x52\x03\x00\x01"),
+    ]
+    path = tmp_path / "ended"
+    path.write_bytes(as_btsnoop([*known, *met, *met, *said]))
+    lines, _ = one_by_one(path)
+    assert "\twrite_command\t0x0003\t2a37\t" in lines
+    found = in_windows(path, window_records=len(known) + 2 * len(met) + len(said), few_records=3)
+    assert (found.lines, found.windows) == (lines, 1)
 
 
 def test_times_of_any_age_have_nine_decimals(tmp_path: Path) -> None:
@@ -189,6 +255,18 @@ def test_rows_before_damage_come_first_and_the_error_is_the_same(tmp_path: Path,
         found = in_windows(path, window_records=100)
         assert (found.lines, found.error) == (lines, error)
         assert error or cut > 13, "a cut that happens to be between records is none"
+
+
+def test_options_that_are_damaged_end_a_capture_in_windows_too(tmp_path: Path) -> None:
+    whole = as_pcapng([connected(0x40), *(packet for n in range(100) for packet in exchange(n))], notes=True)
+    assert b"\1\0\4\0here" in whole
+    path = tmp_path / "options"
+    path.write_bytes(whole.replace(b"\1\0\4\0here", b"\1\0\xff\0here"))
+    lines, error = one_by_one(path)
+    found = in_windows(path)
+    assert (found.lines, found.error) == (lines, error)
+    assert "option" in error
+    assert found.windows
 
 
 @settings(max_examples=60)
