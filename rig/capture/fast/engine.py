@@ -157,7 +157,7 @@ class _Kinds:
         at = np.searchsorted(self._keys, keys)
         missing = keys != self._keys[np.minimum(at, len(self._keys) - 1)] if len(self._keys) else np.ones(1, np.bool_)
         if missing.any():
-            for key in keys[missing].tolist() if len(self._keys) else keys.tolist():
+            for key in set(keys[missing].tolist() if len(self._keys) else keys.tolist()):
                 self._of(key)
             self._keys = np.array(sorted(self._known), np.int64)
             self._kinds = np.array([self._known[key] for key in self._keys.tolist()], np.int64)
