@@ -5,6 +5,7 @@ Plain values that the terminal, JSON, JUnit and HTML reports all draw from. Refu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -58,7 +59,7 @@ class Lateness:
         if not self.samples_ns:
             return None
         ordered = sorted(self.samples_ns)
-        return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
     def as_json(self) -> dict[str, int | float | None]:
         """Count and p50, p90, p99 and maximum in microseconds."""

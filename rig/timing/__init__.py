@@ -1,1 +1,1 @@
-"""Timing under regression: what is measured, the distributions that are kept, and the rule by which they are compared."""
+"""Timing under regression: what is measured, which distributions are kept, and the rule that compares them."""
