@@ -73,7 +73,7 @@ VALUE_OFFSET: Final = MappingProxyType(
         SIGNED_WRITE_COMMAND: 3,
     }
 )
-"""Where the attribute value begins in the PDUs that carry one of one attribute (a signed write's ends 12 octets early)."""
+"""Where the value begins in the PDUs that carry one of one attribute (a signed write's ends 12 octets early)."""
 
 SIGNATURE_OCTETS: Final = 12
 
