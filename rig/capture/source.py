@@ -177,6 +177,26 @@ class Source:
         if self.failure is not None:
             raise self.failure
 
+    def end_after(self, left: bytes, record: int, *, header_bytes: int, counted_from: int, need: int) -> None:
+        """Say that the file ends here, with what is left of a record that is not whole; nothing where none was begun.
+
+        Args:
+            left: the bytes of it that are there.
+            record: its number.
+            header_bytes: the length of a record's header.
+            counted_from: from which byte of the record its length counts.
+            need: how many bytes the whole record has, by its header.
+
+        Raises:
+            CaptureError: there is something left, or something kept the file from being read on.
+        """
+        if left and len(left) < header_bytes:
+            raise self.cut(f"cut in the header of record {record}: {len(left)} of {header_bytes} bytes")
+        if left:
+            announced, remain = need - counted_from, len(left) - counted_from
+            raise self.cut(f"cut in record {record}: it announces {announced} bytes, and {remain} remain")
+        self.end()
+
     def close(self) -> None:
         """Close the file. Safe to call twice; bytes at hand stay."""
         self._raw.close()

@@ -118,11 +118,4 @@ class BtsnoopReader:
                 source.advance(at)
             if need - header_size > LONGEST_RECORD_BYTES:
                 raise source.damage(f"record {frame + 1} announces {need - header_size} bytes: that is damage")
-        if data and len(data) < header_size:
-            raise source.cut(f"cut in the header of record {self.frames + 1}: {len(data)} of {header_size} bytes")
-        if data:
-            raise source.cut(
-                f"cut in record {self.frames + 1}: it announces {need - header_size} bytes, "
-                f"and {len(data) - header_size} remain"
-            )
-        source.end()
+        source.end_after(data, self.frames + 1, header_bytes=header_size, counted_from=header_size, need=need)

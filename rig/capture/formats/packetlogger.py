@@ -122,10 +122,4 @@ class PacketLoggerReader:
                 raise source.damage(f"record {frame + 1} announces {short} bytes: at least {_COUNTED} are its header")
             if need - header_size > LONGEST_RECORD_BYTES:
                 raise source.damage(f"record {frame + 1} announces {need - 4} bytes: that is damage")
-        if data and len(data) < header_size:
-            raise source.cut(f"cut in the header of record {self.frames + 1}: {len(data)} of {header_size} bytes")
-        if data:
-            raise source.cut(
-                f"cut in record {self.frames + 1}: it announces {need - 4} bytes, and {len(data) - 4} remain"
-            )
-        source.end()
+        source.end_after(data, self.frames + 1, header_bytes=header_size, counted_from=4, need=need)
