@@ -385,6 +385,11 @@ class ScaledLoop(asyncio.SelectorEventLoop):
         self._clock_resolution: float = self._clock_resolution * factor
         self.slow_callback_duration *= factor
 
+    @property
+    def factor(self) -> float:
+        """How many of its seconds go by in one of the wall's."""
+        return self._factor
+
     def time(self) -> float:
         """Return scaled seconds since the loop was made."""
         return (super().time() - self._origin) * self._factor
