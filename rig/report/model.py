@@ -1,0 +1,239 @@
+"""What a report is made of: outcomes of replays, comparisons against a baseline, and what sums them up.
+
+Plain values that every form of the report draws from, so that all say the same. Refuses to know layouts and files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from rig.replay.outcome import Difference, Lateness, Outcome, Verdict
+
+Compared = Literal["pass", "marginal", "fail", "not enough"]
+"""Verdict of one comparison; ``not enough`` samples is one of its own, so that it never passes in silence."""
+
+COMPARED: Final[tuple[Compared, ...]] = ("fail", "not enough", "marginal", "pass")
+"""Worst first."""
+
+
+class Comparison(Protocol):
+    """What a report needs of one measurement held against its baseline."""
+
+    @property
+    def name(self) -> str:
+        """Name of the measurement."""
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`COMPARED`, a string or a string enumeration."""
+
+    @property
+    def sentence(self) -> str:
+        """What changed, in words: ``median 60.1 ms slower (22.9 → 83.0 ms)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one measurement was, and in which unit: what its histogram is held against."""
+
+    unit: str = ""
+    """Unit of the samples, of this baseline and of the outcomes alike; empty where it has none."""
+    samples: Sequence[float] = ()
+
+
+_WORST: Final = (Verdict.FAILED, Verdict.INVALID, Verdict.PASSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Outcomes and comparisons under one title.
+
+    The order in which the outcomes came (which workers ran them, and when each was done) leaves no trace: they are in
+    the order of :attr:`ordered`, whatever way they are handed over.
+    """
+
+    title: str
+    outcomes: Sequence[Outcome] = ()
+    comparisons: Sequence[Comparison] = ()
+    baseline: Mapping[str, Baseline] = field(default_factory=dict)
+    """By name of measurement; a name without samples still tells its unit."""
+
+    @property
+    def ordered(self) -> list[Outcome]:
+        """Failed, then invalid, then passed outcomes, each by title and role."""
+        return sorted(self.outcomes, key=_place)
+
+    @property
+    def compared(self) -> list[Comparison]:
+        """Comparisons, worst verdict first, then by name."""
+        return sorted(self.comparisons, key=lambda each: (_rank(each), each.name, each.sentence))
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many outcomes ended with each verdict, worst first."""
+        return {verdict: sum(each.verdict is verdict for each in self.outcomes) for verdict in _WORST}
+
+    @property
+    def compared_counts(self) -> dict[str, int]:
+        """How many comparisons ended with each verdict, worst first."""
+        return {name: sum(each.verdict == name for each in self.comparisons) for name in COMPARED}
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all: a difference or a failed comparison is certain, and outweighs a run that says nothing.
+
+        A report of nothing, and a comparison without enough samples, say nothing either: they are invalid.
+        """
+        counts, compared = self.counts, self.compared_counts
+        if counts[Verdict.FAILED] or compared["fail"]:
+            return Verdict.FAILED
+        nothing = not self.outcomes and not self.comparisons
+        return Verdict.INVALID if nothing or counts[Verdict.INVALID] or compared["not enough"] else Verdict.PASSED
+
+    @property
+    def exit_code(self) -> int:
+        """0 all as recorded, 1 a difference, 3 an invalid run, as ``rig replay`` documents it."""
+        return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INVALID: 3}[self.verdict]
+
+    @property
+    def headline(self) -> str:
+        """The whole in one sentence."""
+        said = []
+        total = len(self.outcomes)
+        if total:
+            counts = self.counts
+            if counts[Verdict.PASSED] == total:
+                said.append("the replay went as recorded" if total == 1 else f"all {total:,} replays went as recorded")
+            else:
+                del counts[Verdict.PASSED]
+                bad = [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
+                said.append(f"{' and '.join(bad)} of {many(total, 'replay')}")
+        if self.comparisons:
+            told = [f"{count:,} {_COMPARED_WORDS[name]}" for name, count in self.compared_counts.items() if count]
+            said.append(f"timing against the baseline: {', '.join(told)}")
+        text = "; ".join(said) or "nothing was replayed and nothing compared"
+        return text[0].upper() + text[1:]
+
+    @property
+    def lateness(self) -> Lateness:
+        """Of every event of every outcome, in the order of :attr:`ordered`."""
+        return Lateness(tuple(sample for each in self.ordered for sample in each.lateness.samples_ns))
+
+    @property
+    def samples(self) -> dict[str, list[float]]:
+        """Every measurement's samples over all outcomes, by name; those that only the baseline has are empty."""
+        found: dict[str, list[float]] = {name: [] for name in self.baseline}
+        for outcome in self.ordered:
+            for name, values in outcome.samples.items():
+                found.setdefault(name, []).extend(values)
+        return {name: found[name] for name in sorted(found) if found[name] or self.baseline[name].samples}
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Planned fault to how often it fired over all outcomes, by name."""
+        found: dict[str, int] = {}
+        for outcome in self.outcomes:
+            for name, count in outcome.faults.items():
+                found[name] = found.get(name, 0) + count
+        return dict(sorted(found.items()))
+
+
+_COMPARED_WORDS: Final = {
+    "fail": "worse",
+    "not enough": "with too few samples",
+    "marginal": "marginal",
+    "pass": "as before",
+}
+QUANTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
+"""Which of a distribution are told, by name and share."""
+
+
+def _rank(comparison: Comparison) -> int:
+    """Place among the verdicts, worst first; a verdict that is none of them is not hidden at the end."""
+    return next((rank for rank, name in enumerate(COMPARED) if name == comparison.verdict), -1)
+
+
+def _place(outcome: Outcome) -> tuple[object, ...]:
+    """Whatever tells two outcomes apart, so that sorting by it does not depend on the order before."""
+    said = [(each.index is not None, each.index or 0, each.at_ns, each.text) for each in outcome.differences]
+    told = [(each.at_ns, each.mark, each.text) for each in outcome.conversation]
+    measured = (outcome.lateness.samples_ns, sorted(outcome.samples.items()), sorted(outcome.faults.items()))
+    rest = (outcome.exchanges, outcome.duration_s, said, told, *measured)
+    return (_WORST.index(outcome.verdict), outcome.title, outcome.role, *rest)
+
+
+def never_fired(outcome: Outcome) -> list[str]:
+    """Planned faults that never fired, by name: they make a run invalid."""
+    return [name for name, count in sorted(outcome.faults.items()) if not count]
+
+
+def fired(count: int) -> str:
+    """How often a planned fault fired, in words."""
+    return f"fired {many(count, 'time')}" if count else "never fired"
+
+
+def played(outcome: Outcome) -> str:
+    """How much of the transcript was played, and in what replay time: ``42 exchanges in 12.5 s``."""
+    return f"{many(outcome.exchanges, 'exchange')} in {span(outcome.duration_s * 1e9)}"
+
+
+def how_late(lateness: Lateness) -> str:
+    """The lateness of events in one line; empty without events."""
+    if not lateness.samples_ns:
+        return ""
+    told = ", ".join(f"{name} {span(lateness.quantile_ns(share))}" for name, share in QUANTILES)
+    return f"lateness of {many(len(lateness.samples_ns), 'event')}: {told}"
+
+
+def spread(values: Sequence[float], unit: str) -> str:
+    """A distribution of at least one sample in one line."""
+    after = f" {unit}" if unit else ""
+    told = ", ".join(f"{name} {figures(quantile(values, share) or 0)}{after}" for name, share in QUANTILES)
+    return f"{told} of {many(len(values), 'sample')}"
+
+
+def many(count: int, noun: str) -> str:
+    """``1 replay``, ``2,000 replays``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def quantile(values: Iterable[float], share: float) -> float | None:
+    """The smallest value that at least ``share`` of all do not exceed (nearest rank); None without values."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def span(nanoseconds: float | None) -> str:
+    """A span of time with three figures and the unit that keeps it readable; a dash where there is none."""
+    if nanoseconds is None:
+        return "-"
+    size = abs(nanoseconds)
+    for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if size >= factor * 0.9995:
+            return f"{figures(nanoseconds / factor)} {unit}"
+    return "0" if not nanoseconds else f"{figures(nanoseconds)} ns"
+
+
+def figures(value: float) -> str:
+    """A number with three figures, or all those left of its point, and never an exponent in between."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    text = f"{value:,.{min(max(decimals, 0), 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def moment(at_ns: int) -> str:
+    """A time of the replay in seconds, to the millisecond, as every list of the report has it."""
+    return f"{at_ns / 1e9:,.3f}"
+
+
+def sentence(difference: Difference) -> str:
+    """What the difference says, which begins with its kind."""
+    kind, text = difference.kind, difference.text
+    return text if text.casefold().startswith(kind) else f"{kind}: {text}"
