@@ -27,7 +27,17 @@ class Hangup:
     """The device ends the link by itself."""
 
 
-DeviceAction = Notify | Hangup
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to the request that :class:`AnswerLater` put off, now."""
+
+    value: bytes = b""
+    """What a read gives; nothing for a write."""
+    error: int | None = None
+    """The ATT error code with which the request is refused, None where it is granted."""
+
+
+DeviceAction = Notify | Hangup | Answer
 
 
 class AttError(Exception):
@@ -36,6 +46,14 @@ class AttError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"ATT error 0x{code:02x}")
         self.code = code
+
+
+class AnswerLater(Exception):  # noqa: N818 - as StopIteration: no error, a way to say so
+    """Raised by :meth:`SimulatedDevice.read` and the like: the device has taken the request and answers in its time.
+
+    The answer is an :class:`Answer` among the actions of a later call. ATT has one request under way at a time (Core
+    Specification Vol 3 Part F 3.3.2), so it needs no name.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +129,31 @@ class SimulatedDevice(abc.ABC):
             AttError: the device refuses the write (only a write with response carries the refusal back).
         """
 
+    def write_arrived(
+        self,
+        characteristic: str,
+        data: bytes,
+        now: float,
+        *,
+        with_response: bool,  # noqa: ARG002 - for those that override
+    ) -> tuple[DeviceAction, ...]:
+        """The central wrote: what a radio side calls, for a device that tells a request from a command apart.
+
+        To every other device it is :meth:`written`.
+
+        Raises:
+            AttError: the device refuses the write.
+            AnswerLater: the device answers the request in its time.
+        """
+        return self.written(characteristic, data, now)
+
     @abc.abstractmethod
     def read(self, characteristic: str, now: float) -> bytes:
         """The central reads a characteristic.
 
         Raises:
             AttError: the device refuses the read.
+            AnswerLater: the device answers in its time.
         """
 
     @abc.abstractmethod

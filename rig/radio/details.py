@@ -5,7 +5,7 @@ A device that has an attribute ``radio_details`` of this type has it asked; ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 DEFAULT_MTU = 247  # a usual choice: one ATT PDU fills one 251-byte data packet
@@ -13,11 +13,18 @@ DEFAULT_MTU = 247  # a usual choice: one ATT PDU fills one 251-byte data packet
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A descriptor of a characteristic. ``value`` is what it holds when the device is switched on."""
+    """A descriptor of a characteristic. ``value`` is what it holds when the device is switched on.
+
+    A device that wants to be asked gives ``on_read``, called with the loop's time in seconds for the value, and
+    ``on_write``, called with the bytes and the time; both may raise what
+    :meth:`~rig.devices.model.SimulatedDevice.read` may.
+    """
 
     uuid: str
     value: bytes
     writable: bool = False
+    on_read: Callable[[float], bytes] | None = None
+    on_write: Callable[[bytes, float], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,17 @@ class RadioDetails:
         tx_power_dbm: the transmit power it advertises; None: it does not.
         descriptors: by the UUID of the characteristic; CCCDs are added where they are needed and are not listed.
         encrypted: UUIDs of the characteristics that may only be read or written over an encrypted link.
+        names: what the device calls its characteristics, in the shape of its services, where UUIDs do not tell them
+            apart: its calls, its notifications and the two above go by them. Empty: by UUID.
+        judges_access: every read and write reaches the device, also where the properties do not offer it.
     """
 
     mtu: int = DEFAULT_MTU
     tx_power_dbm: int | None = None
     descriptors: Mapping[str, tuple[Descriptor, ...]] = field(default_factory=dict)
     encrypted: frozenset[str] = frozenset()
+    names: tuple[tuple[str, ...], ...] = ()
+    judges_access: bool = False
 
 
 NO_DETAILS = RadioDetails()

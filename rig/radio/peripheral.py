@@ -17,7 +17,8 @@ from bumble.device import AdvertisingType, Connection, Device, DeviceConfigurati
 from bumble.keys import MemoryKeyStore
 from bumble.transport.common import TransportLostError
 
-from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
+from protocols.gatt import uuid
+from rig.devices.model import Answer, DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
 from rig.radio.details import details_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rig.radio.link import Air
 
 _log = logging.getLogger(__name__)
+_GENERIC_ACCESS, _GENERIC_ATTRIBUTE = uuid("1800"), uuid("1801")
 _ADVERTISING_INTERVAL_MS = 20.0  # the shortest allowed (Vol 4 Part E 7.8.5)
 
 
@@ -51,7 +53,11 @@ class Peripheral:
         self._bumble = _bumble_device(device, host, self._own)
         self._server = DeviceServer(self._bumble, device, self._details, self._now, self._perform)
         self._bumble.gatt_server = self._server
-        self._bumble.add_default_services()
+        own_services = {service.uuid for service in device.services}
+        self._bumble.add_default_services(
+            add_gap_service=_GENERIC_ACCESS not in own_services,
+            add_gatt_service=_GENERIC_ATTRIBUTE not in own_services,
+        )
         self._server.add_device_services(self._details)
         self._bumble.on(Device.EVENT_CONNECTION, self._on_connection)
         self._connection: Connection | None = None
@@ -240,6 +246,9 @@ class Peripheral:
             if isinstance(action, Notify):
                 if self._connection is not None:
                     self._server.notify(self._connection, action.characteristic, action.data)
+            elif isinstance(action, Answer):
+                if self._connection is not None:
+                    self._server.answer(self._connection, action)
             elif isinstance(action, Hangup):
                 self._spawn(self.hang_up())
         self._arm()

@@ -5,6 +5,7 @@ Knows ATT requests and subscriptions. Refuses to know radios, advertising and wh
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
 from collections import deque
@@ -17,7 +18,7 @@ from bumble.device import Connection, Device
 from bumble.gatt_server import Server
 
 from protocols.gatt import Property
-from rig.devices.model import AttError, DeviceAction, SimulatedDevice
+from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, SimulatedDevice
 from rig.radio.advertising import wire_uuid
 from rig.radio.details import Descriptor, RadioDetails
 
@@ -33,6 +34,7 @@ _PROPERTIES = {
 _MAX_VALUE = 512  # Vol 3 Part F 3.2.9
 _READ, _WRITE, _NOTIFICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x52
 _WRITE_RESPONSE = b"\x13"
+_READ_BLOB = 0x0C
 _HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
 
 
@@ -46,7 +48,7 @@ class _Value:
     """One attribute that the device, or this server, holds a value for."""
 
     read: Callable[[Connection], bytes] | None
-    write: Callable[[Connection, bytes], Sequence[DeviceAction]] | None
+    write: Callable[[Connection, bytes, bool], Sequence[DeviceAction]] | None  # the flag: with a response
     command: bool = False  # may be written without a response
     request: bool = False  # may be written with one
     encrypted: bool = False
@@ -59,6 +61,8 @@ class _Link:
     subscriptions: dict[int, int] = field(default_factory=dict)  # CCCD bits, by value handle
     indications: deque[tuple[int, bytes]] = field(default_factory=deque)
     confirming: bool = False
+    answer: Callable[[Answer], None] | None = None  # of the request that the device answers later
+    long_values: dict[int, bytes] = field(default_factory=dict)  # that filled their Read Response, by handle
 
 
 class DeviceServer(Server):
@@ -98,16 +102,18 @@ class DeviceServer(Server):
 
     def add_device_services(self, details: RadioDetails) -> None:
         """Add the device's services, with a CCCD wherever there is something to subscribe to."""
-        for service in self._simulated.services:
+        services = self._simulated.services
+        names = details.names or tuple(tuple(known.uuid for known in service.characteristics) for service in services)
+        for service, names_here in zip(services, names, strict=True):
             characteristics = []
-            for known in service.characteristics:
+            for known, name in zip(service.characteristics, names_here, strict=True):
                 flags = gatt.Characteristic.Properties(0)
                 for ours, theirs in _PROPERTIES.items():
                     if ours in known.properties:
                         flags |= theirs
                 descriptors = [
                     gatt.Descriptor(_short(d.uuid), att.Attribute.READABLE, d.value)
-                    for d in details.descriptors.get(known.uuid, ())
+                    for d in details.descriptors.get(name, ())
                 ]
                 permissions = att.Attribute.READABLE | att.Attribute.WRITEABLE
                 characteristics.append(
@@ -115,31 +121,32 @@ class DeviceServer(Server):
                 )
             added = gatt.Service(_short(service.uuid), characteristics)
             self.add_service(added)
-            for known, characteristic in zip(service.characteristics, characteristics, strict=True):
-                self._serve(known.uuid, known.properties, characteristic, details)
+            for known, name, characteristic in zip(service.characteristics, names_here, characteristics, strict=True):
+                self._serve(name, known.properties, characteristic, details)
 
     def _serve(
-        self, uuid: str, properties: Property, characteristic: gatt.Characteristic[bytes], details: RadioDetails
+        self, name: str, properties: Property, characteristic: gatt.Characteristic[bytes], details: RadioDetails
     ) -> None:
-        encrypted = uuid in details.encrypted
-        self._handles[uuid] = characteristic.handle
+        encrypted = name in details.encrypted
+        self._handles[name] = characteristic.handle
         simulated = self._simulated
+        anything = details.judges_access
         self._values[characteristic.handle] = _Value(
-            read=(lambda _: simulated.read(uuid, self._now())) if Property.READ in properties else None,
-            write=lambda _, data: simulated.written(uuid, data, self._now()),
-            command=Property.WRITE_WITHOUT_RESPONSE in properties,
-            request=Property.WRITE in properties,
+            read=(lambda _: simulated.read(name, self._now())) if anything or Property.READ in properties else None,
+            write=lambda _, data, response: simulated.write_arrived(name, data, self._now(), with_response=response),
+            command=anything or Property.WRITE_WITHOUT_RESPONSE in properties,
+            request=anything or Property.WRITE in properties,
             encrypted=encrypted,
         )
-        described = {UUID(d.uuid).uuid_128_bytes: d for d in details.descriptors.get(uuid, ())}
+        described = {UUID(d.uuid).uuid_128_bytes: d for d in details.descriptors.get(name, ())}
         for handle in range(characteristic.handle + 1, characteristic.end_group_handle + 1):
             attribute = self.get_attribute(handle)
             if attribute is None:
                 continue
             if attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
-                self._values[handle] = self._cccd(uuid, properties, characteristic.handle)
+                self._values[handle] = self._cccd(name, properties, characteristic.handle)
             elif (descriptor := described.get(attribute.type.uuid_128_bytes)) is not None:
-                self._values[handle] = _stored(descriptor)
+                self._values[handle] = self._descriptor(descriptor)
         for handle in range(characteristic.handle, characteristic.end_group_handle + 1):
             self._give_to_upstream(handle)
 
@@ -149,28 +156,35 @@ class DeviceServer(Server):
         if attribute is None or handle not in self._values:
             return
 
-        def read(bearer: att.Bearer) -> bytes:
+        async def read(bearer: att.Bearer) -> bytes:
+            connection = _unenhanced(bearer)
             try:
-                return self._value_of(_unenhanced(bearer), handle)
+                return self._value_of(connection, handle)
+            except AnswerLater:
+                return await self._answer_of(connection, handle)
             except _RefusalError as refusal:
                 raise att.ATT_Error(error_code=att.ErrorCode(refusal.code), att_handle=handle) from refusal
 
-        def write(bearer: att.Bearer, data: bytes) -> None:
+        async def write(bearer: att.Bearer, data: bytes) -> None:
+            connection = _unenhanced(bearer)
             try:
-                actions = self._take(_unenhanced(bearer), handle, data, _WRITE)
+                actions = self._take(connection, handle, data, _WRITE)
+            except AnswerLater:
+                await self._answer_of(connection, handle)
             except _RefusalError as refusal:
                 raise att.ATT_Error(error_code=att.ErrorCode(refusal.code), att_handle=handle) from refusal
-            self._perform(actions)
+            else:
+                self._perform(actions)
 
         attribute.value = att.AttributeValueV2(read=read, write=write)
 
-    def _cccd(self, uuid: str, properties: Property, value_handle: int) -> _Value:
+    def _cccd(self, name: str, properties: Property, value_handle: int) -> _Value:
         allowed = (1 if Property.NOTIFY in properties else 0) | (2 if Property.INDICATE in properties else 0)
 
         def read(connection: Connection) -> bytes:
             return self._link(connection).subscriptions.get(value_handle, 0).to_bytes(2, "little")
 
-        def write(connection: Connection, data: bytes) -> Sequence[DeviceAction]:
+        def write(connection: Connection, data: bytes, _response: bool) -> Sequence[DeviceAction]:
             if len(data) != 2:
                 raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
             bits = int.from_bytes(data, "little")
@@ -181,26 +195,46 @@ class DeviceServer(Server):
             subscriptions[value_handle] = bits
             if bool(before) == bool(bits):
                 return ()
-            return self._simulated.subscribed(uuid, bool(bits), self._now())
+            try:
+                return self._simulated.subscribed(name, bool(bits), self._now())
+            except AttError:
+                subscriptions[value_handle] = before
+                raise
 
         return _Value(read=read, write=write, request=True)
 
+    def _descriptor(self, descriptor: Descriptor) -> _Value:
+        held = [descriptor.value]
+        on_read, on_write = descriptor.on_read, descriptor.on_write
+
+        def write(_connection: Connection, data: bytes, _response: bool) -> Sequence[DeviceAction]:
+            if on_write is not None:
+                on_write(data, self._now())
+            held[0] = data
+            return ()
+
+        return _Value(
+            read=lambda _: held[0] if on_read is None else on_read(self._now()),
+            write=write if descriptor.writable else None,
+            request=descriptor.writable,
+        )
+
     # ---- to the central -----------------------------------------------------------------------------------------
 
-    def notify(self, connection: Connection, uuid: str, data: bytes) -> bool:
+    def notify(self, connection: Connection, name: str, data: bytes) -> bool:
         """Send a value, as a notification or as an indication, whichever the central asked for.
 
         What is longer than the MTU allows is cut off, as Vol 3 Part F 3.4.7.1 has it, with a warning in the log.
-        Returns False when the central has not subscribed.
+        ``name`` is what the device calls the characteristic. Returns False when the central has not subscribed.
         """
-        handle = self._handles[uuid]
+        handle = self._handles[name]
         link = self._link(connection)
         bits = link.subscriptions.get(handle, 0)
         if not bits:
             return False
         room = connection.att_mtu - 3
         if len(data) > room:
-            _log.warning("%d bytes of %s cut off: the MTU leaves room for %d", len(data) - room, uuid, room)
+            _log.warning("%d bytes of %s cut off: the MTU leaves room for %d", len(data) - room, name, room)
             data = data[:room]
         if bits & 1:
             self.send_gatt_pdu(connection, _HANDLE_PDU.pack(_NOTIFICATION, handle) + data)
@@ -233,6 +267,8 @@ class DeviceServer(Server):
             self._indicate_next(bearer, link)
         elif isinstance(att_pdu, att.ATT_Read_Request) and att_pdu.attribute_handle in self._values:
             self._read(bearer, att_pdu.attribute_handle)
+        elif isinstance(att_pdu, att.ATT_Read_Blob_Request) and self._goes_on(bearer, att_pdu):
+            self._read_on(bearer, att_pdu.attribute_handle, att_pdu.value_offset)
         else:
             super().on_gatt_pdu(bearer, att_pdu)
 
@@ -249,15 +285,68 @@ class DeviceServer(Server):
     def _read(self, connection: Connection, handle: int) -> None:
         try:
             value = self._value_of(connection, handle)
+        except AnswerLater:
+            self._link(connection).answer = lambda answer: self._answered(connection, _READ, handle, answer)
         except _RefusalError as refusal:
             self._refuse(connection, _READ, handle, refusal.code)
         except Exception:
             self._refuse(connection, _READ, handle, att.ATT_UNLIKELY_ERROR_ERROR)
             raise  # a defect of the simulated device: the loop reports it
         else:
-            room = connection.att_mtu - 1
-            self.send_response(connection, att.ATT_Read_Response(attribute_value=value[:room]))
+            self._answered(connection, _READ, handle, Answer(value))
         self._perform(())
+
+    def _goes_on(self, connection: Connection, request: att.ATT_Read_Blob_Request) -> bool:
+        return request.value_offset > 0 and request.attribute_handle in self._link(connection).long_values
+
+    def _read_on(self, connection: Connection, handle: int, offset: int) -> None:
+        """Give the next piece of a long value: of the one that the Read Request found, so that none is torn."""
+        value = self._link(connection).long_values[handle]
+        room = connection.att_mtu - 1
+        if offset > len(value):
+            self._refuse(connection, _READ_BLOB, handle, att.ATT_INVALID_OFFSET_ERROR)
+        elif len(value) <= room:
+            self._refuse(connection, _READ_BLOB, handle, att.ATT_ATTRIBUTE_NOT_LONG_ERROR)
+        else:
+            piece = value[offset : offset + room]
+            self.send_response(connection, att.ATT_Read_Blob_Response(part_attribute_value=piece))
+
+    # ---- answers that the device takes its time for -------------------------------------------------------------
+
+    def answer(self, connection: Connection, answer: Answer) -> None:
+        """Send the answer that the device had put off; nothing happens when no request waits for one."""
+        link = self._link(connection)
+        send, link.answer = link.answer, None
+        if send is not None:
+            send(answer)
+
+    def _answered(self, connection: Connection, opcode: int, handle: int, answer: Answer) -> None:
+        if answer.error is not None:
+            self._refuse(connection, opcode, handle, answer.error)
+        elif opcode == _WRITE:
+            self.send_gatt_pdu(connection, _WRITE_RESPONSE)
+        else:
+            room = connection.att_mtu - 1
+            long_values = self._link(connection).long_values
+            long_values.pop(handle, None)
+            if len(answer.value) >= room:
+                long_values[handle] = answer.value
+            self.send_response(connection, att.ATT_Read_Response(attribute_value=answer.value[:room]))
+
+    async def _answer_of(self, connection: Connection, handle: int) -> bytes:
+        """Wait for the answer on behalf of one of Bumble's own request handlers."""
+        coming: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def take(answer: Answer) -> None:
+            if not coming.done():
+                coming.set_result(answer)
+
+        self._link(connection).answer = take
+        self._perform(())
+        answer = await coming
+        if answer.error is not None:
+            raise att.ATT_Error(error_code=att.ErrorCode(answer.error), att_handle=handle)
+        return answer.value
 
     def _value_of(self, connection: Connection, handle: int) -> bytes:
         value = self._values[handle]
@@ -274,6 +363,9 @@ class DeviceServer(Server):
         actions: Sequence[DeviceAction] = ()
         try:
             actions = self._take(connection, handle, data, opcode)
+        except AnswerLater:
+            if opcode == _WRITE:
+                self._link(connection).answer = lambda answer: self._answered(connection, _WRITE, handle, answer)
         except _RefusalError as refusal:
             if opcode == _WRITE:
                 self._refuse(connection, opcode, handle, refusal.code)
@@ -296,7 +388,7 @@ class DeviceServer(Server):
         if len(data) > _MAX_VALUE:
             raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
         try:
-            return value.write(connection, data)
+            return value.write(connection, data, opcode == _WRITE)
         except AttError as error:
             raise _RefusalError(error.code) from error
 
@@ -334,13 +426,3 @@ def _unenhanced(bearer: att.Bearer) -> Connection:
     if not isinstance(bearer, Connection):
         raise TypeError("EATT is never offered, so every bearer is a link")
     return bearer
-
-
-def _stored(descriptor: Descriptor) -> _Value:
-    held = [descriptor.value]
-
-    def write(_connection: Connection, data: bytes) -> Sequence[DeviceAction]:
-        held[0] = data
-        return ()
-
-    return _Value(read=lambda _: held[0], write=write if descriptor.writable else None, request=descriptor.writable)
