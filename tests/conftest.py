@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -48,3 +49,14 @@ def pytest_make_collect_report(
     report = yield
     _fail_when_skipped(collector.config, report)
     return report
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let SIGINT do what it does on a terminal, here and in processes started from here.
+
+    A shell starts what it puts into the background with it ignored, and that is inherited.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -57,9 +57,12 @@ def ordinary() -> Iterator[None]:
 
 
 def make_work_for_the_collector() -> None:
-    """Make as much, and keep it, as would bring an ordinary collector to several full collections."""
+    """Make as much, and keep it, as would bring an ordinary collector to several full collections.
+
+    It waits for a quarter of what there is already: after thousands of other tests that is a lot.
+    """
     kept: list[list[object]] = []
-    for _ in range(300_000):
+    for _ in range(max(300_000, len(gc.get_objects()))):
         cycle: list[object] = []
         cycle.append(cycle)
         kept.append(cycle)

@@ -611,6 +611,7 @@ def test_a_full_disk_is_one_line(arguments: tuple[str | Path, ...]) -> None:
         )
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_rows_of_a_pipe_are_printed_as_they_come_and_ctrl_c_ends_it_quietly() -> None:
     program = subprocess.Popen(
         [*RIG, "decode", "-", "--format", "jsonl"],

@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -356,14 +356,6 @@ def test_a_coroutine_function_is_no_signal_handler() -> None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, main)
 
     run(main())
-
-
-@pytest.fixture
-def interrupts() -> Iterator[None]:
-    """Let SIGINT do what it does on a terminal: a shell starts what it puts into the background with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interrupts")

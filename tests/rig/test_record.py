@@ -912,6 +912,7 @@ def test_a_killed_process_has_lost_nothing(tmp_path: Path) -> None:
     assert ticks == [bytes([tick]) for tick in range(len(ticks))]
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_ends_the_process_in_order(tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
     program = started(path)
