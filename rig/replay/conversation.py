@@ -9,17 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from rig.capture.att import ERROR_NAMES
 from rig.replay.exchanges import Exchange, Place
 from rig.replay.outcome import Difference, Line
+from rig.replay.transcript import error_name, place_text
 
 MAX_SHOWN_OCTETS: Final = 24
 """Of a longer value, as many are shown, and how long it is."""
 MAX_BYTES_NAMED: Final = 3
 """How many differing bytes are named one by one."""
 
-_BASE_HEAD: Final = "0000"
-_BASE_TAIL: Final = "-0000-1000-8000-00805f9b34fb"  # Core Specification Vol 3 Part B, 2.5.1
 _VERBS: Final = {
     "connect": "connects",
     "disconnect": "ends the link",
@@ -50,18 +48,6 @@ _OTHER_ERROR: Final = 0.5
 # --- one exchange -----------------------------------------------------------------------------------------------------
 
 
-def short_uuid(uuid: str) -> str:
-    """The UUID as four hex digits where it is a 16-bit one, else as it is."""
-    return uuid[4:8] if uuid.startswith(_BASE_HEAD) and uuid.endswith(_BASE_TAIL) else uuid
-
-
-def place_text(place: Place) -> str:
-    """The attribute as ``ffe0/ffe1``, with ``[1]`` for the second of the same UUID, and ``/2901`` for a descriptor."""
-    nth = f"[{place.nth}]" if place.nth else ""
-    descriptor = f"/{short_uuid(place.descriptor)}" if place.descriptor else ""
-    return f"{short_uuid(place.service)}/{short_uuid(place.characteristic)}{nth}{descriptor}"
-
-
 def value_text(value: bytes) -> str:
     """The bytes in hex, ``55 aa 06``; of a long value its beginning and its length; ``no bytes`` for an empty one."""
     if not value:
@@ -71,11 +57,6 @@ def value_text(value: bytes) -> str:
     return f"{value[:MAX_SHOWN_OCTETS].hex(' ')} … ({len(value)} bytes)"
 
 
-def error_text(error: int) -> str:
-    """The name of an ATT error code, or its number."""
-    return ERROR_NAMES.get(error, f"error 0x{error:02x}")
-
-
 def in_words(exchange: Exchange) -> str:
     """What was done, by whom, to what: ``app writes ffe0/ffe1: 55 aa 06``. Without time and answer's delay."""
     text = f"{exchange.by} {_VERBS[exchange.does]}"
@@ -83,7 +64,7 @@ def in_words(exchange: Exchange) -> str:
         text += f" {place_text(exchange.to)}"
     if exchange.value is not None:
         text += f": {value_text(exchange.value)}"
-    return text if exchange.error is None else f"{text} (refused: {error_text(exchange.error)})"
+    return text if exchange.error is None else f"{text} (refused: {error_name(exchange.error)})"
 
 
 def seconds_text(nanoseconds: int) -> str:
@@ -335,7 +316,7 @@ def _place_or_none(place: Place | None) -> str:
 
 
 def _fate(error: int | None) -> str:
-    return "accepted" if error is None else f"refused ({error_text(error)})"
+    return "accepted" if error is None else f"refused ({error_name(error)})"
 
 
 def _s(count: int) -> str:
