@@ -55,6 +55,7 @@ _SHOWS: Final[Mapping[Does, Property]] = {
     "notification": Property.NOTIFY,
     "indication": Property.INDICATE,
 }
+_NOT_EXCHANGES: Final = frozenset({"cancelled_write", "read_multiple", "unknown"})  # discovery is told apart from these
 _PUSHED: Final = frozenset({"notification", "indication"})
 _REQUESTS: Final = frozenset({"read", "write", "long_write", "indication"})  # what is answered
 _OTHER: Final = (REMOTE, LOCAL, UNKNOWN_SIDE)
@@ -163,9 +164,14 @@ def extract(
         table = reading.tracker.table(chosen.link, _OTHER[chosen.client])
         observations = reading.stack.observations
     layout = _Layout(table)
+    for handle, _ in chosen.values_by_type():
+        layout.is_readable(handle)
     conversation = _Conversation(chosen, layout, heard.cut.get(chosen.link.number, set()))
     if conversation.unnamed and not skip_unnamed:
-        raise TranscriptError(f"{name}: {_unnamed(conversation.unnamed, chosen.link)}")
+        raise TranscriptError(f"{name}: {_unnamed(conversation.unnamed, chosen, heard)}")
+    if conversation.is_empty:
+        told = _in_words(conversation.left_out)
+        raise TranscriptError(f"{name}: link {chosen.link.number} has no exchange to replay{told and f': {told}'}")
     device_name, advertised = _advertised(chosen, table, observations)
     title = device_name or Path(name).name
     transcript = Transcript(
@@ -177,8 +183,6 @@ def extract(
         mtu=_mtu(chosen),
         source=_source(name, chosen, conversation.left_out),
     )
-    if not transcript.exchanges:
-        raise TranscriptError(f"{name}: link {chosen.link.number} has no exchange that a replay could use")
     key = protocol_of(transcript) if key is None else key
     return Extraction(replace(transcript, protocol=key), chosen.link.number, conversation.left_out)
 
@@ -231,8 +235,17 @@ class _Talk:
         self.read_by_type: list[bytes] = []
         """Responses to Read By Type, where a device's name may be."""
         self.mtu: int | None = None
+        self.odd: Counter[str] = Counter()
+        """Operations that are no exchanges, by kind."""
         self.other_way = 0
         """How many operations the other side of the link began as a client."""
+
+    def values_by_type(self) -> Iterator[tuple[int, bytes]]:
+        """The first handle and value of each response to Read By Type (Vol 3 Part F, 3.4.4.2)."""
+        for response in self.read_by_type:
+            size = response[0] if response else 0
+            if 2 < size < len(response):
+                yield response[1] | response[2] << 8, response[3 : 1 + size]
 
 
 class _Heard:
@@ -269,8 +282,15 @@ class _Heard:
         elif kind == "read_by_type":
             if operation.value is not None and operation.error is None:
                 talk.read_by_type.append(operation.value)
-        elif kind in _DOES or kind in ("cancelled_write", "read_multiple", "unknown"):
+        elif kind in _DOES:
             talk.said.append(operation)
+        elif kind in _NOT_EXCHANGES:
+            talk.odd[kind] += 1
+
+    @property
+    def talking(self) -> list[int]:
+        """Numbers of the links on which something was read, written or notified."""
+        return sorted({number for (number, _), talk in self._talks.items() if talk.said})
 
     def choose(self, number: int | None) -> _Talk:
         """The talk asked for, or the one with the most exchanges; what a sniffer could not attribute belongs to it.
@@ -291,6 +311,7 @@ class _Heard:
             if UNKNOWN_SIDE in (talk.client, best.client):
                 best.said += talk.said
                 best.read_by_type += talk.read_by_type
+                best.odd += talk.odd
             else:
                 best.other_way += len(talk.said)
         if best.client == UNKNOWN_SIDE:
@@ -335,6 +356,11 @@ class _Layout:
         """Where ``handle`` is; None where that is not known, or it was called by another ``uuid`` when it was used."""
         attribute = self._attributes.get(handle)
         return None if attribute is None or (uuid and uuid != attribute.uuid) else self._places.get(handle)
+
+    def is_readable(self, handle: int) -> None:
+        """Take that a handle was read by its type."""
+        if handle in self._places:
+            self._used[self._places[handle]] = Property.READ
 
     def used_by(self, exchange: Exchange, operation: GattOperation) -> None:
         """Take from what was done with a characteristic what it can do."""
@@ -393,26 +419,49 @@ class _Conversation:
         self._talk = talk
         self._layout = layout
         self._cut = sorted(cut)
+        self._begun: dict[int, int] = {}  # handle to which exchange last read its value from the beginning
         self.left_out: Counter[str] = Counter()
         self.unnamed: Counter[int] = Counter()
         """Handle without a UUID to how many exchanges were about it."""
-        timed = [(operation.frame, operation.time_ns, self._kept(operation)) for operation in talk.said]
-        timed += [(told.frame, told.time_ns, self._end(told)) for told in talk.link.history]
-        # Stable: what one record brought stays in order; a link's own events are not in records with PDUs.
-        told = sorted(((frame, time, one) for frame, time, one in timed if one is not None), key=lambda item: item[0])
+        told: list[tuple[int, int, Exchange]] = []
+        for operation in sorted(talk.said, key=lambda operation: operation.frame):
+            try:
+                self._take(operation, told)
+            except _LeftOutError as error:
+                self.left_out[str(error)] += 1
+        self.is_empty = not told
+        told += [
+            (happening.frame, happening.time_ns, end)
+            for happening in talk.link.history
+            if (end := self._end(happening)) is not None
+        ]
+        told.sort(key=lambda item: item[0])  # stable: what one record brought stays in order
         timeline = _Timeline(told[0][1] if told else 0)
         self.exchanges = tuple(replace(one, at_ns=timeline.at(time)) for _, time, one in told)
+        for kind, count in talk.odd.items():
+            self.left_out[f"{kind.replace('_', ' ')} operations"] += count
         if talk.other_way:
-            self.left_out["exchanges in which the device is the client"] += talk.other_way
+            self.left_out["operations in which the device is the client"] += talk.other_way
         if self.unnamed:
             self.left_out["exchanges about handles without a UUID"] += self.unnamed.total()
 
-    def _kept(self, operation: GattOperation) -> Exchange | None:
-        try:
-            return self._exchange(operation)
-        except _LeftOutError as error:
-            self.left_out[str(error)] += 1
-            return None
+    def _take(self, operation: GattOperation, told: list[tuple[int, int, Exchange]]) -> None:
+        handle = operation.handle
+        if operation.kind == "read" and operation.offset and handle in self._begun:
+            # Some hosts ask for other things between the pieces of a long value. The value belongs together; the
+            # answer took as long as the first piece did, or the requests between would have to wait for it.
+            at = self._begun[handle]
+            frame, time_ns, read = told[at]
+            value = operation.value
+            if value is not None and operation.error is None and len(read.value or b"") == operation.offset:
+                told[at] = (frame, time_ns, replace(read, value=(read.value or b"") + value))
+                return
+        exchange = self._exchange(operation)
+        if exchange is None:
+            return
+        if handle is not None and exchange.does == "read" and exchange.value is not None:
+            self._begun[handle] = len(told)
+        told.append((operation.frame, operation.time_ns, exchange))
 
     def _end(self, told: Happening) -> Exchange | None:
         """A link that begins or ends is an exchange too."""
@@ -434,9 +483,7 @@ class _Conversation:
 
     def _exchange(self, operation: GattOperation) -> Exchange | None:
         handle = operation.handle
-        does = _DOES.get(operation.kind)
-        if does is None:
-            raise _LeftOutError(f"{operation.kind.replace('_', ' ')} operations")
+        does = _DOES[operation.kind]
         if handle is None:
             raise _LeftOutError("answers whose request was not recorded")
         if self._layout.is_declaration(handle):
@@ -484,12 +531,14 @@ class _Conversation:
         return at < len(self._cut) and self._cut[at] <= end
 
 
-def _unnamed(handles: Counter[int], link: Link) -> str:
+def _unnamed(handles: Counter[int], talk: _Talk, heard: _Heard) -> str:
     listed = [f"0x{handle:04x}" for handle in sorted(handles)]
     shown = ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+    others = ", ".join(str(number) for number in heard.talking if number != talk.link.number)
     return (
-        f"link {link.number}: no UUID is known for {shown} ({handles.total()} exchanges): the capture lacks the "
+        f"link {talk.link.number}: no UUID is known for {shown} ({handles.total()} exchanges): the capture lacks their "
         "discovery; give a handle map (`rig decode --save-map` makes one), or leave these out"
+        + (f", or take another link ({others})" if others else "")
     )
 
 
@@ -512,12 +561,9 @@ def _name_read(talk: _Talk, table: AttributeTable | None) -> str:
         and operation.error is None
         and operation.complete
     ]
-    for response in talk.read_by_type:
-        size = response[0] if response else 0
-        if table is not None and 2 < size < len(response):
-            handle = response[1] | response[2] << 8
-            if table.name(handle) == _DEVICE_NAME:
-                names.append(response[3 : 1 + size])
+    names += [
+        value for handle, value in talk.values_by_type() if table is not None and table.name(handle) == _DEVICE_NAME
+    ]
     found = next((name for name in reversed(names) if name), b"")
     return found.rstrip(b"\0").decode("utf-8", "replace")
 
@@ -534,5 +580,10 @@ def _source(name: str, talk: _Talk, left_out: Mapping[str, int]) -> str:
     first = min(talk.said, key=lambda operation: operation.frame)
     when = datetime.fromtimestamp(first.time_ns // 1_000_000_000, UTC)
     text = f"{Path(name).name}, link {talk.link.number}, {when:%Y-%m-%d %H:%M:%S} UTC"
-    told = "; ".join(f"{count} {what}" for what, count in sorted(left_out.items()))
-    return f"{text}; left out: {told}" if told else text
+    told = _in_words(left_out)
+    return f"{text}; {told}" if told else text
+
+
+def _in_words(left_out: Mapping[str, int]) -> str:
+    told = ", ".join(f"{what} ({count})" for what, count in sorted(left_out.items()))
+    return told and f"left out: {told}"
