@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 DEFAULT_MTU = 247  # a usual choice: one ATT PDU fills one 251-byte data packet
 
@@ -58,3 +59,33 @@ def details_of(device: object) -> RadioDetails:
     if not isinstance(details, RadioDetails):
         raise TypeError(f"radio_details of {device!r} is {details!r}, not RadioDetails")
     return details
+
+
+class RadioControls(Protocol):
+    """What a device may do to the radio that it is on."""
+
+    @property
+    def can_vanish(self) -> bool:
+        """True where :meth:`vanish` works: on an in-process air."""
+
+    def vanish(self) -> None:
+        """Go out of reach without a word."""
+
+    def reappear(self) -> None:
+        """Come back into reach."""
+
+
+class RadioAware:
+    """A device that is told more by its radio side than devices are; it overrides what it wants to know.
+
+    Its ``radio_details`` are asked for anew with every connection, after ``connected``: the MTU may differ.
+    """
+
+    def radio_attached(self, radio: RadioControls) -> None:
+        """It has been switched on, on this radio."""
+
+    def mtu_exchanged(self, asked: int, granted: int, now: float) -> None:
+        """The central has asked for an ATT MTU (octets), and this one is in effect from ``now`` (seconds) on."""
+
+    def write_arrives(self, *, with_response: bool) -> None:
+        """The next ``written`` is a Write Request, which can be refused, or else a Write Command, which cannot."""

@@ -21,7 +21,7 @@ from protocols.gatt import uuid
 from rig.devices.model import Answer, DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
-from rig.radio.details import details_of
+from rig.radio.details import RadioAware, details_of
 from rig.radio.host import RESET_TIMEOUT_S, RadioHost, report_mistake
 from rig.radio.server import DeviceServer
 
@@ -110,6 +110,11 @@ class Peripheral:
         """True while a central is connected."""
         return self._connection is not None
 
+    @property
+    def can_vanish(self) -> bool:
+        """True on an in-process air, where :meth:`vanish` and :meth:`reappear` work."""
+        return self._air is not None
+
     async def start(self) -> None:
         """Reset the controller and advertise.
 
@@ -122,6 +127,8 @@ class Peripheral:
         except TimeoutError:
             raise TimeoutError(f"the Bluetooth controller does not answer within {RESET_TIMEOUT_S:.0f} s") from None
         self._on_air = True
+        if isinstance(self.device, RadioAware):
+            self.device.radio_attached(self)
         self.device.deadline_moved = self._arm
         await self._advertise()
         self._arm()
@@ -200,6 +207,7 @@ class Peripheral:
         self._host.att_takers[connection.handle] = partial(self._server.take, connection)
         connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
         self._perform(self.device.connected(self._now()))
+        self._server.max_mtu = details_of(self.device).mtu
 
     def _on_disconnection(self, _reason: int) -> None:
         if self._connection is not None:

@@ -20,7 +20,7 @@ from bumble.gatt_server import Server
 from protocols.gatt import Property
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, SimulatedDevice
 from rig.radio.advertising import wire_uuid
-from rig.radio.details import Descriptor, RadioDetails
+from rig.radio.details import Descriptor, RadioAware, RadioDetails
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class DeviceServer(Server):
         super().__init__(device)
         self.max_mtu = details.mtu
         self._simulated = simulated
+        self._aware = simulated if isinstance(simulated, RadioAware) else None
         self._now = now
         self._perform = perform
         self._values: dict[int, _Value] = {}
@@ -399,6 +400,12 @@ class DeviceServer(Server):
                 request_opcode_in_error=opcode, attribute_handle_in_error=handle, error_code=att.ErrorCode(code)
             ),
         )
+
+    def on_att_exchange_mtu_request(self, bearer: att.Bearer, request: att.ATT_Exchange_MTU_Request) -> None:
+        """Agree on an MTU, and tell the device when it wants to know."""
+        super().on_att_exchange_mtu_request(bearer, request)
+        if self._aware is not None and request.client_rx_mtu >= att.ATT_DEFAULT_MTU:
+            self._aware.mtu_exchanged(request.client_rx_mtu, _unenhanced(bearer).att_mtu, self._now())
 
     def send_response(self, bearer: att.Bearer, response: att.ATT_PDU) -> None:
         """Send a response, without upstream's formatting of it for a debug log."""
