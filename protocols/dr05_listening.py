@@ -112,7 +112,7 @@ class Dr05Listener(Listener):
                 f"its checksum {printed} is {_ORDER_NAMES[frame.order]} and {who} {_ORDER_NAMES[reads]}: "
                 "the device answers with state 00 and does nothing"
             )
-            return Heard("host", "refused", frame.raw, command, reason)
+            return Heard("host", "refused", frame.raw, command, reason, brief="checksum byte order")
         if command is None:
             return Heard("host", "unrecognised", frame.raw, reason=problem)
         return Heard("host", "command", frame.raw, command)
@@ -174,7 +174,8 @@ def _spoilt(by: Speaker, garbage: Garbage) -> Heard | None:
         return None
     if by == "device":
         return Heard(by, "unrecognised", frame.raw, reason=str(garbage.reason))
-    return Heard(by, "refused", frame.raw, _meaning(frame)[0], "its checksum is wrong in either byte order")
+    reason = "its checksum is wrong in either byte order"
+    return Heard(by, "refused", frame.raw, _meaning(frame)[0], reason, brief="wrong checksum")
 
 
 def _meaning(frame: Frame) -> tuple[Command | None, str]:

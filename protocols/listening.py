@@ -27,6 +27,7 @@ class Heard:
     ``refused`` by the host is a request that the device will not take, for ``reason``; by the device, its word that it
     did not. ``acknowledged`` is the device's answer to ``what``, ``latency_s`` after it was asked (None when the
     recording does not have the question). ``unrecognised`` says in ``reason`` what is wrong with the bytes.
+    ``brief`` is the reason of a ``refused`` request in two or three words, for a verdict; it may be empty.
     """
 
     by: Speaker
@@ -35,6 +36,7 @@ class Heard:
     what: Command | Event | None = None
     reason: str = ""
     latency_s: float | None = None
+    brief: str = ""
 
 
 class Listener(abc.ABC):
