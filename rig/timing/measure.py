@@ -72,6 +72,10 @@ class Measurement:
     """Which change against a baseline is one for the worse. A change for the better never fails."""
     smallest_change: float = 0.0
     """In the unit: a change that is smaller means nothing, whatever the statistics say of it."""
+    more: str = "higher"
+    """The word for a change upwards: ``slower``, ``longer``."""
+    less: str = "lower"
+    """The word for a change downwards."""
 
     def __post_init__(self) -> None:
         if self.at_most is not None and self.at_least is not None and self.at_most < self.at_least:
@@ -151,6 +155,8 @@ COMMAND_TO_ACKNOWLEDGEMENT: Final = Measurement(
     f"within {ANSWER_S:g} s.",
     worse="higher",
     smallest_change=0.1,
+    more="slower",
+    less="faster",
 )
 REQUEST_TO_RESPONSE: Final = Measurement(
     "request_to_response",
@@ -158,6 +164,8 @@ REQUEST_TO_RESPONSE: Final = Measurement(
     "From an ATT request of the app that reads or writes a value to the device's response or error.",
     worse="higher",
     smallest_change=0.1,
+    more="slower",
+    less="faster",
 )
 STOP_TO_CONFIRMED: Final = Measurement(
     "stop_to_confirmed",
@@ -166,6 +174,8 @@ STOP_TO_CONFIRMED: Final = Measurement(
     "repeated stops in between count as waiting. Only with a known protocol.",
     worse="higher",
     smallest_change=0.1,
+    more="slower",
+    less="faster",
 )
 STOPS_UNCONFIRMED: Final = Measurement(
     "stops_unconfirmed",
@@ -180,6 +190,8 @@ NOTIFICATION_INTERVAL: Final = Measurement(
     "ms",
     "From one notification or indication of a characteristic to the next of the same, within one subscription.",
     smallest_change=0.1,
+    more="longer",
+    less="shorter",
 )
 NOTIFICATION_JITTER: Final = Measurement(
     "notification_jitter",
@@ -196,6 +208,8 @@ GAP_BETWEEN_WRITES: Final = Measurement(
     "say at least 20 ms between frames.",
     worse="lower",
     smallest_change=0.1,
+    more="longer",
+    less="shorter",
 )
 BURST_LENGTH: Final = Measurement(
     "burst_length",
@@ -203,12 +217,16 @@ BURST_LENGTH: Final = Measurement(
     f"How many writes of the app follow each other by less than {BURST_GAP_S * 1000:g} ms each.",
     worse="higher",
     smallest_change=0.5,
+    more="longer",
+    less="shorter",
 )
 CONNECTION_INTERVAL: Final = Measurement(
     "connection_interval",
     "ms",
     "Each connection interval that was in effect, once for each time it was set. Only from a capture.",
     smallest_change=1.25,
+    more="longer",
+    less="shorter",
 )
 SUPERVISION_GAP: Final = Measurement(
     "supervision_gap",
@@ -218,6 +236,8 @@ SUPERVISION_GAP: Final = Measurement(
     "supervision timeout. Only from a capture.",
     worse="higher",
     smallest_change=1.25,
+    more="longer",
+    less="shorter",
 )
 LATENESS: Final = Measurement(
     "lateness",
@@ -308,6 +328,21 @@ def exchange_samples(
     if listener is not None:
         use_answers(found, _overheard(ordered, listener))
     return in_order(found)
+
+
+def joined(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    """The samples of several sources as those of one, measurements in their standard order, then by name."""
+    found: dict[str, list[float]] = {}
+    for part in parts:
+        for name, samples in part.items():
+            found.setdefault(name, []).extend(samples)
+    return {name: found[name] for name in standard_order(found)}
+
+
+def standard_order(names: Iterable[str]) -> list[str]:
+    """The names, those of :data:`STANDARD` first and in its order, the others by the alphabet."""
+    places = {name: place for place, name in enumerate(STANDARD)}
+    return sorted(set(names), key=lambda name: (places.get(name, len(places)), name))
 
 
 # --- what both sources boil down to -----------------------------------------------------------------------------------
