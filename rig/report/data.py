@@ -12,7 +12,9 @@ from enum import Enum
 from typing import Final
 
 from rig.replay.outcome import Outcome
-from rig.report.model import Comparison, Report
+from rig.report.model import Report
+from rig.timing.baseline import Comparison
+from rig.timing.measure import Judgement
 
 VERSION: Final = 1
 
@@ -36,7 +38,7 @@ def as_json(report: Report) -> dict[str, object]:
         "exit_code": report.exit_code,
         "headline": report.headline,
         "counts": {verdict.value: count for verdict, count in report.counts.items()},
-        "compared": report.compared_counts,
+        "compared": {verdict.value: count for verdict, count in report.compared_counts.items()},
         "lateness": report.lateness.as_json(),
         "faults": report.faults,
         "outcomes": [outcome_as_json(each) for each in report.ordered],
@@ -66,16 +68,18 @@ def outcome_as_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, object]:
-    """What every comparison has, and whatever else this one says."""
-    told: dict[str, object] = {
+def _comparison(comparison: Comparison | Judgement) -> dict[str, object]:
+    """What a comparison says of itself, and its samples; a judgement against a limit is told by ``against``."""
+    if isinstance(comparison, Comparison):
+        samples = {"before": _plain(comparison.before), "after": _plain(comparison.after)}
+        return {"against": "baseline"} | {key: _plain(value) for key, value in comparison.as_json().items()} | samples
+    return {
+        "against": "limit",
         "name": comparison.name,
-        "verdict": str(comparison.verdict),
-        "sentence": comparison.sentence,
+        "verdict": comparison.verdict.value,
+        "text": comparison.text,
+        "value": _plain(comparison.value),
     }
-    for name in getattr(type(comparison), "__dataclass_fields__", {}):
-        told.setdefault(name, _plain(getattr(comparison, name)))
-    return told
 
 
 def _plain(value: object) -> object:

@@ -15,18 +15,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rig.replay.outcome import Outcome, Verdict
 from rig.report.folding import folded
-from rig.report.model import Comparison, Report, fired, how_late, many, moment, never_fired, played, sentence
+from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence
 from rig.report.text import plain_line
+from rig.timing.baseline import Comparison
+from rig.timing.measure import Judgement, TimingVerdict
 
 _AROUND: Final = 12  # lines as recorded on either side of one that was not
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no spelling for, not even an escaped one (2.2, production Char)."""
-_TAGS: Final = {
-    Verdict.FAILED: "failure",
-    Verdict.INVALID: "error",
-    "fail": "failure",
-    "not enough": "skipped",
-}
 
 
 def dumps(report: Report) -> str:
@@ -69,7 +65,8 @@ def _replay(outcome: Outcome) -> Element:
     )
     if outcome.verdict is not Verdict.PASSED:
         first, kind = _reason(outcome)
-        trouble = SubElement(case, _TAGS[outcome.verdict], message=_text(first), type=kind)
+        name = "failure" if outcome.verdict is Verdict.FAILED else "error"
+        trouble = SubElement(case, name, message=_text(first), type=kind)
         trouble.text = _text("\n".join(_account(outcome)))
     SubElement(case, "system-out").text = _text("\n".join(_measured(outcome)))
     return case
@@ -106,15 +103,16 @@ def _measured(outcome: Outcome) -> Iterator[str]:
         yield f"fault {name}: {fired(count)}"
 
 
-def _compared(comparison: Comparison) -> Element:
-    verdict, said = str(comparison.verdict), _text(comparison.sentence)
-    case = Element("testcase", classname="timing", name=_text(comparison.name) or "unnamed", time="0.000")
-    tag = _TAGS.get(verdict)
-    if tag == "failure":
-        SubElement(case, tag, message=said, type="timing").text = said
-    elif tag:
-        SubElement(case, tag, message=said)
-    SubElement(case, "system-out").text = f"{verdict}: {said}"
+def _compared(comparison: Comparison | Judgement) -> Element:
+    verdict, said = comparison.verdict, _text(in_words(comparison))
+    # limits and baselines judge the same names
+    classname = f"timing.{'baseline' if isinstance(comparison, Comparison) else 'limit'}"
+    case = Element("testcase", classname=classname, name=_text(comparison.name) or "unnamed", time="0.000")
+    if verdict is TimingVerdict.FAIL:
+        SubElement(case, "failure", message=said, type="timing").text = said
+    elif verdict is TimingVerdict.NOT_ENOUGH:
+        SubElement(case, "skipped", message=said)
+    SubElement(case, "system-out").text = f"{verdict.value}: {said}"
     return case
 
 

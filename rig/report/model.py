@@ -6,42 +6,27 @@ Plain values that every form of the report draws from, so that all say the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rig.replay.outcome import Difference, Lateness, Outcome, Verdict
+from rig.timing.baseline import Comparison
+from rig.timing.measure import STANDARD, Judgement, TimingVerdict, standard_order
 
-Compared = Literal["pass", "marginal", "fail", "not enough"]
-"""Verdict of one comparison; ``not enough`` samples is one of its own, so that it never passes in silence."""
-
-COMPARED: Final[tuple[Compared, ...]] = ("fail", "not enough", "marginal", "pass")
-"""Worst first."""
-
-
-class Comparison(Protocol):
-    """What a report needs of one measurement held against its baseline."""
-
-    @property
-    def name(self) -> str:
-        """Name of the measurement."""
-
-    @property
-    def verdict(self) -> str:
-        """One of :data:`COMPARED`, a string or a string enumeration."""
-
-    @property
-    def sentence(self) -> str:
-        """What changed, in words: ``median 60.1 ms slower (22.9 → 83.0 ms)``."""
+COMPARED: Final = (TimingVerdict.FAIL, TimingVerdict.NOT_ENOUGH, TimingVerdict.MARGINAL, TimingVerdict.PASS)
+"""Verdicts on timing, worst first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """What one measurement was, and in which unit: what its histogram is held against."""
+class Measured:
+    """The samples of one measurement, in its unit."""
 
-    unit: str = ""
-    """Unit of the samples, of this baseline and of the outcomes alike; empty where it has none."""
-    samples: Sequence[float] = ()
+    unit: str
+    """Empty where it has none."""
+    now: tuple[float, ...]
+    before: tuple[float, ...] = ()
+    """Of the baseline; empty where there is none."""
 
 
 _WORST: Final = (Verdict.FAILED, Verdict.INVALID, Verdict.PASSED)
@@ -57,9 +42,8 @@ class Report:
 
     title: str
     outcomes: Sequence[Outcome] = ()
-    comparisons: Sequence[Comparison] = ()
-    baseline: Mapping[str, Baseline] = field(default_factory=dict)
-    """By name of measurement; a name without samples still tells its unit."""
+    comparisons: Sequence[Comparison | Judgement] = ()
+    """Measurements held against a baseline, and against their limits."""
 
     @property
     def ordered(self) -> list[Outcome]:
@@ -67,9 +51,9 @@ class Report:
         return sorted(self.outcomes, key=_place)
 
     @property
-    def compared(self) -> list[Comparison]:
+    def compared(self) -> list[Comparison | Judgement]:
         """Comparisons, worst verdict first, then by name."""
-        return sorted(self.comparisons, key=lambda each: (_rank(each), each.name, each.sentence))
+        return sorted(self.comparisons, key=lambda each: (COMPARED.index(each.verdict), each.name, each.text))
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -77,9 +61,9 @@ class Report:
         return {verdict: sum(each.verdict is verdict for each in self.outcomes) for verdict in _WORST}
 
     @property
-    def compared_counts(self) -> dict[str, int]:
+    def compared_counts(self) -> dict[TimingVerdict, int]:
         """How many comparisons ended with each verdict, worst first."""
-        return {name: sum(each.verdict == name for each in self.comparisons) for name in COMPARED}
+        return {verdict: sum(each.verdict is verdict for each in self.comparisons) for verdict in COMPARED}
 
     @property
     def verdict(self) -> Verdict:
@@ -88,10 +72,14 @@ class Report:
         A report of nothing, and a comparison without enough samples, say nothing either: they are invalid.
         """
         counts, compared = self.counts, self.compared_counts
-        if counts[Verdict.FAILED] or compared["fail"]:
+        if counts[Verdict.FAILED] or compared[TimingVerdict.FAIL]:
             return Verdict.FAILED
         nothing = not self.outcomes and not self.comparisons
-        return Verdict.INVALID if nothing or counts[Verdict.INVALID] or compared["not enough"] else Verdict.PASSED
+        return (
+            Verdict.INVALID
+            if nothing or counts[Verdict.INVALID] or compared[TimingVerdict.NOT_ENOUGH]
+            else Verdict.PASSED
+        )
 
     @property
     def exit_code(self) -> int:
@@ -112,8 +100,9 @@ class Report:
                 bad = [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
                 said.append(f"{' and '.join(bad)} of {many(total, 'replay')}")
         if self.comparisons:
-            told = [f"{count:,} {_COMPARED_WORDS[name]}" for name, count in self.compared_counts.items() if count]
-            said.append(f"timing against the baseline: {', '.join(told)}")
+            counts_told = self.compared_counts.items()
+            told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counts_told if count]
+            said.append(f"timing: {', '.join(told)}")
         text = "; ".join(said) or "nothing was replayed and nothing compared"
         return text[0].upper() + text[1:]
 
@@ -123,13 +112,21 @@ class Report:
         return Lateness(tuple(sample for each in self.ordered for sample in each.lateness.samples_ns))
 
     @property
-    def samples(self) -> dict[str, list[float]]:
-        """Every measurement's samples over all outcomes, by name; those that only the baseline has are empty."""
-        found: dict[str, list[float]] = {name: [] for name in self.baseline}
+    def measured(self) -> dict[str, Measured]:
+        """Every measurement of which there are samples, in the standard order.
+
+        Those that were compared have the samples that the comparison took, any other those of all outcomes.
+        """
+        found: dict[str, list[float]] = {}
         for outcome in self.ordered:
             for name, values in outcome.samples.items():
                 found.setdefault(name, []).extend(values)
-        return {name: found[name] for name in sorted(found) if found[name] or self.baseline[name].samples}
+        units = {name: STANDARD[name].unit if name in STANDARD else "" for name in found}
+        told = {name: Measured(units[name], tuple(values)) for name, values in found.items()}
+        for each in self.comparisons:
+            if isinstance(each, Comparison):
+                told[each.name] = Measured(each.unit, each.after, each.before)
+        return {name: told[name] for name in standard_order(told) if told[name].now or told[name].before}
 
     @property
     def faults(self) -> dict[str, int]:
@@ -142,18 +139,13 @@ class Report:
 
 
 _COMPARED_WORDS: Final = {
-    "fail": "worse",
-    "not enough": "with too few samples",
-    "marginal": "marginal",
-    "pass": "as before",
+    TimingVerdict.FAIL: "failed",
+    TimingVerdict.NOT_ENOUGH: "with too few samples",
+    TimingVerdict.MARGINAL: "marginal",
+    TimingVerdict.PASS: "passed",
 }
 QUANTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 """Which of a distribution are told, by name and share."""
-
-
-def _rank(comparison: Comparison) -> int:
-    """Place among the verdicts, worst first; a verdict that is none of them is not hidden at the end."""
-    return next((rank for rank, name in enumerate(COMPARED) if name == comparison.verdict), -1)
 
 
 def _place(outcome: Outcome) -> tuple[object, ...]:
@@ -163,6 +155,13 @@ def _place(outcome: Outcome) -> tuple[object, ...]:
     measured = (outcome.lateness.samples_ns, sorted(outcome.samples.items()), sorted(outcome.faults.items()))
     rest = (outcome.exchanges, outcome.duration_s, said, told, *measured)
     return (_WORST.index(outcome.verdict), outcome.title, outcome.role, *rest)
+
+
+def in_words(comparison: Comparison | Judgement) -> str:
+    """What a comparison or judgement says, which begins with the name of its measurement."""
+    if isinstance(comparison, Judgement):
+        return comparison.text
+    return f"{comparison.name.replace('_', ' ')}: {comparison.text}"
 
 
 def never_fired(outcome: Outcome) -> list[str]:

@@ -12,8 +12,9 @@ from typing import Final
 
 from rig.capture.text import printable
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
+from rig.report.coverage import coverage_lines
 from rig.report.folding import Folded, folded
-from rig.report.model import Baseline, Report, fired, how_late, many, moment, never_fired, played, sentence, spread
+from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence, spread
 
 _AROUND: Final = 5  # lines as recorded on either side of one that was not
 _PASSED_SHOWN: Final = 20  # beyond, passed replays are counted alone
@@ -90,7 +91,9 @@ class _Text:
 
     def _measured(self, report: Report) -> Iterator[str]:
         late = how_late(report.lateness)
-        sections = [late] if late else [], list(self._timing(report)), list(self._faults(report.faults))
+        covered = [each for line in coverage_lines(report.ordered) for each in self._wrapped(printable(line), "  ")]
+        timing, faults = list(self._timing(report)), list(self._faults(report.faults))
+        sections = [late] if late else [], timing, covered, faults
         for section in sections:
             if section:
                 yield ""
@@ -98,17 +101,15 @@ class _Text:
         yield ""
 
     def _timing(self, report: Report) -> Iterator[str]:
-        compared = set()
-        for comparison in report.compared:
-            compared.add(comparison.name)
-            verdict = str(comparison.verdict)
-            head = f"{verdict.ljust(10)} {printable(comparison.name)}: "
-            first, *rest = self._wrapped(head + printable(comparison.sentence), " " * 11)
+        for each in report.compared:
+            verdict = each.verdict.value
+            first, *rest = self._wrapped(f"{verdict.ljust(10)} {printable(in_words(each))}", " " * 11)
             yield self._paint(first[: len(verdict)], verdict) + first[len(verdict) :]
             yield from rest
-        for name, values in report.samples.items():
-            if name not in compared and values:
-                yield f"measured   {printable(name)}: {spread(values, report.baseline.get(name, Baseline()).unit)}"
+        compared = {each.name for each in report.compared}
+        for name, measured in report.measured.items():
+            if name not in compared and measured.now:
+                yield f"measured   {printable(name).replace('_', ' ')}: {spread(measured.now, measured.unit)}"
 
     def _faults(self, faults: Mapping[str, int]) -> Iterator[str]:
         for name, count in faults.items():
