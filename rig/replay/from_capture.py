@@ -173,7 +173,7 @@ def extract(
         told = _in_words(conversation.left_out)
         raise TranscriptError(f"{name}: link {chosen.link.number} has no exchange to replay{told and f': {told}'}")
     device_name, advertised = _advertised(chosen, table, observations)
-    title = device_name or Path(name).name
+    title = device_name or _file_name(name)
     transcript = Transcript(
         title=f"{title}, link {chosen.link.number}" if len(heard.links) > 1 else title,
         exchanges=conversation.exchanges,
@@ -579,9 +579,14 @@ def _source(name: str, talk: _Talk, left_out: Mapping[str, int]) -> str:
     """File, link and date for people; never the folder, which is nobody's business."""
     first = min(talk.said, key=lambda operation: operation.frame)
     when = datetime.fromtimestamp(first.time_ns // 1_000_000_000, UTC)
-    text = f"{Path(name).name}, link {talk.link.number}, {when:%Y-%m-%d %H:%M:%S} UTC"
+    text = f"{_file_name(name)}, link {talk.link.number}, {when:%Y-%m-%d %H:%M:%S} UTC"
     told = _in_words(left_out)
     return f"{text}; {told}" if told else text
+
+
+def _file_name(name: str) -> str:
+    """The file's name without its folder; octets of it that are no UTF-8 as question marks."""
+    return Path(name).name.encode("utf-8", "replace").decode()
 
 
 def _in_words(left_out: Mapping[str, int]) -> str:

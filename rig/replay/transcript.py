@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Context, Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +35,8 @@ __all__ = [
 LONGEST_NS: Final = (1 << 63) - 1
 """The latest time and the longest answer in a transcript, in nanoseconds: 292 years, what 64 bits hold."""
 
-_LOOKED_AT: Final = 4096
+_LOOKED_AT: Final = 4096  # octets
+_LONGEST_SHOWN: Final = 60  # characters of what is wrong, in an error
 _BYS: Final[tuple[str, ...]] = get_args(By)
 _DOES: Final[tuple[str, ...]] = get_args(Does)
 _ENDS: Final = frozenset({"connect", "disconnect"})
@@ -52,6 +54,7 @@ _PROPERTY_NAMES: Final = {str(member.name).lower().replace("_", "-"): member for
 _HEADER_FIELDS: Final = frozenset(
     {"transcript", "title", "name", "advertised_services", "protocol", "mtu", "source"},
 )
+_TEXTS: Final = ("title", "name", "protocol", "source")
 _SERVICE_FIELDS: Final = frozenset({"service", "characteristics"})
 _CHARACTERISTIC_FIELDS: Final = frozenset({"uuid", "properties"})
 _EXCHANGE_FIELDS: Final = frozenset({"at", "by", "does", "to", "value", "answered", "error"})
@@ -164,6 +167,9 @@ def _dump_header(transcript: Transcript) -> str:
         advertised = [_checked_uuid(uuid, "advertised_services") for uuid in transcript.advertised_services]
     except _FieldError as error:
         raise ValueError(str(error)) from None
+    for key in _TEXTS:
+        if not _is_text(getattr(transcript, key)):
+            raise ValueError(f"{key}: has half of a surrogate pair, which is no text")
     fields: dict[str, object] = {
         "transcript": VERSION,
         "title": transcript.title,
@@ -206,12 +212,7 @@ def _dump_exchange(exchange: Exchange) -> str:
 
 
 def _json(fields: dict[str, object]) -> str:
-    text = json.dumps(fields, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a name with half of a surrogate pair: UTF-8 has no bytes for it, JSON has an escape
-        return json.dumps(fields)
-    return text
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _seconds(ns: int) -> str:
@@ -249,16 +250,7 @@ def loads(text: str, name: str = "transcript") -> Transcript:
             _take(record.fields, services, exchanges)
     except _FieldError as error:
         raise TranscriptError(f"{name}, line {line}: {error}") from None
-    return Transcript(
-        title=_text(header, "title"),
-        exchanges=tuple(exchanges),
-        services=tuple(services),
-        name=_text(header, "name"),
-        advertised_services=tuple(_advertised(header)),
-        protocol=_text(header, "protocol"),
-        mtu=_mtu(header),
-        source=_text(header, "source"),
-    )
+    return replace(header, services=tuple(services), exchanges=tuple(exchanges))
 
 
 def _take(fields: dict[str, object], services: list[Service], exchanges: list[Exchange]) -> None:
@@ -304,7 +296,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
-        raise _FieldError(f"{twice}: is there twice; leave one")
+        raise _FieldError(f"{_key(twice)}: is there twice; leave one")
     return fields
 
 
@@ -333,11 +325,20 @@ def _version(header: dict[str, object]) -> int:
     return version
 
 
-def _header(fields: dict[str, object]) -> dict[str, object]:
+def _header(fields: dict[str, object]) -> Transcript:
+    """The transcript with nothing in it yet."""
     _only(fields, _HEADER_FIELDS)
     if "title" not in fields:
         raise _FieldError("title: is missing; give the transcript one")
-    return fields
+    return Transcript(
+        title=_text(fields, "title"),
+        exchanges=(),
+        name=_text(fields, "name"),
+        advertised_services=tuple(_advertised(fields)),
+        protocol=_text(fields, "protocol"),
+        mtu=_mtu(fields),
+        source=_text(fields, "source"),
+    )
 
 
 def _advertised(header: dict[str, object]) -> list[str]:
@@ -400,27 +401,28 @@ def _exchange(fields: dict[str, object]) -> Exchange:
 def _check(exchange: Exchange) -> None:
     """See that an exchange has what its kind needs, and nothing that its kind cannot have."""
     does, to = exchange.does, exchange.to
+    what = f"{'an' if does[:1] in 'aeiou' else 'a'} {does}"
     if does not in _DOES or exchange.by not in _BYS:
         raise _FieldError(f"does: nobody called {exchange.by!r} does {does!r}")
     if does not in _ENDS and exchange.by != ("device" if does in _PUSHED else "app"):
-        raise _FieldError(f"by: a {does} is never by the {exchange.by}")
+        raise _FieldError(f"by: {what} is never by the {exchange.by}")
     if not 0 <= exchange.at_ns <= LONGEST_NS or not 0 <= (exchange.answered_ns or 0) <= LONGEST_NS:
         raise _FieldError("at, answered: a time is out of range")
     if (to is None) != (does in _ENDS):
         raise _FieldError(
-            f"to: a {does} {'is about no characteristic' if to else 'needs the characteristic it is about'}"
+            f"to: {what} {'is about no characteristic' if to else 'needs the characteristic it is about'}"
         )
     if to is not None:
         _check_place(to, does)
     if does in _CARRY and exchange.value is None:
-        raise _FieldError(f'value: a {does} needs one; an empty one is ""')
+        raise _FieldError(f'value: {what} needs one; an empty one is ""')
     if exchange.value is not None and does not in _CARRY and does != "read":
-        raise _FieldError(f"value: a {does} has none")
+        raise _FieldError(f"value: {what} has none")
     if exchange.answered_ns is not None and does not in _ANSWERED:
-        raise _FieldError(f"answered: no answer to a {does} is due")
+        raise _FieldError(f"answered: no answer to {what} is due")
     if exchange.error is not None:
         if does not in _REFUSED:
-            raise _FieldError(f"error: a {does} cannot be refused")
+            raise _FieldError(f"error: {what} cannot be refused")
         if does == "read" and exchange.value is not None:
             raise _FieldError("value: a read that was refused has none; leave out value or error")
         if not 0 <= exchange.error <= 0xFF:
@@ -441,14 +443,23 @@ def _check_place(place: Place, does: str) -> None:
 def _only(fields: dict[str, object], known: frozenset[str], where: str = "") -> None:
     unknown = sorted(fields.keys() - known)
     if unknown:
-        raise _FieldError(f"{where}{unknown[0]}: is not a field here; known: {', '.join(sorted(known))}")
+        raise _FieldError(f"{where}{_key(unknown[0])}: is not a field here; known: {', '.join(sorted(known))}")
 
 
 def _text(fields: dict[str, object], key: str) -> str:
     value = fields.get(key, "")
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_text(value):
         raise _FieldError(f"{key}: {_shown(value)} is not text")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: JSON's escapes and Python's file names may hold half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _one_of(fields: dict[str, object], key: str, known: tuple[str, ...]) -> str:
@@ -516,6 +527,11 @@ def _checked_uuid(uuid: str, key: str) -> str:
     return short_uuid(uuid)
 
 
+def _key(name: str) -> str:
+    """A field's name as it is shown: without line breaks, and not longer than a line has room for."""
+    return _shown(name)[1:-1] if len(name) <= _LONGEST_SHOWN else _shown(name)
+
+
 def _shown(value: object) -> str:
     text = str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
