@@ -35,8 +35,8 @@ from rig.timing.measure import STANDARD, Measurement, TimingVerdict, standard_or
 
 VERSION: Final = 1
 MOST_KEPT: Final = 10_000
-"""How many samples of a measurement a baseline keeps. Of more, a simple random sample drawn with the baseline's seed: as
-good as that many measurements, and the test needs no more."""
+"""How many samples of a measurement a baseline keeps. Of more, a simple random sample, drawn with the baseline's seed:
+as good as that many measurements, and the test needs no more."""
 FEWEST: Final = 5
 """Fewer samples than this, in the baseline or now, say nothing of a distribution."""
 FALSE_ALARM: Final = 0.01
@@ -372,8 +372,8 @@ def _not_enough(pair: _Pair) -> Comparison:
 
         before, after = median(pair.before), median(pair.after)
         text = (
-            f"{_samples(pair.before_count)} before and {len(pair.after)} now are not enough to tell a change from chance "
-            f"(median {with_unit(before, '')} → {with_unit(after, measurement.unit)})"
+            f"{_samples(pair.before_count)} before and {len(pair.after)} now are not enough to tell a change from "
+            f"chance (median {with_unit(before, '')} → {with_unit(after, measurement.unit)})"
         )
     return Comparison(
         measurement.name,
