@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from bumble import hci
 from bumble.device import AdvertisingType, Connection, Device, DeviceConfiguration
@@ -32,6 +32,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _GENERIC_ACCESS, _GENERIC_ATTRIBUTE = uuid("1800"), uuid("1801")
 _ADVERTISING_INTERVAL_MS = 20.0  # the shortest allowed (Vol 4 Part E 7.8.5)
+
+
+class Timer(Protocol):
+    """What is needed of an ``asyncio.TimerHandle``."""
+
+    def when(self) -> float:
+        """When it is due, in seconds of the loop's clock."""
+        ...
+
+    def cancel(self) -> None:
+        """Call nothing."""
+        ...
 
 
 class Peripheral:
@@ -61,7 +73,9 @@ class Peripheral:
         self._server.add_device_services(self._details)
         self._bumble.on(Device.EVENT_CONNECTION, self._on_connection)
         self._connection: Connection | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
+        self.call_at: Callable[..., Timer] | None = None
+        """What calls at the device's deadlines, as the loop's own ``call_at``; None: that."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_air = False
         self._air: tuple[Air, VirtualController] | None = None
@@ -269,7 +283,8 @@ class Peripheral:
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._deadline_passed, deadline)
+            call_at = self.call_at or asyncio.get_running_loop().call_at
+            self._timer = call_at(deadline, self._deadline_passed, deadline)
 
     def _deadline_passed(self, deadline: float) -> None:
         self._timer = None
