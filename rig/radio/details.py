@@ -86,6 +86,3 @@ class RadioAware:
 
     def mtu_exchanged(self, asked: int, granted: int, now: float) -> None:
         """The central has asked for an ATT MTU (octets), and this one is in effect from ``now`` (seconds) on."""
-
-    def write_arrives(self, *, with_response: bool) -> None:
-        """The next ``written`` is a Write Request, which can be refused, or else a Write Command, which cannot."""

@@ -32,10 +32,23 @@ _BITS_A_BYTE = 10  # on a UART: start bit, eight data bits, stop bit
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One value on its way. ``characteristic`` in the spelling of :func:`protocols.gatt.uuid`."""
+    """One value on its way.
+
+    Attributes:
+        characteristic: what the device calls the characteristic.
+        data: the value.
+        uuid: of the characteristic, in the spelling of :func:`protocols.gatt.uuid`, which plans go by.
+        with_response: for a write, whether it is a request.
+    """
 
     characteristic: str
     data: bytes
+    uuid: str
+    with_response: bool = False
+
+    def with_data(self, data: bytes) -> Item:
+        """Return one with another value, on its way to the same place."""
+        return Item(self.characteristic, data, self.uuid, self.with_response)
 
 
 Moment = Disconnect | SupervisionTimeout | MtuChange
@@ -111,8 +124,7 @@ class Stage:
 
     def take(self, item: Item, now: float) -> list[Passing]:
         """Take one that comes, and return what goes on at once."""
-        characteristic = self._fault.characteristic
-        if characteristic and characteristic != item.characteristic:
+        if self._fault.characteristic and self._fault.characteristic != item.uuid:
             return [item]
         return self._take(item, now)
 
@@ -165,7 +177,7 @@ class _Corrupting(Stage):
         data = bytearray(item.data)
         for bit in self._rng.sample(range(8 * len(data)), min(self._bits, 8 * len(data))):
             data[bit // 8] ^= 1 << bit % 8
-        harmed = Item(item.characteristic, bytes(data))
+        harmed = item.with_data(bytes(data))
         self._fired(now, f"{_shown(item)} became {data.hex()}")
         return [harmed]
 
@@ -233,7 +245,7 @@ class _SlowWire(_Line):
         step = self._chunk or len(item.data)
         for start in range(0, len(item.data), step):
             piece = item.data[start : start + step]
-            self._hold(Item(item.characteristic, piece), begin + (start + len(piece)) * self._byte_s)
+            self._hold(item.with_data(piece), begin + (start + len(piece)) * self._byte_s)
         self._fired(now, f"{_shown(item)} took until {self._free_at:.6f} s")
         return []
 
@@ -253,7 +265,7 @@ class _Doubling(Stage):
         if not self._trigger.hits():
             return [item]
         self._fired(now, f"{_shown(item)} came {self._copies + 1} times")
-        copies = [Item(item.characteristic, item.data) for _ in range(self._copies)]
+        copies = [item.with_data(item.data) for _ in range(self._copies)]
         if not self._gap_s:
             return [item, *copies]
         self._held += [(now + number * self._gap_s, copy) for number, copy in enumerate(copies, start=1)]

@@ -20,11 +20,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from protocols.gatt import Service
-from rig.devices.model import Advertisement, AttError, DeviceAction, Hangup, Notify, SimulatedDevice, TraceEntry
+from rig.devices.model import (
+    Advertisement,
+    Answer,
+    AnswerLater,
+    AttError,
+    DeviceAction,
+    Hangup,
+    Notify,
+    SimulatedDevice,
+    TraceEntry,
+)
 from rig.radio.details import RadioAware, RadioControls, RadioDetails, details_of
 from rig.radio.fault_plan import (
     AnyFault,
@@ -70,7 +81,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         ]
         self._details = details_of(device)
         self._radio: RadioControls | None = None
-        self._with_response = True  # face to face nobody says: a request, so that a refusal is heard
+        self._uuids = _uuids(device, self._details)
+        self._answers: deque[bool] = deque()  # that the device still owes, in order; True: somebody waits for it
         self._connections = 0
         self._moments: list[tuple[float, Moment]] = []
         self._kept: list[DeviceAction] = []  # what could not be given back, for the call that brought it was refused
@@ -153,6 +165,7 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         self._to_app.link_lost()
         self._moments.clear()
         self._kept.clear()
+        self._answers.clear()
         self._shrunk = None
         self._vanishing = None
         if self._out_of_reach is not None:
@@ -162,38 +175,58 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         return self.device.disconnected(now)
 
     def subscribed(self, characteristic: str, enabled: bool, now: float) -> tuple[DeviceAction, ...]:
-        """The central wrote the CCCD of a characteristic: no fault concerns that."""
+        """The central wrote the CCCD of a characteristic: no fault concerns that.
+
+        Raises:
+            AttError: the device refuses it.
+        """
         actions = self._catch_up(now)
-        return (*actions, *self._from_device(self.device.subscribed(characteristic, enabled, now), now))
+        try:
+            return (*actions, *self._from_device(self.device.subscribed(characteristic, enabled, now), now))
+        except AttError:
+            self._keep(actions, now)
+            raise
 
     def written(self, characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
+        """The central wrote, it is not said how: taken for a request, so that a refusal is heard.
+
+        Raises:
+            AttError: as :meth:`write_arrived`.
+            AnswerLater: as :meth:`write_arrived`.
+        """
+        return self.write_arrived(characteristic, data, now, with_response=True)
+
+    def write_arrived(
+        self, characteristic: str, data: bytes, now: float, *, with_response: bool
+    ) -> tuple[DeviceAction, ...]:
         """The central wrote a characteristic; what of it reaches the device, and when, is for the plan to say.
 
         Raises:
             AttError: the plan has the write refused, or the device refuses one that reaches it at once.
+            AnswerLater: the device answers one that has reached it at once in its time.
         """
-        with_response, self._with_response = self._with_response, True
         actions = self._catch_up(now)
-        refused: AttError | None = None
+        item = Item(characteristic, data, self._uuids[characteristic], with_response)
+        put_off: AttError | AnswerLater | None = None
+        passings: list[Passing] = []
         try:
             if with_response:
-                self._refuse("write", characteristic, now)
+                self._refuse("write", item.uuid, now)
             self._refuse_too_long(data, now)
-            passings = self._to_device.take(Item(characteristic, data), now)
+            passings = self._to_device.take(item, now)
         except AttError as error:
-            refused, passings = error, []
-        heard = False
+            put_off = error
+        waits = with_response  # whatever comes through at once begins with what came in; the rest has been answered
         for passing in passings:
             try:
-                actions += self._to_the_device(passing, now)
-            except AttError as error:
-                # Whatever comes through at once begins with what came in; what follows it has been answered before.
-                refused = refused if heard else error
-            heard = heard or isinstance(passing, Item)
-        if refused is not None:
+                actions += self._to_the_device(passing, now, waits=waits)
+            except (AttError, AnswerLater) as reason:
+                put_off = reason if put_off is None and waits else put_off
+            waits = waits and not isinstance(passing, Item)
+        if put_off is not None:
             # Only the refusal can be given back now, and the rest has to follow at once.
             self._keep(actions, now)
-            raise refused
+            raise put_off
         return tuple(actions)
 
     def read(self, characteristic: str, now: float) -> bytes:
@@ -201,10 +234,15 @@ class FaultyDevice(SimulatedDevice, RadioAware):
 
         Raises:
             AttError: the plan has the read refused, or the device refuses it.
+            AnswerLater: the device answers in its time.
         """
         self._keep(self._catch_up(now), now)
-        self._refuse("read", characteristic, now)
-        value = self.device.read(characteristic, now)
+        self._refuse("read", self._uuids[characteristic], now)
+        try:
+            value = self.device.read(characteristic, now)
+        except AnswerLater:
+            self._answers.append(True)
+            raise
         return value if self._shrunk is None else self._cut(self._shrunk, value, 1, now)
 
     def deadline_passed(self, now: float) -> tuple[DeviceAction, ...]:
@@ -242,12 +280,6 @@ class FaultyDevice(SimulatedDevice, RadioAware):
             self._ledger.fire(fault, now, f"granted an MTU of {granted} instead of {own}")
         if isinstance(self.device, RadioAware):
             self.device.mtu_exchanged(asked, granted, now)
-
-    def write_arrives(self, *, with_response: bool) -> None:
-        """The next write can be refused, or cannot."""
-        self._with_response = with_response
-        if isinstance(self.device, RadioAware):
-            self.device.write_arrives(with_response=with_response)
 
     # ---- what is due --------------------------------------------------------------------------------------------
 
@@ -291,8 +323,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
     def _arrivals_at_device(self, now: float) -> list[DeviceAction]:
         actions: list[DeviceAction] = []
         for passing in self._to_device.take_due(now):
-            with contextlib.suppress(AttError):  # the write was answered when it came
-                actions += self._to_the_device(passing, now)
+            with contextlib.suppress(AttError, AnswerLater):  # the write was answered when it came
+                actions += self._to_the_device(passing, now, waits=False)
         return actions
 
     def _device_due(self, now: float) -> list[DeviceAction]:
@@ -320,19 +352,29 @@ class FaultyDevice(SimulatedDevice, RadioAware):
 
     # ---- what passes --------------------------------------------------------------------------------------------
 
-    def _to_the_device(self, passing: Passing, now: float) -> list[DeviceAction]:
+    def _to_the_device(self, passing: Passing, now: float, *, waits: bool) -> list[DeviceAction]:
+        """Hand it to the device; ``waits`` says whether anybody waits for the answer."""
         if not isinstance(passing, Item):
             return self._happens(passing, now)
-        return self._from_device(self.device.written(passing.characteristic, passing.data, now), now)
+        name, data, with_response = passing.characteristic, passing.data, passing.with_response
+        try:
+            return self._from_device(self.device.write_arrived(name, data, now, with_response=with_response), now)
+        except AnswerLater:
+            self._answers.append(waits)
+            raise
 
     def _from_device(self, actions: Iterable[DeviceAction], now: float) -> list[DeviceAction]:
         out: list[DeviceAction] = []
         for action in actions:
             if isinstance(action, Notify):
-                for passing in self._to_app.take(Item(action.characteristic, action.data), now):
+                item = Item(action.characteristic, action.data, self._uuids[action.characteristic])
+                for passing in self._to_app.take(item, now):
                     out += self._to_the_app(passing, now)
-            else:
+            elif not isinstance(action, Answer):
                 out.append(action)
+            elif not self._answers or self._answers.popleft():  # else the write that it answers has been answered
+                cut = self._shrunk is not None and self._cut(self._shrunk, action.value, 1, now)
+                out.append(dataclasses.replace(action, value=cut) if cut else action)
         return out
 
     def _to_the_app(self, passing: Passing, now: float) -> list[DeviceAction]:
@@ -354,9 +396,9 @@ class FaultyDevice(SimulatedDevice, RadioAware):
 
     # ---- ATT ----------------------------------------------------------------------------------------------------
 
-    def _refuse(self, operation: Literal["write", "read"], characteristic: str, now: float) -> None:
+    def _refuse(self, operation: Literal["write", "read"], uuid: str, now: float) -> None:
         for fault, trigger in self._refusals:
-            concerned = fault.operation == operation and fault.characteristic in ("", characteristic)
+            concerned = fault.operation == operation and fault.characteristic in ("", uuid)
             if concerned and trigger.hits():
                 self._ledger.fire(fault, now, f"refused a {operation} with 0x{fault.code:02x}")
                 raise AttError(fault.code)
@@ -389,3 +431,14 @@ def _check_places(device: SimulatedDevice, plan: FaultPlan) -> None:
             problem = f"{device.advertisement.name or 'the device'} has no characteristic {fault.characteristic}"
             advice = f"it has {', '.join(sorted(known))}"
             raise FaultPlanError(plan.file, problem, advice, field=f"fault[{index}].characteristic")
+
+
+def _uuids(device: SimulatedDevice, details: RadioDetails) -> dict[str, str]:
+    """Return the UUID of every characteristic by what the device calls it."""
+    services = device.services
+    names = details.names or tuple(tuple(known.uuid for known in service.characteristics) for service in services)
+    return {
+        name: known.uuid
+        for service, names_here in zip(services, names, strict=True)
+        for known, name in zip(service.characteristics, names_here, strict=True)
+    }
