@@ -8,29 +8,29 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from protocols.gatt import Characteristic, Property, Service
 from protocols.gatt import uuid as full_uuid
 from protocols.registry import Registry, UnknownProtocolError
-from rig.capture.layers.links import LOCAL, REMOTE, UNKNOWN_SIDE, AttPdu, Link
-from rig.capture.operations import GattOperation, operations
+from rig.capture.layers.links import REMOTE, UNKNOWN_SIDE
+from rig.capture.operations import GattOperation
 from rig.capture.reading import Reading
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
+from rig.replay.places import Places
+from rig.replay.talks import DEFAULT_MTU, OTHER, PUSHED, Talk, Talks
 from rig.replay.transcript import TranscriptError, is_transcript, load
 
 if TYPE_CHECKING:
-    from rig.capture.gatt import Attribute, AttributeTable
+    from rig.capture.gatt import AttributeTable
     from rig.capture.handle_map import HandleMap
     from rig.capture.layers.links import Happening, Observations
 
 __all__ = ["Extraction", "extract", "from_capture", "from_recording", "protocol_of", "transcript_of"]
 
-DEFAULT_MTU: Final = 23  # Vol 3 Part F, 3.2.8, table 5.1 in Part G 5.2.1
 CLOCK_STEP_NS: Final = 1_000_000_000
 """A record that is this much earlier than the one before it was written after the recorder's clock had been set; one
 that is less was written out of order by its recorder."""
@@ -48,26 +48,9 @@ _DOES: Final[Mapping[str, Does]] = {
     "notification": "notification",
     "indication": "indication",
 }
-_SHOWS: Final[Mapping[Does, Property]] = {
-    "read": Property.READ,
-    "write": Property.WRITE,
-    "write_command": Property.WRITE_WITHOUT_RESPONSE,
-    "notification": Property.NOTIFY,
-    "indication": Property.INDICATE,
-}
-_NOT_EXCHANGES: Final = frozenset({"cancelled_write", "read_multiple", "unknown"})  # discovery is told apart from these
-_PUSHED: Final = frozenset({"notification", "indication"})
 _REQUESTS: Final = frozenset({"read", "write", "long_write", "indication"})  # what is answered
-_OTHER: Final = (REMOTE, LOCAL, UNKNOWN_SIDE)
 _LOCAL_ENDED: Final = 0x16  # Connection Terminated by Local Host (Vol 1 Part F 2.22)
 _REMOTE_ENDED: Final = frozenset({0x13, 0x14, 0x15})  # Remote User / Device Terminated … (2.19 to 2.21)
-_PROPERTY_BITS: Final = (  # Vol 3 Part G, 3.3.1.1
-    (0x02, Property.READ),
-    (0x04, Property.WRITE_WITHOUT_RESPONSE),
-    (0x08, Property.WRITE),
-    (0x10, Property.NOTIFY),
-    (0x20, Property.INDICATE),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,25 +142,25 @@ def extract(
     key = None if protocol is None else _known(protocol)
     with Reading(path, handle_map) as reading:
         name = reading.name
-        heard = _Heard(reading)
-        chosen = heard.choose(link)
-        table = reading.tracker.table(chosen.link, _OTHER[chosen.client])
+        talks = Talks(reading)
+        chosen = talks.choose(link)
+        table = reading.tracker.table(chosen.link, OTHER[chosen.client])
         observations = reading.stack.observations
-    layout = _Layout(table)
+    places = Places(table)
     for handle, _ in chosen.values_by_type():
-        layout.is_readable(handle)
-    conversation = _Conversation(chosen, layout, heard.cut.get(chosen.link.number, set()))
+        places.is_readable(handle)
+    conversation = _Conversation(chosen, places, talks.cut.get(chosen.link.number, set()))
     if conversation.unnamed and not skip_unnamed:
-        raise TranscriptError(f"{name}: {_unnamed(conversation.unnamed, chosen, heard)}")
+        raise TranscriptError(f"{name}: {_unnamed(conversation.unnamed, chosen, talks)}")
     if conversation.is_empty:
         told = _in_words(conversation.left_out)
         raise TranscriptError(f"{name}: link {chosen.link.number} has no exchange to replay{told and f': {told}'}")
     device_name, advertised = _advertised(chosen, table, observations)
     title = device_name or _file_name(name)
     transcript = Transcript(
-        title=f"{title}, link {chosen.link.number}" if len(heard.links) > 1 else title,
+        title=f"{title}, link {chosen.link.number}" if len(talks.links) > 1 else title,
         exchanges=conversation.exchanges,
-        services=layout.services(),
+        services=places.services(),
         name=device_name,
         advertised_services=advertised,
         mtu=_mtu(chosen),
@@ -222,176 +205,6 @@ def _known(protocol: str) -> str:
         raise TranscriptError(str(error)) from error
 
 
-# --- hearing a capture ------------------------------------------------------------------------------------------------
-
-
-class _Talk:
-    """What one client and the server on the other side of its link said."""
-
-    def __init__(self, link: Link, client: int) -> None:
-        self.link = link
-        self.client = client
-        self.said: list[GattOperation] = []
-        self.read_by_type: list[bytes] = []
-        """Responses to Read By Type, where a device's name may be."""
-        self.mtu: int | None = None
-        self.odd: Counter[str] = Counter()
-        """Operations that are no exchanges, by kind."""
-        self.other_way = 0
-        """How many operations the other side of the link began as a client."""
-
-    def values_by_type(self) -> Iterator[tuple[int, bytes]]:
-        """The first handle and value of each response to Read By Type (Vol 3 Part F, 3.4.4.2)."""
-        for response in self.read_by_type:
-            size = response[0] if response else 0
-            if 2 < size < len(response):
-                yield response[1] | response[2] << 8, response[3 : 1 + size]
-
-
-class _Heard:
-    """A whole capture's operations, by link and client."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.name = reading.name
-        self.links: dict[int, Link] = {}
-        self.cut: dict[int, set[int]] = {}
-        """Link number to the records that the recorder cut."""
-        self._talks: dict[tuple[int, int], _Talk] = {}
-        self._mtus: dict[int, int] = {}
-        for operation in operations(self._watched(reading.pdus()), reading.tracker):
-            self._hear(operation)
-
-    def _watched(self, pdus: Iterator[AttPdu]) -> Iterator[AttPdu]:
-        for pdu in pdus:
-            self.links.setdefault(pdu.link.number, pdu.link)
-            if pdu.missing:
-                self.cut.setdefault(pdu.link.number, set()).add(pdu.frame)
-            yield pdu
-
-    def _hear(self, operation: GattOperation) -> None:
-        kind = operation.kind
-        client = _OTHER[operation.side] if kind in _PUSHED else operation.side
-        key = (operation.link, client)
-        talk = self._talks.get(key)
-        if talk is None:
-            talk = self._talks[key] = _Talk(self.links[operation.link], client)
-        if kind == "mtu":
-            sizes = operation.mtu
-            if operation.error is None and sizes is not None and None not in sizes:
-                self._mtus[operation.link] = max(DEFAULT_MTU, min(size for size in sizes if size is not None))
-        elif kind == "read_by_type":
-            if operation.value is not None and operation.error is None:
-                talk.read_by_type.append(operation.value)
-        elif kind in _DOES:
-            talk.said.append(operation)
-        elif kind in _NOT_EXCHANGES:
-            talk.odd[kind] += 1
-
-    @property
-    def talking(self) -> list[int]:
-        """Numbers of the links on which something was read, written or notified."""
-        return sorted({number for (number, _), talk in self._talks.items() if talk.said})
-
-    def choose(self, number: int | None) -> _Talk:
-        """The talk asked for, or the one with the most exchanges; what a sniffer could not attribute belongs to it.
-
-        Raises:
-            TranscriptError: there is none.
-        """
-        if number is not None and number not in self.links:
-            there = ", ".join(map(str, self.links)) or "none"
-            raise TranscriptError(f"{self.name}: has no link {number} with ATT traffic; links: {there}")
-        talks = [talk for talk in self._talks.values() if talk.said and number in (None, talk.link.number)]
-        if not talks:
-            where = "has" if number is None else f"link {number} has"
-            raise TranscriptError(f"{self.name}: {where} no GATT exchange: nothing was read, written or notified")
-        best = max(talks, key=lambda talk: (len(talk.said), talk.client != UNKNOWN_SIDE, -talk.link.number))
-        of_link = [talk for talk in talks if talk.link is best.link and talk is not best]
-        for talk in of_link:
-            if UNKNOWN_SIDE in (talk.client, best.client):
-                best.said += talk.said
-                best.read_by_type += talk.read_by_type
-                best.odd += talk.odd
-            else:
-                best.other_way += len(talk.said)
-        if best.client == UNKNOWN_SIDE:
-            best.client = next((talk.client for talk in of_link), UNKNOWN_SIDE)
-        best.mtu = self._mtus.get(best.link.number)
-        return best
-
-
-# --- putting it down --------------------------------------------------------------------------------------------------
-
-
-class _Layout:
-    """What a server's handles mean as places, and its services."""
-
-    def __init__(self, table: AttributeTable | None) -> None:
-        self._attributes: dict[int, Attribute] = {} if table is None else table.attributes
-        self._places: dict[int, Place] = {}
-        self._used: dict[Place, Property] = {}  # for characteristics whose declaration was not seen
-        counted: Counter[tuple[str, str]] = Counter()
-        value: Place | None = None
-        for handle, attribute in self._attributes.items():
-            service, characteristic = attribute.service, attribute.characteristic
-            if attribute.kind in ("service", "characteristic"):
-                value = None  # descriptors belong to the value before them, in the same service
-            elif attribute.kind == "value" and service and characteristic:
-                nth = counted[service, characteristic]
-                counted[service, characteristic] += 1
-                value = self._places[handle] = Place(full_uuid(service), full_uuid(characteristic), nth=nth)
-            elif (
-                attribute.kind == "descriptor"
-                and value is not None
-                and full_uuid(characteristic) == value.characteristic
-            ):
-                self._places[handle] = replace(value, descriptor=full_uuid(attribute.uuid))
-
-    def is_declaration(self, handle: int) -> bool:
-        """Whether it is part of the table itself, not of what the table is for."""
-        attribute = self._attributes.get(handle)
-        return attribute is not None and attribute.kind in ("service", "include", "characteristic")
-
-    def place(self, handle: int, uuid: str) -> Place | None:
-        """Where ``handle`` is; None where that is not known, or it was called by another ``uuid`` when it was used."""
-        attribute = self._attributes.get(handle)
-        return None if attribute is None or (uuid and uuid != attribute.uuid) else self._places.get(handle)
-
-    def is_readable(self, handle: int) -> None:
-        """Take that a handle was read by its type."""
-        if handle in self._places:
-            self._used[self._places[handle]] = Property.READ
-
-    def used_by(self, exchange: Exchange, operation: GattOperation) -> None:
-        """Take from what was done with a characteristic what it can do."""
-        place, does = exchange.to, exchange.does
-        if place is None or place.descriptor or exchange.error is not None:
-            return
-        if does == "subscribe":
-            bits = operation.value or b"\0"
-            can = (Property.NOTIFY if bits[0] & 1 else Property(0)) | (
-                Property.INDICATE if bits[0] & 2 else Property(0)
-            )
-        else:
-            can = _SHOWS.get(does, Property(0))
-        self._used[place] = self._used.get(place, Property(0)) | can
-
-    def services(self) -> tuple[Service, ...]:
-        """The services with their characteristics, in order of handles."""
-        found: list[tuple[str, list[Characteristic]]] = []
-        for handle, attribute in self._attributes.items():
-            if attribute.kind == "service" and attribute.uuid:
-                found.append((attribute.uuid, []))
-            elif attribute.kind == "value" and handle in self._places and found and found[-1][0] == attribute.service:
-                properties = Property(0)
-                for bit, member in _PROPERTY_BITS:
-                    if attribute.properties & bit:
-                        properties |= member
-                properties = properties or self._used.get(self._places[handle], properties)
-                found[-1][1].append(Characteristic(full_uuid(attribute.characteristic), properties))
-        return tuple(Service(full_uuid(service), tuple(characteristics)) for service, characteristics in found)
-
-
 class _Timeline:
     """Times of records, in their order, as nanoseconds since the first: never backwards."""
 
@@ -415,9 +228,9 @@ class _LeftOutError(Exception):
 class _Conversation:
     """The exchanges of one talk, and what is left out of them."""
 
-    def __init__(self, talk: _Talk, layout: _Layout, cut: set[int]) -> None:
+    def __init__(self, talk: Talk, places: Places, cut: set[int]) -> None:
         self._talk = talk
-        self._layout = layout
+        self._places = places
         self._cut = sorted(cut)
         self._begun: dict[int, int] = {}  # handle to which exchange last read its value from the beginning
         self.left_out: Counter[str] = Counter()
@@ -486,9 +299,9 @@ class _Conversation:
         does = _DOES[operation.kind]
         if handle is None:
             raise _LeftOutError("answers whose request was not recorded")
-        if self._layout.is_declaration(handle):
+        if self._places.is_declaration(handle):
             return None  # discovery
-        place = self._layout.place(handle, operation.uuid)
+        place = self._places.place(handle, operation.uuid)
         if place is None:
             if operation.error == _INVALID_HANDLE:
                 raise _LeftOutError("requests about handles that the device does not have")
@@ -499,7 +312,7 @@ class _Conversation:
         if not operation.complete and self._is_cut(operation):
             raise _LeftOutError("values that the recorder cut short")
         exchange = self._placed(operation, does, place)
-        self._layout.used_by(exchange, operation)
+        self._places.used_by(exchange, operation.value or b"")
         return exchange
 
     def _placed(self, operation: GattOperation, does: Does, place: Place) -> Exchange:
@@ -518,7 +331,7 @@ class _Conversation:
             value = None if error is not None else value
         elif value is None:
             raise _LeftOutError("answers whose request was not recorded")
-        by: By = "device" if operation.kind in _PUSHED else "app"
+        by: By = "device" if operation.kind in PUSHED else "app"
         return Exchange(0, by, does, place, value, answered, error)
 
     def _is_cut(self, operation: GattOperation) -> bool:
@@ -531,10 +344,10 @@ class _Conversation:
         return at < len(self._cut) and self._cut[at] <= end
 
 
-def _unnamed(handles: Counter[int], talk: _Talk, heard: _Heard) -> str:
+def _unnamed(handles: Counter[int], talk: Talk, talks: Talks) -> str:
     listed = [f"0x{handle:04x}" for handle in sorted(handles)]
     shown = ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
-    others = ", ".join(str(number) for number in heard.talking if number != talk.link.number)
+    others = ", ".join(str(number) for number in talks.talking if number != talk.link.number)
     return (
         f"link {talk.link.number}: no UUID is known for {shown} ({handles.total()} exchanges): the capture lacks their "
         "discovery; give a handle map (`rig decode --save-map` makes one), or leave these out"
@@ -542,16 +355,16 @@ def _unnamed(handles: Counter[int], talk: _Talk, heard: _Heard) -> str:
     )
 
 
-def _advertised(talk: _Talk, table: AttributeTable | None, observations: Observations) -> tuple[str, tuple[str, ...]]:
+def _advertised(talk: Talk, table: AttributeTable | None, observations: Observations) -> tuple[str, tuple[str, ...]]:
     """The device's name, advertised or read, and the services that it advertised."""
-    server = _OTHER[talk.client]
+    server = OTHER[talk.client]
     address = None if server == UNKNOWN_SIDE else talk.link.addresses[server]
     name = "" if address is None else observations.names.get(address.text, "")
     services = set() if address is None else observations.services.get(address.text, set())
     return name or _name_read(talk, table), tuple(sorted(full_uuid(service) for service in services))
 
 
-def _name_read(talk: _Talk, table: AttributeTable | None) -> str:
+def _name_read(talk: Talk, table: AttributeTable | None) -> str:
     """The last name that the app read, by handle, or by type without it (Vol 3 Part G, 4.8.1 and 4.8.2)."""
     names = [
         operation.value
@@ -568,14 +381,14 @@ def _name_read(talk: _Talk, table: AttributeTable | None) -> str:
     return found.rstrip(b"\0").decode("utf-8", "replace")
 
 
-def _mtu(talk: _Talk) -> int | None:
+def _mtu(talk: Talk) -> int | None:
     """What was exchanged; without an exchange the default, where the link was seen from its beginning by its host."""
     if talk.mtu is None and talk.link.handle is not None and talk.link.beginning_seen and talk.link.transport == "le":
         return DEFAULT_MTU
     return talk.mtu
 
 
-def _source(name: str, talk: _Talk, left_out: Mapping[str, int]) -> str:
+def _source(name: str, talk: Talk, left_out: Mapping[str, int]) -> str:
     """File, link and date for people; never the folder, which is nobody's business."""
     first = min(talk.said, key=lambda operation: operation.frame)
     when = datetime.fromtimestamp(first.time_ns // 1_000_000_000, UTC)
