@@ -54,7 +54,7 @@ from protocols.frames import (
 from protocols.gatt import Disconnect, Operation, Service, Subscribe, Write
 from protocols.ledger import Entry, Key, Ledger
 from protocols.listening import Listener
-from protocols.machine import NOTHING, DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
+from protocols.machine import NOTHING, DeviceProtocol, Extent, LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import Command, Event, Refusal
 from protocols.ramp import Ramp
 from protocols.registry import ProtocolEntry
@@ -204,6 +204,21 @@ class Dr05(DeviceProtocol):
         waits.append(self._stopping.deadline if self._stopping else None)
         waits.append(self._in_flight.deadline if self._in_flight else None)
         return min((wait for wait in waits if wait is not None), default=None)
+
+    @property
+    def state(self) -> str:
+        """One of the states in :data:`EXTENT`, by what is most urgent."""
+        if self._spent:
+            return "lost"
+        if self._dropping is not None:
+            return "ending"
+        if self._stopping is not None:
+            return "stopping"
+        if self._ready:
+            return "running" if self._output_possible else "ready"
+        if self._handshake is None:
+            return "new"
+        return "handshake" if self._handshake.deadline is not None else "no answer"
 
     @property
     def _link_is_ending(self) -> bool:
@@ -723,6 +738,61 @@ class Dr05(DeviceProtocol):
         return Reaction((), tuple(model.Rejected(command, Refusal.RADIO) for command in unanswered))
 
 
+EXTENT = Extent(
+    # new: no link yet; handshake: asks for the version; no answer: it asked in vain; stopping: a stop is not
+    # acknowledged; ready: output known to be off; running: output possible; ending: the link is being ended; lost.
+    states=("new", "handshake", "no answer", "stopping", "ready", "running", "ending", "lost"),
+    transitions=(
+        ("new", "handshake"),
+        ("new", "lost"),
+        ("handshake", "no answer"),
+        ("handshake", "stopping"),
+        ("handshake", "ready"),  # where a stop asked for during the handshake was acknowledged before
+        ("handshake", "lost"),
+        ("no answer", "stopping"),
+        ("no answer", "lost"),
+        ("stopping", "handshake"),
+        ("stopping", "no answer"),
+        ("stopping", "ready"),
+        ("stopping", "ending"),
+        ("stopping", "lost"),
+        ("ready", "running"),
+        ("ready", "stopping"),
+        ("ready", "lost"),
+        ("running", "stopping"),
+        ("running", "lost"),
+        ("ending", "lost"),
+    ),
+    commands=(
+        model.SetIntensity,
+        model.StartOutput,
+        model.StopOutput,
+        model.TotalStop,
+        model.SelectMode,
+        model.StartCooling,
+        model.StopCooling,
+        model.SetCoolingTarget,
+        model.QueryVersion,
+        model.QueryTemperature,
+    ),
+    events=(
+        model.Ready,
+        model.HandshakeFailed,
+        model.Acknowledged,
+        model.Rejected,
+        model.Repeated,
+        model.Unanswered,
+        model.Version,
+        model.Temperature,
+        model.WaterLow,
+        model.WaterBack,
+        model.Fault,
+        model.Unrecognised,
+    ),
+)
+"""All that the machine can go through; the tests hold it against simulated sessions."""
+
+
 def _due(deadline: float | None, now: float) -> bool:
     return deadline is not None and now >= deadline - _DUE_TOLERANCE_S
 
@@ -766,4 +836,5 @@ ENTRY = ProtocolEntry(
     matches=_matches,
     listen=_listen,
     fits=_fits,
+    extent=EXTENT,
 )

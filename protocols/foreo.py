@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from protocols import model
 from protocols.gatt import Characteristic, Disconnect, Operation, Property, Read, Service, Subscribe, Write, uuid
 from protocols.listening import Listener
-from protocols.machine import NOTHING, DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
+from protocols.machine import NOTHING, DeviceProtocol, Extent, LocalProtocolError, Reaction, UnsupportedDeviceError
 from protocols.model import Command, Event, Refusal
 from protocols.ramp import Ramp
 from protocols.registry import ProtocolEntry
@@ -158,6 +158,19 @@ class Foreo(DeviceProtocol):
             return self._drop_deadline
         waits = [wait.deadline for wait in (self._stopping, self._in_flight) if wait is not None]
         return min(waits, default=None)
+
+    @property
+    def state(self) -> str:
+        """One of the states in :data:`EXTENT`, by what is most urgent."""
+        if self._spent:
+            return "lost"
+        if self._dropping is not None:
+            return "ending"
+        if self._stopping is not None:
+            return "stopping"
+        if not self._ready:
+            return "new"
+        return "running" if self._output_possible else "ready"
 
     def start(self, services: Sequence[Service], now: float) -> Reaction:
         """Look at what this unit has, stop its pulsation, then tell ``Ready``.
@@ -426,6 +439,46 @@ class Foreo(DeviceProtocol):
         return Reaction((), tuple(model.Rejected(command, Refusal.RADIO) for command in unanswered))
 
 
+EXTENT = Extent(
+    # new: no link yet; stopping: a stop is not acknowledged; ready: it stands still; running: it may move; ending: the
+    # link is being ended; lost. Every link begins with a stop.
+    states=("new", "stopping", "ready", "running", "ending", "lost"),
+    transitions=(
+        ("new", "stopping"),
+        ("new", "lost"),
+        ("stopping", "ready"),
+        ("stopping", "ending"),
+        ("stopping", "lost"),
+        ("ready", "running"),
+        ("ready", "stopping"),
+        ("ready", "lost"),
+        ("running", "stopping"),
+        ("running", "lost"),
+        ("ending", "lost"),
+    ),
+    commands=(
+        model.SetIntensity,
+        model.StartOutput,
+        model.StopOutput,
+        model.TotalStop,
+        model.QueryBattery,
+        model.MeasureSkin,
+    ),
+    events=(
+        model.Ready,
+        model.HandshakeFailed,
+        model.Acknowledged,
+        model.Rejected,
+        model.Repeated,
+        model.Unanswered,
+        model.Battery,
+        model.SkinReading,
+        model.Unrecognised,
+    ),
+)
+"""All that the machine can go through; the tests hold it against simulated sessions."""
+
+
 def _follow_up(request: _Request) -> tuple[Operation, ...]:
     """Return what a request may ask of the radio after its first operation."""
     return (Read(SKIN),) if isinstance(request.command, model.MeasureSkin) else ()
@@ -465,4 +518,5 @@ ENTRY = ProtocolEntry(
     matches=_matches,
     listen=_listen,
     fits=_fits,
+    extent=EXTENT,
 )

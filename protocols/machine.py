@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from protocols.gatt import Operation, Service
@@ -32,6 +33,20 @@ class Reaction(NamedTuple):
 NOTHING = Reaction()
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """All that a protocol can go through, so that it can be told what of it a recording has reached.
+
+    ``states`` are the values of :attr:`DeviceProtocol.state`; ``transitions`` are pairs of them, from and to;
+    ``commands`` and ``events`` are the types that it takes and tells.
+    """
+
+    states: tuple[str, ...]
+    transitions: tuple[tuple[str, str], ...]
+    commands: tuple[type[Command], ...]
+    events: tuple[type[Event], ...]
+
+
 class DeviceProtocol(abc.ABC):
     """One link to one device. A new link needs a new instance: nothing that was true on the last one may be relied on.
 
@@ -54,6 +69,11 @@ class DeviceProtocol(abc.ABC):
     @abc.abstractmethod
     def output_possible(self) -> bool:
         """True unless known to be without output: a start counts from its write, a stop from its acknowledgement."""
+
+    @property
+    def state(self) -> str:
+        """Where it is, by one of the names in its :class:`Extent`; empty where it has none. For reports alone."""
+        return ""
 
     @abc.abstractmethod
     def start(self, services: Sequence[Service], now: float) -> Reaction:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from protocols.gatt import Service
 from protocols.listening import Listener
-from protocols.machine import DeviceProtocol
+from protocols.machine import DeviceProtocol, Extent
 from protocols.model import DeviceProfile
 
 GROUP = "microcurrent.protocols"
@@ -26,9 +26,10 @@ class ProtocolEntry:
     name (None when the advertisement has none) and the advertised service UUIDs, and returns 0 for "not mine", else
     more the surer it is (100: the exact name).
 
-    The last two are for recordings, and may be missing. ``listen`` takes the device's name where it is known and
+    The last three are for recordings, and may be missing. ``listen`` takes the device's name where it is known and
     returns a fresh listener for one link. ``fits`` tells whether a device with these services may be one of this
-    protocol's, for recordings without a name; it need not be sure, what is said then decides.
+    protocol's, for recordings without a name; it need not be sure, what is said then decides. ``extent`` is all that
+    the machine can go through; without it nobody can say what a recording has left out.
     """
 
     key: str
@@ -38,6 +39,7 @@ class ProtocolEntry:
     matches: Callable[[str | None, Sequence[str]], int]
     listen: Callable[[str | None], Listener] | None = None
     fits: Callable[[Sequence[Service]], bool] | None = None
+    extent: Extent | None = None
 
 
 class UnknownProtocolError(KeyError):

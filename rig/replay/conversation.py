@@ -194,14 +194,15 @@ def nearest(
 # --- differences as sentences -----------------------------------------------------------------------------------------
 
 
-def unrecorded(came: Exchange, at_ns: int, near: Nearest | None) -> Difference:
+def unrecorded(came: Exchange, at_ns: int, near: Nearest | None, *, said: str = "") -> Difference:
     """Something happened that is not recorded, or not here. ``near`` is what :func:`nearest` found."""
+    meaning = f" ({said})" if said else ""
     rest = "nothing like it is recorded" if near is None else near.text
     return Difference(
         "extra",
         None if near is None else near.index,
         at_ns,
-        f"extra: {in_words(came)}; {rest} ({seconds_text(at_ns)} into the replay)",
+        f"extra: {in_words(came)}{meaning}; {rest} ({seconds_text(at_ns)} into the replay)",
     )
 
 

@@ -121,7 +121,8 @@ def test_every_kind_of_difference_is_one_sentence_that_names_it() -> None:
             7,
             (
                 "extra: app writes without response ffe0/ffe1: 55 aa 03; the nearest recorded is exchange 7, "
-                "app writes without response ffe0/ffe1: 55 aa 06, at 1.234 s: byte 2 is 03, recorded 06 (1.240 s into the replay)"
+                "app writes without response ffe0/ffe1: 55 aa 06, at 1.234 s: byte 2 is 03, "
+                "recorded 06 (1.240 s into the replay)"
             ),
         ),
         (
