@@ -72,7 +72,8 @@ def test_an_ordinary_collector_would_do_full_collections(collections: Collection
     gc.collect()
     collections.full = 0
     make_work_for_the_collector()
-    assert collections.full > 0  # or the tests below would say nothing
+    # Or the tests below would say nothing.
+    assert collections.full > 0, f"{gc.isenabled()=} {gc.get_threshold()=} {gc.get_freeze_count()=} {gc.get_count()=}"
 
 
 def test_nothing_is_collected_in_full_until_a_moment_comes(collections: Collections) -> None:
