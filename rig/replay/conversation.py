@@ -5,7 +5,7 @@ All roles draw on it, so that the same mistake reads the same in each. Refuses t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,6 +65,12 @@ def in_words(exchange: Exchange) -> str:
     if exchange.value is not None:
         text += f": {value_text(exchange.value)}"
     return text if exchange.error is None else f"{text} (refused: {error_name(exchange.error)})"
+
+
+def meaning(heard: Sequence[str], told: Sequence[str]) -> str:
+    """What was made of an exchange, in one: what the listener heard, and what the machine said beyond that."""
+    known = {f"acknowledged {text.removesuffix(': acknowledged')}" for text in heard}
+    return "; ".join(dict.fromkeys((*heard, *(text for text in told if text not in known))))
 
 
 def seconds_text(nanoseconds: int) -> str:
