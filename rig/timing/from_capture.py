@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rig.capture.layers.links import Happening, Link
 
 CCCD: Final = "2902"
+DECLARATIONS: Final = frozenset({"2800", "2801", "2802", "2803"})
+"""Services, includes and characteristics (Vol 3 Part G, 3.1 to 3.3): to read one is discovery, and no exchange."""
 CONNECTION_TIMEOUT: Final = 0x08
 """HCI error code (Vol 1 Part F, 2.8): the supervision timeout has passed."""
 MAX_OPEN: Final = 64
@@ -152,7 +154,7 @@ class _Air:
 
 def _keep(steps: dict[tuple[int, int], list[Step]], operation: GattOperation) -> None:
     does: Literal["write", "read", "push", "switch"] | None = _DOES.get(operation.kind)
-    if does is None or operation.handle is None:
+    if does is None or operation.handle is None or operation.uuid in DECLARATIONS:
         return
     client = operation.side
     if does == "push":

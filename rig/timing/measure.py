@@ -134,7 +134,8 @@ class Measurement:
         said = f"{self.words} {with_unit(value, self.unit)} ({which} of {len(samples)}), {rule}"
         if sign * value > sign * limit:
             broken = sum(sign * sample > sign * limit for sample in samples)
-            return Judgement(self.name, TimingVerdict.FAIL, value, f"{said}: broken {broken} times")
+            times = "once" if broken == 1 else f"{broken:,} times"
+            return Judgement(self.name, TimingVerdict.FAIL, value, f"{said}: broken {times}")
         if sign * value > sign * limit - self.marginal * abs(limit):
             return Judgement(self.name, TimingVerdict.MARGINAL, value, f"{said}: narrowly kept")
         return Judgement(self.name, TimingVerdict.PASS, value, f"{said}: kept")
@@ -279,7 +280,7 @@ def samples_of(
     """Take every standard measurement that ``source`` allows.
 
     Args:
-        source: a transcript, what came of a replay, or the path of a capture (all its links together).
+        source: a transcript, what came of a replay, or the path of a transcript or a capture (all its links together).
         link: of a capture this link alone, by its number.
         handle_map: of a capture, what its handles mean.
         protocol: key of the protocol spoken; None: as the transcript says, or as a capture's traffic tells.
@@ -291,20 +292,25 @@ def samples_of(
 
     Raises:
         CaptureError: the capture cannot be read, or is damaged.
+        TranscriptError: the file is a transcript that cannot be read.
         UnknownProtocolError: (a KeyError) there is no protocol with that key.
         ProtocolChoiceError: the same, of a capture.
     """
+    if isinstance(source, str | Path):
+        from rig.replay.transcript import is_transcript, load  # noqa: PLC0415 - a replay has its transcript already
+
+        if str(source) == "-" or not is_transcript(source):
+            from rig.timing.from_capture import capture_samples  # noqa: PLC0415 - nor does it read captures
+
+            return capture_samples(source, link=link, handle_map=handle_map, protocol=protocol, registry=registry)
+        source = load(source)
     if isinstance(source, Outcome):
         found = {name: list(samples) for name, samples in source.samples.items() if samples}
         if source.lateness.samples_ns:
             found[LATENESS.name] = [sample_ns / 1000 for sample_ns in source.lateness.samples_ns]
         return found
-    if isinstance(source, Transcript):
-        key = source.protocol if protocol is None else protocol
-        return exchange_samples(source.exchanges, protocol=key, name=source.name, registry=registry)
-    from rig.timing.from_capture import capture_samples  # noqa: PLC0415 - a replay needs no reader
-
-    return capture_samples(source, link=link, handle_map=handle_map, protocol=protocol, registry=registry)
+    key = source.protocol if protocol is None else protocol
+    return exchange_samples(source.exchanges, protocol=key, name=source.name, registry=registry)
 
 
 def exchange_samples(
