@@ -221,6 +221,8 @@ class Judgement:
         position = self._event_of.get(before)
         if position is None or self.exchanges[before].does == "connect":
             return None  # how long discovery takes is nobody's conversation
+        if not self._follows(position, self._event_of[index]):
+            return None
         recorded = self.exchanges[before]
         recorded_ns = self.schedule.between_ns(before, index)
         answered_ns = round((recorded.answered_ns or 0) / self.schedule.speed)
@@ -228,6 +230,18 @@ class Judgement:
         if ended_ns is not None and answered_ns <= recorded_ns:
             return event.at_ns - ended_ns, recorded_ns - answered_ns
         return event.at_ns - self.events[position].at_ns, recorded_ns
+
+    def _follows(self, position: int, following: int) -> bool:
+        """Whether nothing that has to be in order with it came between: a time from something else says nothing."""
+        lane = self._lane_at(following)
+        between = range(position + 1, following)
+        return position < following and not any(self._lane_at(other) == lane for other in between)
+
+    def _lane_at(self, position: int) -> Hashable:
+        event = self.events[position]
+        if event.came is not None:
+            return self.rules.lane(event.came)
+        return None if event.index is None else self.rules.lane(self.exchanges[event.index])
 
     # ---- the conversation ------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from rig.clock import ScaledLoop
 from rig.devices.model import (
     Advertisement,
     Answer,
@@ -45,7 +46,8 @@ one, before it is late."""
 PATIENCE_S: Final = 30.0
 """How long past its recorded time the app's next exchange is waited for."""
 
-_SETTLE_S: Final = 0.1  # for what the app sent last to arrive, where something is missing yet
+_SETTLE_S: Final = 0.05  # for what the app sent last to arrive
+_LINGER_S: Final = 1.0
 _UNLIKELY_ERROR: Final = 0x0E  # Vol 3 Part F 3.4.1.1: the answer to what no answer is recorded for
 _WRITES: Final = frozenset({"write", "write_command"})
 _PUSHED: Final = frozenset({"notification", "indication"})
@@ -101,6 +103,7 @@ class TranscriptDevice(SimulatedDevice):
         self._outbox: list[DeviceAction] = []
         self._came: list[Exchange] = []
         self._events: list[tuple[float, int | None, int]] = []  # time, exchange if recorded, position in _came or -1
+        self._guessed: dict[Hashable, int] = {}  # the app's exchanges for which another value was taken
         self._lateness_ns: list[int] = []
         self._subscribed: set[Place] = set()
         self._unheard: set[int] = set()
@@ -403,14 +406,17 @@ class TranscriptDevice(SimulatedDevice):
         turn = self._turn.get(lane, 0)
         window = [index for index in listed[turn : turn + _LOOKED_AHEAD] if self._done[index] is None]
         wanted = key(came)
-        for index in window:
-            if key(self._exchanges[index]) == wanted:
-                return index
+        fitting = next((index for index in window if key(self._exchanges[index]) == wanted), None)
+        if wanted in self._guessed and (fitting is None or fitting != window[0]):
+            return self._guessed.pop(wanted)  # what was taken for it was an extra one
+        if fitting is not None:
+            return fitting
         if window:
             expected = self._exchanges[window[0]]
             same_attribute = expected.to == came.to and expected.does in _WRITES and came.does in _WRITES
             # What is recorded already, done once more, is rather an extra one than a changed one.
             if same_attribute and not any(key(other) == wanted for other in self._came[-_LOOKED_AHEAD:]):
+                self._guessed[key(expected)] = window[0]
                 return window[0]
         return None
 
@@ -420,6 +426,8 @@ class TranscriptDevice(SimulatedDevice):
 
     def _note_done(self, index: int, now: float, *, quietly: bool = False) -> None:
         exchange = self._exchanges[index]
+        if self._done[index] is not None:
+            return  # what follows it was said when another was taken for it
         self._done[index] = now
         if exchange.does == "connect":
             self._events.append((now, index, -1))
@@ -506,7 +514,8 @@ async def replay_as_peripheral(
         order: what may be out of order.
         speed: how many recorded seconds go into one of the loop's clock.
         gaps: what becomes of long gaps.
-        tolerance_s: how much longer than recorded the app may take; None: as long as it likes.
+        tolerance_s: how much longer than recorded the app may take, in seconds of the wall clock where time passes on
+            it; None: as long as it likes.
         patience_s: how long past its time the app waits for the device, and the device for the app.
         seed: addresses follow from it.
         latency_s: how long every packet takes on the air.
@@ -522,7 +531,9 @@ async def replay_as_peripheral(
     from rig.replay.pacing import Pacer  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
-    device = TranscriptDevice(transcript, order=order, speed=speed, gaps=gaps, tolerance_s=tolerance_s)
+    per_wall = loop.factor if isinstance(loop, ScaledLoop) else 1.0
+    tolerance = None if tolerance_s is None else tolerance_s * per_wall
+    device = TranscriptDevice(transcript, order=order, speed=speed, gaps=gaps, tolerance_s=tolerance)
     news = asyncio.Event()
     device.changed = news.set
     played = app if app is not None else transcript
@@ -541,17 +552,14 @@ async def replay_as_peripheral(
             problem = result.problem
         except PlaceMissingError as error:
             problem = str(error)
+        await asyncio.sleep(_SETTLE_S + latency_s)
         while device.is_connected and device.deadline is not None:
             news.clear()
             await news.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_S + latency_s):
-                while device.is_connected and not device.is_complete:  # the app's last word is on the air
-                    news.clear()
-                    await news.wait()
         outcome = device.outcome(loop.time())
         if client.is_connected:
             await client.disconnect()
+    outcome.lateness = Lateness(tuple(round(sample / per_wall) for sample in outcome.lateness.samples_ns))
     if problem and not outcome.differences:
         outcome.verdict = Verdict.FAILED
         outcome.differences.append(Difference("missing", None, device.replay_ns(loop.time()), f"the app: {problem}"))
@@ -589,11 +597,11 @@ async def serve_as_peripheral(
             give_up = device.next_from_app(patience_s)
             if give_up is not None and give_up <= loop.time():
                 break
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(give_up):
                     await news.wait()
-            except TimeoutError:
-                continue
+        if device.is_connected:
+            await asyncio.sleep(_LINGER_S)  # an app that goes on is one that does more than is recorded
         return device.outcome(loop.time())
     finally:
         await peripheral.close()
