@@ -27,6 +27,8 @@ notifies or indicates. Which of it: the ``nth`` (from 1, one number or a list, o
 * ``supervision_timeout``: the device is out of reach from there on, until the link is lost and ``back_after_s`` longer.
 * ``mtu_change``: the device grants ``mtu`` at the MTU exchange; or, with ``nth`` and ``direction`` or with ``at_s``, it
   falls back to it in mid-link: cuts off what it sends, and refuses writes, that are longer.
+* ``slow_answer``: the answer to the ``operation`` (``write``, one with response, or ``read``) comes later by ``time``,
+  as for ``delay``; the device is not slower for it. Only on a radio.
 * ``att_error``: the ``operation`` (``write``, one with response, or ``read``) is refused with ``error``, a name of the
   Core Specification or a number, and the device never sees it.
 
@@ -79,6 +81,7 @@ FORMAT = 1
 """The newest plan that can be read."""
 
 Direction = Literal["to_device", "to_app"]
+Operation = Literal["write", "read"]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -273,10 +276,17 @@ class MtuChange(_AtMoment, frozen=True, kw_only=True, tag="mtu_change"):
         return self.at_s is None and self.nth is None and self.probability is None and self.direction is None
 
 
+class SlowAnswer(_Counted, frozen=True, kw_only=True, tag="slow_answer"):
+    """A request is answered later."""
+
+    operation: Operation = "write"
+    time: AnyLaw
+
+
 class AttRefusal(_Counted, frozen=True, kw_only=True, tag="att_error"):
     """A request is refused."""
 
-    operation: Literal["write", "read"] = "write"
+    operation: Operation = "write"
     error: str | Annotated[int, msgspec.Meta(ge=1, le=255)]
 
     def __post_init__(self) -> None:
@@ -301,6 +311,7 @@ AnyFault = (
     | Disconnect
     | SupervisionTimeout
     | MtuChange
+    | SlowAnswer
     | AttRefusal
 )
 
@@ -308,7 +319,7 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
         *(Drop, Delay, Duplicate, Reorder, Corrupt, Burst),
-        *(SlowUart, Disconnect, SupervisionTimeout, MtuChange, AttRefusal),
+        *(SlowUart, Disconnect, SupervisionTimeout, MtuChange, SlowAnswer, AttRefusal),
     )
 }
 KINDS = tuple(_KINDS)

@@ -23,6 +23,7 @@ from rig.radio.fault_plan import (
     Duplicate,
     MtuChange,
     Reorder,
+    SlowAnswer,
     SlowUart,
     SupervisionTimeout,
 )
@@ -397,7 +398,7 @@ class Chain:
 
 
 def _stage(direction: Direction, fault: AnyFault, ledger: Ledger, rng: random.Random) -> Stage | None:
-    if isinstance(fault, AttRefusal) or fault.direction != direction:
+    if isinstance(fault, AttRefusal | SlowAnswer) or fault.direction != direction:
         return None
     if isinstance(fault, Moment):
         return _Waiting(fault, ledger, rng)

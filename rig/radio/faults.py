@@ -11,8 +11,8 @@ virtual time or real. Refuses to know Bluetooth stacks; what only a radio side c
     ...
     assert not device.unfired()  # else the run is invalid: what was to go wrong never did
 
-Seen from the app, ATT comes first (``att_error``, ``mtu_change``), then the wire behind it with the other faults, then
-the device. What is under way on that wire when the link ends is lost.
+Seen from the app, ATT comes first (``att_error``, ``slow_answer``, ``mtu_change``), then the wire behind it with the
+other faults, then the device. What is under way on that wire when the link ends is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import dataclasses
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
 
 from protocols.gatt import Service
 from rig.devices.model import (
@@ -44,6 +43,8 @@ from rig.radio.fault_plan import (
     FaultPlan,
     FaultPlanError,
     MtuChange,
+    Operation,
+    SlowAnswer,
     SupervisionTimeout,
 )
 from rig.radio.fault_stages import Chain, Firing, Item, Ledger, Moment, Passing, Trigger
@@ -74,10 +75,11 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         self._ledger = Ledger(tuple(fault.name for fault in plan.faults))
         self._to_device = Chain("to_device", plan.faults, self._ledger, self._chance_of)
         self._to_app = Chain("to_app", plan.faults, self._ledger, self._chance_of)
-        self._refusals = [
-            (fault, Trigger(fault.chosen, fault.probability, fault.at_most, self._chance_of(fault)))
+        self._att_faults = [
+            (fault, Trigger(fault.chosen, fault.probability, fault.at_most, chance), chance)
             for fault in plan.faults
-            if isinstance(fault, AttRefusal)
+            if isinstance(fault, AttRefusal | SlowAnswer)
+            for chance in (self._chance_of(fault),)
         ]
         self._details = details_of(device)
         self._radio: RadioControls | None = None
@@ -87,6 +89,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         self._moments: list[tuple[float, Moment]] = []
         self._kept: list[DeviceAction] = []  # what could not be given back, for the call that brought it was refused
         self._kept_at = 0.0
+        self._answer_after_s = 0.0  # how much later than the device has it the request under way is answered
+        self._late_answer: tuple[float, Answer] | None = None
         self._shrunk: MtuChange | None = None
         self._vanishing: tuple[float, SupervisionTimeout] | None = None
         self._out_of_reach: SupervisionTimeout | None = None
@@ -166,6 +170,7 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         self._moments.clear()
         self._kept.clear()
         self._answers.clear()
+        self._late_answer = None
         self._shrunk = None
         self._vanishing = None
         if self._out_of_reach is not None:
@@ -211,7 +216,7 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         passings: list[Passing] = []
         try:
             if with_response:
-                self._refuse("write", item.uuid, now)
+                self._ask("write", item.uuid, now)
             self._refuse_too_long(data, now)
             passings = self._to_device.take(item, now)
         except AttError as error:
@@ -223,6 +228,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
             except (AttError, AnswerLater) as reason:
                 put_off = reason if put_off is None and waits else put_off
             waits = waits and not isinstance(passing, Item)
+        if with_response and self._answer_after_s and not isinstance(put_off, AnswerLater):
+            put_off = self._answer_late(Answer(error=put_off.code if put_off is not None else None), now)
         if put_off is not None:
             # Only the refusal can be given back now, and the rest has to follow at once.
             self._keep(actions, now)
@@ -237,13 +244,20 @@ class FaultyDevice(SimulatedDevice, RadioAware):
             AnswerLater: the device answers in its time.
         """
         self._keep(self._catch_up(now), now)
-        self._refuse("read", self._uuids[characteristic], now)
         try:
+            self._ask("read", self._uuids[characteristic], now)
             value = self.device.read(characteristic, now)
         except AnswerLater:
             self._answers.append(True)
             raise
-        return value if self._shrunk is None else self._cut(self._shrunk, value, 1, now)
+        except AttError as refusal:
+            if self._answer_after_s:
+                raise self._answer_late(Answer(error=refusal.code), now) from refusal
+            raise
+        value = value if self._shrunk is None else self._cut(self._shrunk, value, 1, now)
+        if self._answer_after_s:
+            raise self._answer_late(Answer(value), now)
+        return value
 
     def deadline_passed(self, now: float) -> tuple[DeviceAction, ...]:
         """Do what was due, in order of time."""
@@ -287,6 +301,7 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         """Return what is due when, and who gives what then comes of it; at equal times the first goes first."""
         sources: list[tuple[float | None, Callable[[float], Iterable[DeviceAction]]]] = [
             (self._kept_at if self._kept else None, self._give_kept),
+            (self._late_answer[0] if self._late_answer is not None else None, self._give_late_answer),
             (self._to_app.deadline, self._arrivals_at_app),
             (self._to_device.deadline, self._arrivals_at_device),
             (self._moments[0][0] if self._moments else None, self._next_moment),
@@ -316,6 +331,16 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         if actions:
             self._kept += actions
             self._kept_at = now
+            self._on_deadline_moved()
+
+    def _answer_late(self, answer: Answer, now: float) -> AnswerLater:
+        self._late_answer = (now + self._answer_after_s, answer)
+        self._answer_after_s = 0.0
+        return AnswerLater()
+
+    def _give_late_answer(self, _now: float) -> list[DeviceAction]:
+        late, self._late_answer = self._late_answer, None
+        return [late[1]] if late is not None else []
 
     def _arrivals_at_app(self, now: float) -> list[DeviceAction]:
         return [action for passing in self._to_app.take_due(now) for action in self._to_the_app(passing, now)]
@@ -374,7 +399,11 @@ class FaultyDevice(SimulatedDevice, RadioAware):
                 out.append(action)
             elif not self._answers or self._answers.popleft():  # else the write that it answers has been answered
                 cut = self._shrunk is not None and self._cut(self._shrunk, action.value, 1, now)
-                out.append(dataclasses.replace(action, value=cut) if cut else action)
+                answer = dataclasses.replace(action, value=cut) if cut else action
+                if self._answer_after_s:
+                    self._answer_late(answer, now)
+                else:
+                    out.append(answer)
         return out
 
     def _to_the_app(self, passing: Passing, now: float) -> list[DeviceAction]:
@@ -396,12 +425,21 @@ class FaultyDevice(SimulatedDevice, RadioAware):
 
     # ---- ATT ----------------------------------------------------------------------------------------------------
 
-    def _refuse(self, operation: Literal["write", "read"], uuid: str, now: float) -> None:
-        for fault, trigger in self._refusals:
-            concerned = fault.operation == operation and fault.characteristic in ("", uuid)
-            if concerned and trigger.hits():
+    def _ask(self, operation: Operation, uuid: str, now: float) -> None:
+        """Look what the plan has for a request: it is refused, answered late, or neither."""
+        self._answer_after_s = 0.0
+        refusal: AttRefusal | None = None
+        for fault, trigger, chance in self._att_faults:
+            if fault.operation != operation or fault.characteristic not in ("", uuid) or not trigger.hits():
+                continue
+            if isinstance(fault, AttRefusal):
+                refusal = refusal or fault
                 self._ledger.fire(fault, now, f"refused a {operation} with 0x{fault.code:02x}")
-                raise AttError(fault.code)
+            elif self._radio is not None and (delay_s := fault.time.draw(chance)) > 0:
+                self._answer_after_s += delay_s
+                self._ledger.fire(fault, now, f"answered a {operation} {delay_s:.6f} s later")
+        if refusal is not None:
+            raise AttError(refusal.code)
 
     def _refuse_too_long(self, data: bytes, now: float) -> None:
         if self._shrunk is not None and len(data) > self._shrunk.mtu - 3:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import NamedTuple
 
 import pytest
 from bleak import BleakClient
 from bleak.exc import BleakError, BleakGATTProtocolError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols.gatt import Characteristic, Property, Service, uuid
 from rig.clock import run
@@ -30,6 +33,7 @@ from rig.radio.fault_plan import (
     FaultPlanError,
     MtuChange,
     Reorder,
+    SlowAnswer,
     SlowUart,
     SupervisionTimeout,
 )
@@ -428,6 +432,45 @@ def test_a_read_is_refused_with_the_planned_att_error() -> None:
     check(story)
 
 
+def test_the_answer_to_a_write_comes_late_and_what_the_device_does_does_not() -> None:
+    async def story() -> None:
+        slow = SlowAnswer(nth=2, time=Fixed(seconds=0.06), characteristic="ffe1")
+        async with world(slow) as it:
+            took = []
+            for word in (b"one", b"two", b"three"):
+                begun = now()
+                await it.app.client.write_gatt_char(ECHO, word, response=True)
+                took.append(round(now() - begun, 6))
+            assert took == [0.0, 0.06, 0.0]
+            assert it.app.heard == [(0.0, b"one"), (0.0, b"two"), (0.06, b"three")]
+            assert it.device.fired == {"slow_answer": 1}
+
+    check(story)
+
+
+def test_the_answer_to_a_read_comes_late_a_refusal_too() -> None:
+    async def story() -> None:
+        slow = SlowAnswer(operation="read", nth=(1, 2), time=Fixed(seconds=0.06))
+        async with world(slow, AttRefusal(operation="read", error=0x80, nth=2)) as it:
+            begun = now()
+            assert await it.app.client.read_gatt_char(ECHO) == b"hello"
+            assert now() - begun == pytest.approx(0.06)
+            with pytest.raises(BleakGATTProtocolError):
+                await it.app.client.read_gatt_char(ECHO)
+            assert now() - begun == pytest.approx(0.12)
+            with pytest.raises(BleakGATTProtocolError):
+                await it.app.client.read_gatt_char(FUSSY)
+            assert now() - begun == pytest.approx(0.12)
+
+    check(story)
+
+
+def test_an_answer_that_the_device_takes_its_time_for_comes_later_still() -> None:
+    _, took, value = run(slow_talk(SlowAnswer(nth=1, time=Fixed(seconds=0.06))))
+    assert took == [0.56, 0.5, 0.5]
+    assert value == b"second"
+
+
 def test_a_fault_of_one_characteristic_leaves_the_others_alone() -> None:
     async def story() -> None:
         async with world(Drop(direction="to_device", nth=1, characteristic="ffe3")) as it:
@@ -487,6 +530,66 @@ def test_a_refused_write_loses_nothing_that_was_due_with_it() -> None:
     assert device.deadline == 1.5
     assert device.deadline_passed(1.5) == (Notify(ECHO, b"one"),)
     assert device.deadline is None
+
+
+def face_to_face(
+    plan: FaultPlan, writes: list[tuple[float, bytes]], lateness_s: float = 0.0
+) -> tuple[list[tuple[float, bytes]], list[tuple[float, bytes]]]:
+    """Write at those times to a device that echoes, look at its deadlines so late; return what got in and out."""
+    echo = echo_device()
+    device = FaultyDevice(echo, plan)
+    out: list[tuple[float, bytes]] = []
+
+    def heard(actions: tuple[DeviceAction, ...], at: float) -> None:
+        out.extend((at, action.data) for action in actions if isinstance(action, Notify))
+
+    heard(device.connected(0.0), 0.0)
+    for at, data in [*writes, (1e6, b"")]:
+        while device.deadline is not None and device.deadline + lateness_s <= at:
+            due = device.deadline + lateness_s
+            heard(device.deadline_passed(due), due)
+        if data:
+            heard(device.written(ECHO, data, at), at)
+    assert device.deadline is None
+    return [(write.time, write.data) for write in echo.writes], out
+
+
+@given(
+    gaps=st.lists(st.floats(0.0, 2.0), max_size=12),
+    seed=st.integers(0, 2**32),
+    lateness_s=st.sampled_from([0.0, 0.003, 0.5]),
+)
+def test_what_is_held_comes_in_order_once_and_never_early(gaps: list[float], seed: int, lateness_s: float) -> None:
+    """Whatever the times, and however late the timers of a busy machine are."""
+    plan = FaultPlan(
+        (
+            Delay(direction="to_device", probability=0.5, time=LogNormal(median_s=0.3, sigma=1.0)),
+            SlowUart(direction="to_device", baud=300),
+            Delay(name="back", direction="to_app", probability=0.5, time=Fixed(seconds=0.2)),
+        ),
+        seed=seed,
+    )
+    writes = [(at, bytes([number]) * (1 + number % 5)) for number, at in enumerate(accumulate(gaps))]
+    went_in, came_out = face_to_face(plan, writes, lateness_s)
+    assert [data for _, data in went_in] == [data for _, data in writes]
+    assert [data for _, data in came_out] == [data for _, data in writes]
+    assert all(there >= sent for (there, _), (sent, _) in zip(went_in, writes, strict=True))
+    assert all(back >= there for (back, _), (there, _) in zip(came_out, went_in, strict=True))
+
+
+@given(gaps=st.lists(st.floats(0.0, 2.0), max_size=12), seed=st.integers(0, 2**32))
+def test_reordering_loses_nothing_and_invents_nothing(gaps: list[float], seed: int) -> None:
+    plan = FaultPlan(
+        (
+            Reorder(direction="to_device", probability=0.5, within_s=0.7),
+            Reorder(name="back", direction="to_app", probability=0.5, behind=2, within_s=0.7),
+        ),
+        seed=seed,
+    )
+    writes = [(at, bytes([number])) for number, at in enumerate(accumulate(gaps))]
+    went_in, came_out = face_to_face(plan, writes)
+    assert sorted(data for _, data in went_in) == [data for _, data in writes]
+    assert sorted(data for _, data in came_out) == [data for _, data in writes]
 
 
 class Slow(ScriptedDevice):
@@ -581,6 +684,7 @@ def test_every_fault_has_a_chance_of_its_own() -> None:
 
 EVERYTHING: tuple[AnyFault, ...] = (
     AttRefusal(error="unlikely_error", probability=0.05),
+    SlowAnswer(probability=0.3, time=LogNormal(median_s=0.02, sigma=0.5)),
     Drop(direction="to_device", probability=0.05),
     Duplicate(direction="to_device", probability=0.05),
     Corrupt(direction="to_app", probability=0.1),

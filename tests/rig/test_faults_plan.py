@@ -28,6 +28,7 @@ from rig.radio.fault_plan import (
     FaultPlanError,
     MtuChange,
     Reorder,
+    SlowAnswer,
     SlowUart,
     SupervisionTimeout,
 )
@@ -108,6 +109,11 @@ mtu = 23
 connection = 2
 
 [[fault]]
+kind = "slow_answer"
+nth = 1
+time = { law = "fixed", seconds = 0.06 }
+
+[[fault]]
 kind = "att_error"
 operation = "read"
 error = "unlikely_error"
@@ -140,6 +146,7 @@ def test_everything_that_a_plan_can_say_is_read() -> None:
         Disconnect(name="disconnect 2", direction="to_device", nth=12),
         SupervisionTimeout(name="supervision_timeout", at_s=12.5, connection=2, back_after_s=3.0),
         MtuChange(name="mtu_change", mtu=23, connection=2),
+        SlowAnswer(name="slow_answer", nth=1, time=Fixed(seconds=0.06)),
         AttRefusal(
             name="att_error",
             operation="read",
