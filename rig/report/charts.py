@@ -20,11 +20,12 @@ _WIDTH: Final = 720.0
 _LEFT: Final = 64.0
 _RIGHT: Final = 704.0
 _TICK: Final = 7.0  # half the height of one exchange's tick
+_FINE: Final = 4  # places a pixel that are told apart: finer ones would make long replays large pages
 _FLAGS: Final = 9  # differences that are numbered in the picture
 _MIN_BINS: Final = 8
 _MAX_BINS: Final = 36
 _SHOWN_SHARE: Final = 0.995  # of all samples; a histogram with its longest tail is one bar and a desert
-_BUCKETS: Final = 160
+_BUCKETS: Final = 120
 _LEAST_NS: Final = 100.0  # where the logarithmic axis of lateness begins: the clock reads no finer
 
 
@@ -42,6 +43,12 @@ def _svg(name: str, title: str, height: float, *parts: Markup) -> Markup:
 
 def _label(x: float, y: float, said: str, *, anchor: str = "middle", class_: str | None = None) -> Markup:
     return tag("text", said, x=x, y=y, text_anchor=anchor, class_=class_)
+
+
+def _mark(x: float, y: float, said: str) -> Markup:
+    """What a tick of the axis says: below it, but never cut off at the edge."""
+    room = _WIDTH - x >= 4.0 * len(said)  # half its width, at some 7 px a letter
+    return _label(x, y, said) if room else _label(_WIDTH - 2, y, said, anchor="end")
 
 
 def _stroke(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
@@ -84,7 +91,7 @@ def timeline(outcome: Outcome, name: str) -> Markup:
     def x_of(at_ns: float) -> float:
         return _LEFT + (at_ns - start) * scale
 
-    top, apart = 40.0, 40.0
+    top, apart = 40.0, 44.0
     bottom = top + apart * len(lanes) - 8.0
     parts = []
     for number, lane in enumerate(lanes):
@@ -104,16 +111,19 @@ def timeline(outcome: Outcome, name: str) -> Markup:
 
 
 def _lane(lines: Sequence[Line], y: float, class_: str, x_of: Callable[[float], float]) -> list[Markup]:
-    """One side's exchanges as ticks; those at the same tenth of a pixel are one."""
-    places = sorted({round(x_of(line.at_ns), 1) for line in lines if line.mark == " "})
+    """One side's exchanges as ticks; those at the same quarter of a pixel are one.
+
+    What did not happen is above the lane and what was not recorded below: a changed value is both at once.
+    """
+    places = sorted({round(x_of(line.at_ns) * _FINE) / _FINE for line in lines if line.mark == " "})
     parts = []
     if places:
-        path = "".join(f"M{x:.1f} {y - _TICK:.0f}v{2 * _TICK:.0f}" for x in places)
+        path = "".join(f"M{x:g} {y - _TICK:.0f}v{2 * _TICK:.0f}" for x in places)
         parts.append(tag("path", d=path, class_=class_))
-    lost = sorted({round(x_of(line.at_ns), 1) for line in lines if line.mark == "-"})
-    parts.extend(tag("circle", cx=x, cy=y, r=5, class_="lost") for x in lost)
-    added = sorted({round(x_of(line.at_ns), 1) for line in lines if line.mark == "+"})
-    parts.extend(tag("path", d=f"M{x:.1f} {y - 7:.0f}l7 7l-7 7l-7 -7z", class_="added") for x in added)
+    lost = sorted({round(x_of(line.at_ns) * _FINE) / _FINE for line in lines if line.mark == "-"})
+    parts.extend(tag("circle", cx=x, cy=y - 9, r=5, class_="lost") for x in lost)
+    added = sorted({round(x_of(line.at_ns) * _FINE) / _FINE for line in lines if line.mark == "+"})
+    parts.extend(tag("path", d=f"M{x:g} {y + 3:.0f}l6 6l-6 6l-6 -6z", class_="added") for x in added)
     return parts
 
 
@@ -137,7 +147,7 @@ def _time_axis(start_s: float, end_s: float, y: float, x_of: Callable[[float], f
     for number, at in enumerate(marks):
         x = x_of(at / factor * 1e9)
         parts.append(_stroke(x, y, x, y + 4, "axis"))
-        parts.append(_label(x, y + 18, figures(at) + (f" {unit}" if number == len(marks) - 1 else "")))
+        parts.append(_mark(x, y + 18, figures(at) + (f" {unit}" if number == len(marks) - 1 else "")))
     return parts
 
 
@@ -147,9 +157,8 @@ def _time_axis(start_s: float, end_s: float, y: float, x_of: Callable[[float], f
 def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[float], name: str) -> Markup:
     """Share of samples by size: now as bars, the baseline as an outline, both medians as lines.
 
-    Either may be empty, but not both. Samples beyond the longest shown are in the last bar.
+    All samples are finite. Either may be empty, but not both. Samples beyond the longest shown are in the last bar.
     """
-    now, before = [each for each in now if math.isfinite(each)], [each for each in before if math.isfinite(each)]
     low, width, count = bins([*now, *before])
     high = low + width * count
     bottom, top = 168.0, 44.0
@@ -174,13 +183,14 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
             parts.append(tag("rect", x=_LEFT + index * bar + 1, y=y, width=bar - 2, height=bottom - y, class_="now"))
     if before:
         steps = "".join(f"V{y_of(share):.1f}h{bar:.2f}" for share in shares[1])
-        parts.append(tag("path", d=f"M{_LEFT:.1f} {bottom:.1f}{steps}V{bottom:.1f}", class_="before"))
+        outline = f"M{_LEFT:.1f} {bottom:.1f}{steps}V{bottom:.1f}"
+        parts += [tag("path", d=outline, class_=class_) for class_ in ("halo", "before")]
     parts.append(_stroke(_LEFT, bottom, _RIGHT, bottom, "axis"))
     marks = ticks(low, high, 6)
     for number, at in enumerate(marks):
         last = f" {unit}" if number == len(marks) - 1 and unit else ""
         parts.append(_stroke(x_of(at), bottom, x_of(at), bottom + 4, "axis"))
-        parts.append(_label(x_of(at), bottom + 18, figures(at) + last))
+        parts.append(_mark(x_of(at), bottom + 18, figures(at) + last))
     middles = (("baseline", before, 14.0, "before-line", "strong"), ("now", now, 32.0, "now-line", "now-text"))
     for word, values, y, line_class, text_class in middles:
         if values:
@@ -188,7 +198,7 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
             x = x_of(middle)
             left = x < (_LEFT + _RIGHT) / 2
             said = f"{word}, median {figures(middle)}{f' {unit}' if unit else ''}"
-            parts.append(_stroke(x, y - 10, x, bottom, line_class))
+            parts += [_stroke(x, y - 10, x, bottom, class_) for class_ in ("halo", line_class)]
             anchor = "start" if left else "end"
             parts.append(_label(x + (6 if left else -6), y, said, anchor=anchor, class_=text_class))
     beyond = f"; the last bar holds what is beyond {figures(high)} {unit}" if max([*now, *before]) > high else ""
@@ -203,8 +213,11 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
 def bins(values: Sequence[float]) -> tuple[float, float, int]:
     """Where the bins begin, how wide each is, and how many: Freedman and Diaconis' rule within bounds.
 
-    ``values`` may not be empty. Fewer than 0.5 % of them are beyond the last bin.
+    ``values`` may not be empty. Fewer than 0.5 % of them are beyond the last bin. Counts have a bin each where there
+    are few different ones.
     """
+    if all(value == int(value) for value in values) and max(values) - min(values) < _MAX_BINS:
+        return min(values) - 0.5, 1.0, int(max(values) - min(values)) + 1
     low, high = min(values), quantile(values, _SHOWN_SHARE) or 0.0
     if not high > low:
         room = abs(low) * 0.05 or 0.5

@@ -26,6 +26,7 @@ from rig.report.model import (
     many,
     moment,
     never_fired,
+    odd,
     played,
     quantile,
     sentence,
@@ -33,6 +34,7 @@ from rig.report.model import (
 )
 from rig.report.style import style_sheet
 from rig.report.tables import table
+from rig.timing.baseline import FEWEST
 
 _AROUND: Final = 8  # lines as recorded on either side of one that was not
 _SMALL_PRINT: Final = "Times are of the replay, in seconds from its first exchange. Quantiles by nearest rank."
@@ -164,7 +166,10 @@ def _account(outcome: Outcome, name: str) -> Markup:
     head = tag("h3", _pill(outcome.verdict.value), " ", outcome.title or "untitled", id=name)
     parts = [head, tag("p", f"As {outcome.role}; {played(outcome)}.", class_="about")]
     shown = outcome.differences[:_DIFFERENCES_SHOWN]
-    items = [tag("li", sentence(each), " ", tag("span", f"at {moment(each.at_ns)} s", class_="when")) for each in shown]
+    items = [
+        tag("li", sentence(each), " ", tag("span", f"noticed at {moment(each.at_ns)} s", class_="when"))
+        for each in shown
+    ]
     if items:
         parts.append(tag("ol", *items, class_="differences"))
     if len(outcome.differences) > len(shown):
@@ -253,18 +258,22 @@ def _measurement(words: str, measured: Measured, said: Sequence[Markup], ident: 
     """One measurement: its verdicts in words, its histogram, and the same as numbers."""
     unit, now, before = measured.unit, measured.now, measured.before
     parts = [tag("h3", words, id=ident), *said]
+    if measured.odd:
+        parts.append(tag("p", f"{odd(measured)}.", class_="about"))
     rows = []
     for word, values in (("now", now), ("baseline", before)):
         if values:
             told = [figures(quantile(values, share) or 0.0) for _, share in QUANTILES]
             rows.append([word, f"{len(values):,}", *told])
-    keys = (("now", "now", now), ("before", "baseline", before))
-    legend = [joined([tag("span", class_=f"key key-{key}"), word]) for key, word, values in keys if values]
-    caption = joined([joined(legend, "   "), "; share of samples by size"])
-    picture = charts.histogram(words, unit, now, before, f"{ident}-chart")
-    parts.append(tag("figure", picture, tag("figcaption", caption)))
-    title = f"{words.capitalize()}{f', in {unit}' if unit else ''}"
-    parts.append(table(title, ("", "samples", *_QUANTILE_NAMES), rows, numbers=1 + len(QUANTILES)))
+    if max(len(now), len(before)) >= FEWEST:
+        keys = (("now", "now", now), ("before", "baseline", before))
+        legend = [joined([tag("span", class_=f"key key-{key}"), word]) for key, word, values in keys if values]
+        caption = joined([joined(legend, ", "), "; share of samples by size"])
+        picture = charts.histogram(words, unit, now, before, f"{ident}-chart")
+        parts.append(tag("figure", picture, tag("figcaption", caption)))
+    if rows:
+        title = f"{words.capitalize()}{f', in {unit}' if unit else ''}"
+        parts.append(table(title, ("", "samples", *_QUANTILE_NAMES), rows, numbers=1 + len(QUANTILES)))
     return tag("article", *parts, class_="card", aria_labelledby=ident)
 
 

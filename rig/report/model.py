@@ -20,13 +20,15 @@ COMPARED: Final = (TimingVerdict.FAIL, TimingVerdict.NOT_ENOUGH, TimingVerdict.M
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The samples of one measurement, in its unit."""
+    """The samples of one measurement, in its unit; finite numbers all."""
 
     unit: str
     """Empty where it has none."""
     now: tuple[float, ...]
     before: tuple[float, ...] = ()
     """Of the baseline; empty where there is none."""
+    odd: int = 0
+    """How many samples were no finite numbers, and are left out."""
 
 
 _WORST: Final = (Verdict.FAILED, Verdict.INVALID, Verdict.PASSED)
@@ -122,11 +124,16 @@ class Report:
             for name, values in outcome.samples.items():
                 found.setdefault(name, []).extend(values)
         units = {name: STANDARD[name].unit if name in STANDARD else "" for name in found}
-        told = {name: Measured(units[name], tuple(values)) for name, values in found.items()}
+        told: dict[str, Measured] = {}
+        for name, values in found.items():
+            finite = tuple(filter(math.isfinite, values))
+            told[name] = Measured(units[name], finite, odd=len(values) - len(finite))
         for each in self.comparisons:
             if isinstance(each, Comparison):
                 told[each.name] = Measured(each.unit, each.after, each.before)
-        return {name: told[name] for name in standard_order(told) if told[name].now or told[name].before}
+        return {
+            name: told[name] for name in standard_order(told) if found.get(name) or told[name].now or told[name].before
+        }
 
     @property
     def faults(self) -> dict[str, int]:
@@ -187,8 +194,15 @@ def how_late(lateness: Lateness) -> str:
     return f"lateness of {many(len(lateness.samples_ns), 'event')}: {told}"
 
 
+def odd(measured: Measured) -> str:
+    """A clause about samples that are no numbers; empty where all are."""
+    return f"{many(measured.odd, 'sample')} without a finite value left out" if measured.odd else ""
+
+
 def spread(values: Sequence[float], unit: str) -> str:
-    """A distribution of at least one sample in one line."""
+    """A distribution in one line."""
+    if not values:
+        return many(0, "sample")
     after = f" {unit}" if unit else ""
     told = ", ".join(f"{name} {figures(quantile(values, share) or 0)}{after}" for name, share in QUANTILES)
     return f"{told} of {many(len(values), 'sample')}"

@@ -80,6 +80,7 @@ svg .flag { fill: var(--bad); font-weight: 600; }
 svg .now { fill: var(--accent); }
 svg .now-line { stroke: var(--accent); stroke-width: 1.5; fill: none; }
 svg .now-text { fill: var(--accent); font-weight: 600; }
+svg .halo { stroke: var(--sheet); stroke-width: 4; fill: none; stroke-linejoin: round; }
 svg .before { stroke: var(--ink); stroke-width: 1.5; fill: none; stroke-linejoin: round; }
 svg .before-line { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 4 3; fill: none; }
 svg .range { stroke: var(--quiet); stroke-width: 1.5; fill: none; }

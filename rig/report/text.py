@@ -14,7 +14,7 @@ from rig.capture.text import printable
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.report.coverage import coverage_lines
 from rig.report.folding import Folded, folded
-from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence, spread
+from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, odd, played, sentence, spread
 
 _AROUND: Final = 5  # lines as recorded on either side of one that was not
 _PASSED_SHOWN: Final = 20  # beyond, passed replays are counted alone
@@ -108,8 +108,9 @@ class _Text:
             yield from rest
         compared = {each.name for each in report.compared}
         for name, measured in report.measured.items():
-            if name not in compared and measured.now:
-                yield f"measured   {printable(name).replace('_', ' ')}: {spread(measured.now, measured.unit)}"
+            if name not in compared:
+                told = [spread(measured.now, measured.unit), odd(measured)]
+                yield f"measured   {printable(name).replace('_', ' ')}: {', '.join(filter(None, told))}"
 
     def _faults(self, faults: Mapping[str, int]) -> Iterator[str]:
         for name, count in faults.items():
