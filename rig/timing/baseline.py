@@ -14,7 +14,9 @@ The rule, for each measurement:
    :data:`FEWEST`, the verdict is **not enough**. Everything else is a **pass**.
 
 All of it takes ranks and medians: an outlier weighs as much as any other sample. It takes the samples for independent:
-those of one run that share a cause (a busy radio) are not, so a baseline is best made of several runs.
+those of one run that share a cause (a busy radio) are not, so a baseline is best made of several runs. And it takes a
+change of the whole: that one answer in fifty now takes ten times as long is for a limit with a share
+(:class:`rig.timing.measure.Measurement`), not for a rank test.
 
 Refuses to know where samples come from.
 """

@@ -238,7 +238,7 @@ def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
 def _hci(path: Path) -> Iterator[HciSynthesis]:
     with path.open("w+b", buffering=0) as file:
         writer = open_writer("btsnoop", file, ())
-        yield HciSynthesis(lambda packet, direction, time_ns: writer.write(packet, direction, time_ns))
+        yield HciSynthesis(writer.write)
 
 
 def test_a_link_lost_by_supervision_timeout_says_how_long_it_was_silent(tmp_path: Path) -> None:
