@@ -192,8 +192,10 @@ class AppPlayer:
         self._on_done: Callable[[Done], None] | None = None
         self._on_received: Callable[[Received], None] | None = None
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._played = 0
-        self._at: int | None = None
+        self.played = 0
+        """How many exchanges of the app were played."""
+        self.reached: int | None = None
+        """The app's exchange whose turn it is or was last; None before the first."""
 
     async def play(
         self,
@@ -222,7 +224,7 @@ class AppPlayer:
                 await client.start_notify(_characteristic(places[place]), partial(self._received, place))
             return await self._play(client, pacer, places)
         except _RADIO_ERRORS as error:
-            return Played(self._played, None, self._at, f"the radio or the device failed: {_words(error)}")
+            return Played(self.played, None, self.reached, f"the radio or the device failed: {_words(error)}")
         finally:
             for task in self._under_way.values():
                 task.cancel()
@@ -252,13 +254,13 @@ class AppPlayer:
                     needed[exchange.to] += 1
                     turn_of[exchange.to, needed[exchange.to]] = index
                 continue
-            self._at = index
+            self.reached = index
             lateness = await pacer.wait(index)
             due = clock()
             awaited = await self._turn(client, needed, turn_of)
             ended = self._early(client, index, awaited)
             if ended is None and not await self._answers_before(index):
-                ended = Played(self._played, None, index, "a request before it was not answered")
+                ended = Played(self.played, None, index, "a request before it was not answered")
             if ended is not None:
                 return ended
             at = clock()
@@ -268,7 +270,7 @@ class AppPlayer:
                 self._under_way[index] = asyncio.create_task(work)
                 await asyncio.sleep(0)  # so that it leaves before what follows it
             elif not await self._within_patience(work):
-                return Played(self._played, None, index, f"no answer within {self._patience_s:g} s")
+                return Played(self.played, None, index, f"no answer within {self._patience_s:g} s")
         return await self._last_words(client, pacer, needed, turn_of)
 
     async def _last_words(
@@ -276,17 +278,17 @@ class AppPlayer:
     ) -> Played:
         """Hear what the device says after the app's last exchange, the end of the link included."""
         if not await self._answers_before(len(self._exchanges)):
-            return Played(self._played, None, None, "the last request was not answered")
+            return Played(self.played, None, None, "the last request was not answered")
         if not self._exchanges or self._exchanges[-1].by == "app":
-            return Played(self._played)
+            return Played(self.played)
         last = len(self._exchanges) - 1
         await pacer.wait(last)
         awaited = await self._turn(client, needed, turn_of, link_end=self._exchanges[-1].does == "disconnect")
         if awaited is None and self._exchanges[-1].does == "disconnect" and client.is_connected and not self._stopped:
             awaited = last
         if awaited is not None and not self._stopped:
-            return Played(self._played, awaited, None, f"the device did not say it within {self._patience_s:g} s")
-        return Played(self._played, problem=self._stopped)
+            return Played(self.played, awaited, None, f"the device did not say it within {self._patience_s:g} s")
+        return Played(self.played, problem=self._stopped)
 
     async def _turn(
         self,
@@ -318,14 +320,14 @@ class AppPlayer:
     def _early(self, client: GattClient, index: int, awaited: int | None) -> Played | None:
         """Say why the app's exchange ``index`` cannot be played, None if it can."""
         if self._stopped:
-            return Played(self._played, None, index, self._stopped)
+            return Played(self.played, None, index, self._stopped)
         if awaited is not None:
             down = self._link_ended or not client.is_connected
             why = "the link ended before" if down else f"the device did not say it within {self._patience_s:g} s"
-            return Played(self._played, awaited, index, why)
+            return Played(self.played, awaited, index, why)
         does = self._exchanges[index].does
         if does not in {"connect", "disconnect"} and not client.is_connected:
-            return Played(self._played, None, index, "the link has ended")
+            return Played(self.played, None, index, "the link has ended")
         return None
 
     async def _answers_before(self, index: int) -> bool:
@@ -389,7 +391,7 @@ class AppPlayer:
         answered: int | None = None
         if exchange.does not in {"connect", "disconnect", "write_command"}:
             answered = round((asyncio.get_running_loop().time() - at) * 1e9)
-        self._played += 1
+        self.played += 1
         if self._on_done is not None:
             self._on_done(Done(index, round(at * 1e9), lateness_ns, answered, value, error))
 

@@ -32,6 +32,7 @@ from protocols.model import (
     QueryVersion,
     Ready,
     Rejected,
+    Repeated,
     SetIntensity,
     StartOutput,
     StopOutput,
@@ -152,6 +153,11 @@ class Guard:
     def output_possible(self) -> bool:
         """True unless the device is known to be without output."""
         return self._protocol.output_possible
+
+    @property
+    def stopping(self) -> bool:
+        """True once nothing is let through any more."""
+        return self._stopping
 
     @property
     def link_is_down(self) -> bool:
@@ -449,6 +455,8 @@ class Guard:
                 self._trouble(reason)
             case Acknowledged(TotalStop()):
                 self._stop_acknowledged = self._stopping
+            case Repeated(TotalStop() | StopOutput()):
+                self._trouble("the device did not acknowledge the stop in time, and it was written again")
             case Rejected(command, reason) if not isinstance(command, TotalStop | StopOutput):
                 for asked in self._asked:
                     if asked.command == command and not asked.granted and not asked.done.done():

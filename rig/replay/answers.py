@@ -1,0 +1,203 @@
+"""What came of a replay as the app: what the device answered and pushed, against the recording, in words.
+
+Judges once the play is over, so that one thing that went wrong is one difference. Refuses to know how it was played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from rig.replay.alignment import align
+from rig.replay.app import Done, Received
+from rig.replay.conversation import (
+    different,
+    how_different,
+    in_words,
+    late,
+    missing,
+    nearest,
+    seconds_text,
+    swapped,
+)
+from rig.replay.exchanges import Exchange, Transcript
+from rig.replay.outcome import Difference, Line
+
+Order = Literal["strict", "by-characteristic"]
+"""``strict``: what the device pushes comes in the recorded order. ``by-characteristic``: in order for each
+characteristic."""
+
+PUSHED: Final = frozenset({"notification", "indication"})
+
+
+def _key(exchange: Exchange) -> Hashable:
+    # A client is not told whether a value came by notification or by indication.
+    return exchange.to, exchange.value
+
+
+@dataclass(slots=True)
+class Answers:
+    """Collects while a player plays; :meth:`judge` then fills ``differences`` and ``lines``.
+
+    Args:
+        transcript: what is played.
+        order: what has to be in order.
+        tolerance_ns: how much longer than recorded an answer may take, and a pushed value after what was before it;
+            None: as long as it likes.
+        origin_ns: the loop's time at which the play began.
+    """
+
+    transcript: Transcript
+    order: Order
+    tolerance_ns: int | None
+    origin_ns: int
+    differences: list[Difference] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    _done: dict[int, Done] = field(default_factory=dict)
+    _received: list[Received] = field(default_factory=list)
+
+    def done(self, done: Done) -> None:
+        """Take an exchange of the app that was played."""
+        self._done[done.index] = done
+
+    def received(self, received: Received) -> None:
+        """Take a value that the device pushed."""
+        self._received.append(received)
+
+    # ---- judging ----------------------------------------------------------------------------------------------------
+
+    def judge(self, limit: int) -> None:
+        """Compare everything up to exchange ``limit``, which is where the play ended; the rest never had its turn."""
+        happened: list[tuple[int, int, int | None, Exchange]] = []  # when, tie-breaker, which recorded one, what
+        for index, done in self._done.items():
+            came = self._came(done)
+            happened.append((self._time(done.at_ns), index, index, came))
+            self._judge_answer(index, done, came)
+        fates = self._align_pushed(limit)
+        for position, received in enumerate(self._received):
+            index = fates.get(position)
+            happened.append((self._time(received.at_ns), len(self.transcript.exchanges), index, self._pushed(position)))
+        happened.sort(key=lambda item: item[:2])
+        self._judge_times(happened)
+        self.differences.sort(key=lambda difference: difference.at_ns)
+        self._tell(happened, limit)
+
+    def _judge_answer(self, index: int, done: Done, came: Exchange) -> None:
+        recorded = self.transcript.exchanges[index]
+        at_ns = came.at_ns + (done.answered_ns or 0)
+        if how_different(recorded, came):
+            self.differences.append(different(index, recorded, came, at_ns))
+        if self.tolerance_ns is None or done.answered_ns is None or recorded.answered_ns is None:
+            return
+        by_ns = done.answered_ns - recorded.answered_ns
+        if by_ns > self.tolerance_ns:
+            took = (done.answered_ns, recorded.answered_ns)
+            self.differences.append(late(index, recorded, by_ns, at_ns, took=took))
+
+    def _align_pushed(self, limit: int) -> dict[int, int]:
+        """Lay what was pushed beside what is recorded; which recorded exchange each received value is."""
+        exchanges = self.transcript.exchanges
+        recorded: dict[Hashable, list[int]] = {}
+        for index, exchange in enumerate(exchanges[:limit]):
+            if exchange.by == "device" and exchange.does in PUSHED:
+                recorded.setdefault(self._lane(exchange), []).append(index)
+        received: dict[Hashable, list[int]] = {}
+        for position in range(len(self._received)):
+            received.setdefault(self._lane(self._pushed(position)), []).append(position)
+        fates: dict[int, int] = {}
+        for lane in recorded | received:
+            indices, positions = recorded.get(lane, []), received.get(lane, [])
+            found = align([exchanges[i] for i in indices], [self._pushed(p) for p in positions], _key)
+            for r, p in (found.same | found.changed | found.moved).items():
+                fates[positions[p]] = indices[r]
+            for r, p in found.changed.items():
+                came = self._pushed(positions[p], like=exchanges[indices[r]])
+                self.differences.append(different(indices[r], exchanges[indices[r]], came, came.at_ns))
+            for r, p in found.moved.items():
+                other = found.partner_of(r)
+                first, second = sorted((indices[r], indices[r if other is None else other]))
+                at_ns = self._pushed(positions[p]).at_ns
+                self.differences.append(swapped(first, exchanges[first], second, exchanges[second], at_ns))
+            for p in found.extra:
+                self._tell_extra(self._pushed(positions[p]))
+            for r in found.missing:
+                due_ns = self._due_of(indices[r])
+                self.differences.append(missing(indices[r], exchanges[indices[r]], due_ns))
+        return fates
+
+    def _tell_extra(self, came: Exchange) -> None:
+        near = nearest(came, ((i, e) for i, e in enumerate(self.transcript.exchanges) if e.does in PUSHED))
+        rest = "nothing like it is recorded" if near is None else near.text
+        text = f"extra: {in_words(came)}; {rest} ({seconds_text(came.at_ns)} into the replay)"
+        self.differences.append(Difference("extra", None if near is None else near.index, came.at_ns, text))
+
+    def _judge_times(self, happened: Sequence[tuple[int, int, int | None, Exchange]]) -> None:
+        """What the device pushed too early, before the app had done what it followed, or too late after it."""
+        when = {index: at_ns for at_ns, _, index, _ in happened if index is not None}
+        exchanges = self.transcript.exchanges
+        for at_ns, _, index, came in happened:
+            if index is None or came.by == "app" or index == 0:
+                continue
+            before, recorded = exchanges[index - 1], exchanges[index]
+            reference = when.get(index - 1)
+            if reference is None or before.does == "connect":
+                continue
+            took_ns, recorded_ns = at_ns - reference, recorded.at_ns - before.at_ns
+            if took_ns < 0 and before.by == "app" and self._lane(before) == self._lane(recorded):
+                self.differences.append(swapped(index - 1, before, index, recorded, at_ns))
+            elif self.tolerance_ns is not None and took_ns - recorded_ns > self.tolerance_ns:
+                took = (took_ns, recorded_ns)
+                self.differences.append(late(index, recorded, took_ns - recorded_ns, at_ns, took=took))
+
+    # ---- telling ------------------------------------------------------------------------------------------------
+
+    def _tell(self, happened: Sequence[tuple[int, int, int | None, Exchange]], limit: int) -> None:
+        """Write the conversation: what happened in its order, what did not where it was due."""
+        exchanges = self.transcript.exchanges
+        seen = {index for _, _, index, _ in happened if index is not None}
+        untold = [i for i in range(min(limit, len(exchanges))) if i not in seen and exchanges[i].by == "device"]
+        untold = [i for i in untold if exchanges[i].does in PUSHED]
+        for at_ns, _, index, came in happened:
+            while index is not None and untold and untold[0] < index:
+                self.lines.append(Line("-", at_ns, in_words(exchanges[untold.pop(0)])))
+            if index is None:
+                self.lines.append(Line("+", at_ns, in_words(came)))
+                continue
+            recorded = exchanges[index]
+            how = how_different(recorded, replace(came, does=recorded.does))
+            if not how:
+                self.lines.append(Line(" ", at_ns, in_words(recorded)))
+                continue
+            self.lines.append(Line("-", at_ns, in_words(recorded)))
+            self.lines.append(Line("+", at_ns, in_words(replace(came, does=recorded.does))))
+            self.lines.append(Line("!", at_ns, how))
+        end_ns = self.lines[-1].at_ns if self.lines else 0
+        self.lines += [Line("-", end_ns, in_words(exchanges[index])) for index in untold]
+
+    # ---- inside -------------------------------------------------------------------------------------------------
+
+    def _lane(self, exchange: Exchange) -> Hashable:
+        return exchange.to if self.order == "by-characteristic" else None
+
+    def _time(self, at_ns: int) -> int:
+        return max(0, at_ns - self.origin_ns)
+
+    def _due_of(self, index: int) -> int:
+        """When something was due that did not come: after what came last before it."""
+        before = [i for i in self._done if i < index]
+        if not before:
+            return 0
+        last = max(before)
+        gap_ns = self.transcript.exchanges[index].at_ns - self.transcript.exchanges[last].at_ns
+        return self._time(self._done[last].at_ns) + gap_ns
+
+    def _came(self, done: Done) -> Exchange:
+        recorded = self.transcript.exchanges[done.index]
+        value = done.value if recorded.does == "read" else recorded.value
+        return replace(recorded, at_ns=self._time(done.at_ns), value=value, error=done.error)
+
+    def _pushed(self, position: int, *, like: Exchange | None = None) -> Exchange:
+        received = self._received[position]
+        does = "notification" if like is None else like.does
+        return Exchange(self._time(received.at_ns), "device", does, received.place, received.value)

@@ -1,0 +1,350 @@
+"""Replay as the app: the recorded app plays to a device, simulated or real, and the answers are compared.
+
+Between the two stands the guard of :mod:`rig.replay.guarded`: a recording never commands what the protocol forbids, and
+every run on a guarded device ends with a total stop that the device acknowledged, or with words that it did not.
+Refuses to know where recordings come from and what reports look like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from rig.clock import ScaledLoop, VirtualTimeLoop
+from rig.commands.faults import UsageError
+from rig.replay.answers import Answers, Order
+from rig.replay.app import PATIENCE_S, AppPlayer, Played, places_missing
+from rig.replay.conversation import in_words
+from rig.replay.exchanges import Transcript
+from rig.replay.guarded import Guard, GuardError, RefusedError
+from rig.replay.outcome import Difference, Line, Outcome, Verdict
+from rig.replay.pacing import MovedError, Pacer
+from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
+
+if TYPE_CHECKING:
+    from bleak import BleakClient
+    from bleak.backends.client import BaseBleakClient
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+
+    from protocols.registry import ProtocolEntry, Registry
+    from rig.devices.model import SimulatedDevice
+
+TOLERANCE_S: Final = 0.05
+"""How much longer than recorded the device may take to what it says before it is late."""
+FIND_LIMIT_S: Final = 10.0
+
+
+class ConsentError(UsageError):
+    """A real device is to be played to, and nobody said that it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to play and by what to judge.
+
+    Attributes:
+        order: what has to be in order.
+        tolerance_s: see :data:`TOLERANCE_S`; None: how long the device takes does not matter.
+        patience_s: how long past its recorded time anything is waited for.
+        speed: how many recorded seconds go into one. What the protocol allows does not grow with it: a rise that comes
+            too soon for it is refused.
+        gaps: what becomes of long gaps.
+    """
+
+    order: Order = "strict"
+    tolerance_s: float | None = TOLERANCE_S
+    patience_s: float = PATIENCE_S
+    speed: float = 1.0
+    gaps: Gaps = AS_RECORDED
+
+
+AS_IT_WAS: Final = Rules()
+
+
+async def replay_as_central(
+    transcript: Transcript,
+    device: SimulatedDevice,
+    rules: Rules = AS_IT_WAS,
+    *,
+    pacer: Pacer | None = None,
+    registry: Registry | None = None,
+    seed: int = 0,
+    latency_s: float = 0.0,
+) -> Outcome:
+    """Play the app to a simulated device on the virtual radio.
+
+    Args:
+        transcript: what to play.
+        device: what answers. The guard stands before it where its name or the transcript tells a known protocol.
+        rules: how to play and by what to judge.
+        pacer: to pause, or to look at; made from the transcript and the rules where left out.
+        registry: the protocols that there are; None: the built-in and the installed ones.
+        seed: addresses follow from it.
+        latency_s: how long every packet takes on the air.
+    """
+    from rig.radio.link import VirtualRadio  # noqa: PLC0415 - it brings bleak and Bumble
+
+    async with VirtualRadio(seed, latency_s=latency_s) as radio:
+        peripheral = await radio.add_device(device)
+        name = device.advertisement.name
+        found = await _find(peripheral.address, radio.scanner_backend)
+        if found is None:
+            return _invalid(transcript, f"the simulated device {name} is not heard: it does not advertise")
+        known = _registry(registry)
+        entry = known.match(name, device.advertisement.service_uuids)
+        wrong = _wrong_protocol(transcript, entry, name)
+        if wrong:
+            return _invalid(transcript, wrong)
+        if entry is None and transcript.protocol:
+            entry = known.get(transcript.protocol)
+        return await _Central(transcript, rules, pacer).run(found[0], radio.client_backend, entry, name)
+
+
+async def replay_on_device(
+    transcript: Transcript,
+    address: str,
+    rules: Rules = AS_IT_WAS,
+    *,
+    consent: bool,
+    pacer: Pacer | None = None,
+    registry: Registry | None = None,
+    scanner_backend: type[BaseBleakScanner] | None = None,
+    client_backend: type[BaseBleakClient] | None = None,
+) -> Outcome:
+    """Play the app to a real device, through the guard and in real time alone.
+
+    Args:
+        transcript: what to play.
+        address: the device's, as bleak has it on this system.
+        rules: how to play and by what to judge.
+        consent: whether a person who is there said that this device may put out current now, on nobody's skin or their
+            own.
+        pacer: as for :func:`replay_as_central`.
+        registry: as there.
+        scanner_backend: bleak's to look with; None: the system's.
+        client_backend: bleak's to connect with; None: the system's.
+
+    Raises:
+        ConsentError: ``consent`` is not given.
+        UsageError: the running loop's time is not the wall's, in which the limits of the protocol hold.
+    """
+    if not consent:
+        raise ConsentError(
+            f"the device {address} is real and the recording may make it put out current: "
+            "take it off the skin, then give the consent"
+        )
+    if isinstance(asyncio.get_running_loop(), VirtualTimeLoop | ScaledLoop):
+        raise UsageError("a real device is played to in real time alone: leave the loop's speed at 1")
+    found = await _find(address, scanner_backend)
+    if found is None:
+        return _invalid(transcript, f"no device {address} is heard: switch it on, bring it near")
+    device, advertisement = found
+    name = advertisement.local_name or device.name
+    entry = _registry(registry).match(name, advertisement.service_uuids)
+    if entry is None:
+        who = f"{name} ({address})" if name else address
+        return _invalid(
+            transcript, f"no protocol knows the device {who}: nothing could judge what the recording writes to it"
+        )
+    wrong = _wrong_protocol(transcript, entry, name or "")
+    if wrong:
+        return _invalid(transcript, wrong)
+    return await _Central(transcript, rules, pacer).run(device, client_backend, entry, name or "")
+
+
+class _Central:
+    """One run."""
+
+    def __init__(self, transcript: Transcript, rules: Rules, pacer: Pacer | None) -> None:
+        self._transcript = transcript
+        self._rules = rules
+        self._pacer = pacer or Pacer(Schedule.of(transcript, rules.speed, rules.gaps))
+        self._player = AppPlayer(transcript, patience_s=rules.patience_s)
+        self._guard: Guard | None = None
+        self._play: asyncio.Task[Played] | None = None
+        self._trouble = ""
+        self._refused: RefusedError | None = None
+        self._last_index = -1
+        tolerance_ns = None if rules.tolerance_s is None else round(rules.tolerance_s * 1e9)
+        self._answers = Answers(transcript, rules.order, tolerance_ns, 0)
+
+    async def run(
+        self, device: BLEDevice, backend: type[BaseBleakClient] | None, entry: ProtocolEntry | None, name: str
+    ) -> Outcome:
+        """Connect, greet, play, stop, disconnect, judge."""
+        from bleak import BleakClient  # noqa: PLC0415 - the plain values above need none
+        from bleak.exc import BleakError  # noqa: PLC0415
+
+        try:
+            if entry is not None:
+                self._guard = Guard(entry, name, on_trouble=self._in_trouble)
+        except GuardError as error:
+            return _invalid(self._transcript, str(error))
+        more: dict[str, Any] = {} if backend is None else {"backend": backend}
+        client = BleakClient(device, disconnected_callback=self._link_ended, **more)
+        try:
+            await client.connect()
+        except (BleakError, OSError, EOFError) as error:
+            return _invalid(self._transcript, f"the device {device.address} cannot be connected to: {_words(error)}")
+        try:
+            lacking = places_missing(self._transcript, client.services)
+            if lacking:
+                return _invalid(self._transcript, *lacking)
+            if self._guard is not None:
+                await self._guard.open(client)
+            played = await self._played(client)
+        except GuardError as error:
+            outcome = _invalid(self._transcript, str(error))
+        else:
+            outcome = self._judge(played)
+        finally:
+            await _whatever_happens(self._end(client))
+        if self._guard is not None and self._guard.output_possible:
+            text = "the device did not confirm the last stop: its output may still be on; switch it off by hand"
+            outcome.differences.append(Difference("missing", None, round(outcome.duration_s * 1e9), text))
+            outcome.verdict = Verdict.FAILED
+        return outcome
+
+    async def _played(self, client: BleakClient) -> Played:
+        loop = asyncio.get_running_loop()
+        self._answers.origin_ns = round(loop.time() * 1e9)
+        through = self._guard if self._guard is not None else client
+        self._play = loop.create_task(
+            self._player.play(
+                through,
+                self._pacer,
+                on_done=self._answers.done,
+                on_received=self._received,
+            )
+        )
+        try:
+            return await self._play
+        except RefusedError as error:
+            self._refused = error
+            return Played(self._player.played, None, self._player.reached, error.text)
+        except MovedError as error:
+            return Played(self._player.played, None, self._player.reached, str(error))
+        except asyncio.CancelledError:
+            if not self._trouble or not self._play.cancelled():
+                self._play.cancel()
+                raise
+            return Played(self._player.played, None, self._player.reached, self._trouble)
+
+    def _received(self, received: Any) -> None:
+        # What answers the guard's own stop is no part of the conversation.
+        if self._guard is None or not self._guard.stopping:
+            self._answers.received(received)
+
+    def _in_trouble(self, why: str) -> None:
+        self._trouble = why
+        if self._play is not None:
+            self._play.cancel()
+
+    def _link_ended(self, client: BleakClient) -> None:
+        if self._guard is not None:
+            self._guard.link_ended(client)
+        self._player.link_ended(client)
+
+    async def _end(self, client: BleakClient) -> None:
+        from bleak.exc import BleakError  # noqa: PLC0415
+
+        if self._guard is not None:
+            await self._guard.close()
+        with contextlib.suppress(BleakError, OSError, EOFError):
+            if client.is_connected:
+                await client.disconnect()
+
+    # ---- judging ----------------------------------------------------------------------------------------------------
+
+    def _judge(self, played: Played) -> Outcome:
+        now_ns = round(asyncio.get_running_loop().time() * 1e9) - self._answers.origin_ns
+        exchanges = self._transcript.exchanges
+        limit = len(exchanges)
+        if played.problem:
+            ends = [end for end in (played.stopped_at, played.awaited) if end is not None]
+            limit = min(ends, default=limit) + (1 if played.awaited is not None else 0)
+            if played.stopped_at is not None and played.awaited is not None:
+                limit = max(limit, played.stopped_at)
+        self._answers.judge(limit)
+        differences, lines = self._answers.differences, self._answers.lines
+        if self._refused is not None or self._trouble:
+            index = played.stopped_at
+            where = "" if index is None else f" (exchange {index}, {in_words(exchanges[index])})"
+            text = played.problem if self._refused is not None else f"stopped: {self._trouble}"
+            differences.append(Difference("refused", index, now_ns, text + where))
+            if index is not None and self._refused is not None:
+                lines.append(Line("-", now_ns, in_words(exchanges[index])))
+            lines.append(Line("!", now_ns, text))
+        elif played.problem and not differences:
+            index = played.awaited if played.awaited is not None else played.stopped_at
+            where = "" if index is None else f"exchange {index}, {in_words(exchanges[index])}: "
+            differences.append(Difference("missing", index, now_ns, f"missing: {where}{played.problem}"))
+        return Outcome(
+            role="central",
+            title=self._transcript.title,
+            verdict=Verdict.FAILED if differences else Verdict.PASSED,
+            differences=differences,
+            conversation=lines,
+            exchanges=played.played,
+            lateness=self._pacer.lateness,
+            duration_s=now_ns / 1e9,
+        )
+
+
+async def _whatever_happens(work: Awaitable[None]) -> None:
+    """Await ``work`` to its end even while being cancelled: what is stopping a device is not to be stopped itself."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                break
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _find(address: str, backend: type[BaseBleakScanner] | None) -> tuple[BLEDevice, AdvertisementData] | None:
+    """Listen for a device, and for its name where it tells that in an answer of its own."""
+    from bleak import BleakScanner  # noqa: PLC0415
+
+    heard: dict[str, tuple[BLEDevice, AdvertisementData]] = {}
+    more: dict[str, Any] = {} if backend is None else {"backend": backend}
+
+    def matches(wanted: str, device: BLEDevice, advertisement: AdvertisementData) -> bool:
+        if device.address.lower() != wanted:
+            return False
+        heard[wanted] = (device, advertisement)
+        return bool(advertisement.local_name or device.name)
+
+    await BleakScanner.find_device_by_filter(partial(matches, address.lower()), timeout=FIND_LIMIT_S, **more)
+    return heard.get(address.lower())
+
+
+def _registry(registry: Registry | None) -> Registry:
+    from protocols.registry import Registry as Known  # noqa: PLC0415 - it reads the metadata of what is installed
+
+    return Known.default() if registry is None else registry
+
+
+def _wrong_protocol(transcript: Transcript, entry: ProtocolEntry | None, name: str) -> str:
+    if not transcript.protocol or entry is None or entry.key == transcript.protocol:
+        return ""
+    return f"the recording speaks {transcript.protocol} and the device {name} speaks {entry.key}: use the right device"
+
+
+def _invalid(transcript: Transcript, *reasons: str) -> Outcome:
+    differences = [Difference("precondition", None, 0, f"precondition: {reason}") for reason in reasons]
+    return Outcome("central", transcript.title, Verdict.INVALID, differences)
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
