@@ -35,6 +35,8 @@ from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
 
 if TYPE_CHECKING:
     from protocols.gatt import Service
+    from rig.radio.fault_plan import FaultPlan
+    from rig.radio.faults import FaultyDevice
 
 Order = Literal["strict", "by-characteristic"]
 """``strict``: everything in the recorded order. ``by-characteristic``: what is about one characteristic is in order,
@@ -496,6 +498,7 @@ async def replay_as_peripheral(
     transcript: Transcript,
     *,
     app: Transcript | None = None,
+    faults: FaultPlan | None = None,
     order: Order = "strict",
     speed: float = 1.0,
     gaps: Gaps = AS_RECORDED,
@@ -511,6 +514,7 @@ async def replay_as_peripheral(
     Args:
         transcript: what the device plays.
         app: what the app plays; None: the same.
+        faults: what shall go wrong between the two; None: nothing.
         order: what may be out of order.
         speed: how many recorded seconds go into one of the loop's clock.
         gaps: what becomes of long gaps.
@@ -522,7 +526,10 @@ async def replay_as_peripheral(
 
     Returns:
         Failed where the two sides did not get through, with the reason as a difference; a place that the device does
-        not have is one too.
+        not have is one too. Invalid where a planned fault did not happen as often as planned.
+
+    Raises:
+        FaultPlanError: the plan is about what the device does not have.
     """
     from bleak import BleakClient, BleakScanner  # noqa: PLC0415 - the device alone needs neither bleak nor Bumble
 
@@ -534,12 +541,18 @@ async def replay_as_peripheral(
     per_wall = loop.factor if isinstance(loop, ScaledLoop) else 1.0
     tolerance = None if tolerance_s is None else tolerance_s * per_wall
     device = TranscriptDevice(transcript, order=order, speed=speed, gaps=gaps, tolerance_s=tolerance)
+    served: SimulatedDevice = device
+    faulty: FaultyDevice | None = None
+    if faults is not None:
+        from rig.radio.faults import FaultyDevice  # noqa: PLC0415 - only where something shall go wrong
+
+        served = faulty = FaultyDevice(device, faults)
     news = asyncio.Event()
     device.changed = news.set
     played = app if app is not None else transcript
     problem = ""
     async with VirtualRadio(seed, latency_s=latency_s) as radio:
-        peripheral = await radio.add_device(device)
+        peripheral = await radio.add_device(served)
         peripheral.call_at = call_at_for_loop()
         found = await BleakScanner.find_device_by_address(peripheral.address, backend=radio.scanner_backend)
         if found is None:
@@ -553,9 +566,11 @@ async def replay_as_peripheral(
         except PlaceMissingError as error:
             problem = str(error)
         await asyncio.sleep(_SETTLE_S + latency_s)
-        while device.is_connected and device.deadline is not None:
+        while device.is_connected and (due := served.deadline) is not None:
             news.clear()
-            await news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(max(due, loop.time() + _SETTLE_S)):
+                    await news.wait()
         outcome = device.outcome(loop.time())
         if client.is_connected:
             await client.disconnect()
@@ -563,6 +578,11 @@ async def replay_as_peripheral(
     if problem and not outcome.differences:
         outcome.verdict = Verdict.FAILED
         outcome.differences.append(Difference("missing", None, device.replay_ns(loop.time()), f"the app: {problem}"))
+    if faulty is not None:
+        outcome.faults = faulty.fired
+        for sentence in faulty.explain_unfired():
+            outcome.verdict = Verdict.INVALID
+            outcome.differences.append(Difference("fault", None, device.replay_ns(loop.time()), sentence))
     return outcome
 
 

@@ -13,6 +13,8 @@ from bleak import BleakClient, BleakScanner
 from protocols.gatt import Characteristic, Property, Service, uuid
 from rig.clock import run
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, Hangup, Notify
+from rig.radio.delay_laws import Fixed
+from rig.radio.fault_plan import Delay, FaultPlan
 from rig.radio.link import VirtualRadio
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
 from rig.replay.from_capture import from_capture
@@ -490,3 +492,19 @@ def test_a_real_capture_replays_complete_and_to_the_microsecond(name: str, link:
     assert outcome.exchanges == len(recorded.exchanges) >= least
     assert (outcome.lateness.quantile_ns(1.0) or 0) <= 1000
     assert math.isclose(outcome.duration_s, recorded.exchanges[-1].at_ns / 1e9, abs_tol=0.1)
+
+
+def test_a_planned_fault_shows_as_what_it_did() -> None:
+    plan = FaultPlan(faults=(Delay(name="slow", direction="to_device", time=Fixed(seconds=0.06), nth=(2,)),), seed=1)
+    outcome = run(replay_as_peripheral(CONVERSATION, faults=plan))
+    assert outcome.faults == {"slow": 1}
+    assert outcome.verdict is Verdict.FAILED
+    assert [difference.kind for difference in outcome.differences] == ["late"]
+
+
+def test_a_replay_in_which_a_planned_fault_never_happened_says_nothing() -> None:
+    plan = FaultPlan(faults=(Delay(name="slow", direction="to_device", time=Fixed(seconds=0.06), nth=(99,)),), seed=1)
+    outcome = run(replay_as_peripheral(CONVERSATION, faults=plan))
+    assert outcome.verdict is Verdict.INVALID
+    assert outcome.exit_code == 3
+    assert [difference.kind for difference in outcome.differences] == ["fault"]
