@@ -1,6 +1,7 @@
 """The report as JSON, for programs: everything that the other forms say, with whole distributions.
 
-Knows field names, which are a contract that :data:`VERSION` counts. Refuses to know files.
+What is written is read again, so that one run writes it and another puts several together. Knows field names, which
+are a contract that :data:`VERSION` counts. Refuses to know files.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ import json
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
+from rig.commands.faults import RigError
 from rig.replay.outcome import Outcome
 from rig.report.model import Report
 from rig.timing.baseline import Comparison
 from rig.timing.measure import Judgement
 
 VERSION: Final = 1
+
+
+class ReportError(RigError):
+    """A report that cannot be read, told in one line: where, what, and what to do."""
 
 
 def dumps(report: Report) -> str:
@@ -44,6 +50,46 @@ def as_json(report: Report) -> dict[str, object]:
         "outcomes": [outcome_as_json(each) for each in report.ordered],
         "comparisons": [_comparison(each) for each in report.compared],
     }
+
+
+def loads(text: str | bytes, name: str) -> Report:
+    """Read a report that :func:`dumps` wrote; ``name`` says in errors where it comes from. Unknown fields are passed over.
+
+    Raises:
+        ReportError: it is no report, or one of a newer version.
+    """
+    import msgspec  # noqa: PLC0415 - whoever only writes reports need not wait for it
+
+    try:
+        told = json.loads(text)
+        version = told["report"] if isinstance(told, dict) and "report" in told else None
+        if not isinstance(version, int) or version < 1:
+            raise ReportError(
+                f'{name}: no report: it has no field "report"; write one with rig replay --report FILE.json'
+            )
+        if version > VERSION:
+            raise ReportError(
+                f"{name}: a report of version {version}, and this rig reads up to {VERSION}; update the rig"
+            )
+        outcomes = [_outcome(each) for each in told["outcomes"]]
+        comparisons = [
+            msgspec.convert(each, Comparison if each["against"] == "baseline" else Judgement)
+            for each in told["comparisons"]
+        ]
+        return Report(msgspec.convert(told["title"], str), outcomes, comparisons)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # msgspec's and JSON's own are ValueErrors
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ReportError(f"{name}: a report that cannot be read: {what}; write it again") from error
+
+
+def _outcome(told: dict[str, Any]) -> Outcome:
+    import msgspec  # noqa: PLC0415 - as above
+
+    # what is no finite number was written as null
+    samples = {
+        name: [math.nan if value is None else value for value in values] for name, values in told["samples"].items()
+    }
+    return msgspec.convert(told | {"samples": samples}, Outcome)
 
 
 def outcome_as_json(outcome: Outcome) -> dict[str, object]:

@@ -40,6 +40,7 @@ _AROUND: Final = 8  # lines as recorded on either side of one that was not
 _SMALL_PRINT: Final = "Times are of the replay, in seconds from its first exchange. Quantiles by nearest rank."
 _UNFOLDED: Final = 300  # lines as recorded that a fold keeps on the page; of a longer one only the number is told
 _LINES_SHOWN: Final = 600  # of one conversation, folds counted as one
+_ACCOUNTS: Final = 50  # replays that went wrong with an account of their own: nobody reads more, and the page opens
 _DIFFERENCES_SHOWN: Final = 50  # of one replay
 _PASSED_SHOWN: Final = 20  # passed replays with a timeline of their own; beyond, the table has them
 _QUANTILE_NAMES: Final = tuple(name for name, _ in QUANTILES)
@@ -93,9 +94,13 @@ def _sections(report: Report) -> Iterator[_Section]:
     wrong = [each for each in ordered if each.verdict is not Verdict.PASSED]
     right = [each for each in ordered if each.verdict is Verdict.PASSED]
     if wrong:
-        yield "wrong", "What went wrong", [_account(each, f"w{number}") for number, each in enumerate(wrong, 1)]
+        yield "wrong", "What went wrong", list(_accounts(wrong))
     if ordered:
-        yield "replays", "Replays", [_replays(ordered, {id(each): number for number, each in enumerate(wrong, 1)})]
+        yield (
+            "replays",
+            "Replays",
+            [_replays(ordered, {id(each): number for number, each in enumerate(wrong[:_ACCOUNTS], 1)})],
+        )
     timing = list(_timing(report))
     if timing:
         yield "timing", "Timing", timing
@@ -159,6 +164,14 @@ def _replays(outcomes: Sequence[Outcome], wrong: Mapping[int, int]) -> Markup:
         )
     columns = ("transcript", "role", "verdict", "exchanges", "replay time", "late p50", "late p99", "late max")
     return table("Every replay, with how late its events were handed over", columns, rows, numbers=5)
+
+
+def _accounts(wrong: Sequence[Outcome]) -> Iterator[Markup]:
+    for number, outcome in enumerate(wrong[:_ACCOUNTS], 1):
+        yield _account(outcome, f"w{number}")
+    if len(wrong) > _ACCOUNTS:
+        said = f"And {many(len(wrong) - _ACCOUNTS, 'replay')} more, which the JSON and JUnit reports have in full."
+        yield tag("p", said, class_="about")
 
 
 def _account(outcome: Outcome, name: str) -> Markup:

@@ -18,6 +18,7 @@ from rig.report.model import Report, fired, how_late, in_words, many, moment, ne
 
 _AROUND: Final = 5  # lines as recorded on either side of one that was not
 _PASSED_SHOWN: Final = 20  # beyond, passed replays are counted alone
+_CONVERSATIONS: Final = 10  # replays whose conversation is printed: of more, the other reports have it
 _DIFFERENCES_SHOWN: Final = 20  # of one replay: the first is nearly always the cause of the rest
 _LINES_SHOWN: Final = 120  # of one conversation
 _LEAST_WIDTH: Final = 40
@@ -50,9 +51,9 @@ class _Text:
     def report(self, report: Report) -> Iterator[str]:
         counts = report.counts
         listed = counts[Verdict.PASSED] <= _PASSED_SHOWN
-        for outcome in report.ordered:
+        for number, outcome in enumerate(report.ordered):
             if outcome.verdict is not Verdict.PASSED:
-                yield from self._failing(outcome)
+                yield from self._failing(outcome, conversation=number < _CONVERSATIONS)
                 yield ""
             elif listed:
                 yield self._head(outcome)
@@ -65,7 +66,7 @@ class _Text:
         verdict = self._paint(outcome.verdict.value.ljust(8), outcome.verdict.value)
         return f"{verdict} {outcome.role.ljust(10)} {printable(outcome.title)}, {played(outcome)}"
 
-    def _failing(self, outcome: Outcome) -> Iterator[str]:
+    def _failing(self, outcome: Outcome, *, conversation: bool) -> Iterator[str]:
         yield self._head(outcome)
         for difference in outcome.differences[:_DIFFERENCES_SHOWN]:
             yield from self._difference(difference)
@@ -73,7 +74,7 @@ class _Text:
             yield f"  … and {many(len(outcome.differences) - _DIFFERENCES_SHOWN, 'difference')} more"
         if never := never_fired(outcome):
             yield from self._wrapped(f"  planned, and never fired: {', '.join(map(printable, never))}", "  ")
-        if outcome.conversation:
+        if outcome.conversation and conversation:
             yield ""
             yield "  the conversation so far (- did not happen, + was not recorded)"
             yield from (f"  {line}" for line in self._conversation(outcome))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from rig.replay.outcome import Outcome
-from rig.report.data import as_json, dumps, outcome_as_json
+from rig.report.data import ReportError, as_json, dumps, loads, outcome_as_json
 from rig.report.model import Report
 from tests.rig.report.example import failed, hostile, rich
 
@@ -55,3 +57,36 @@ def test_the_same_report_gives_the_same_bytes_in_any_order() -> None:
     report = rich()
     backwards = Report(report.title, list(reversed(report.outcomes)), list(reversed(report.comparisons)))
     assert dumps(report) == dumps(backwards)
+
+
+def test_what_is_written_is_read_again() -> None:
+    for report in (rich(), Report("none"), Report("odd", [hostile()])):
+        again = loads(dumps(report), "report.json")
+        assert dumps(again) == dumps(report)
+        assert (again.verdict, again.title) == (report.verdict, report.title)
+    assert loads(dumps(rich()), "report.json").ordered == rich().ordered
+    assert loads(dumps(rich()), "report.json").compared == rich().compared
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"report": 2}, "report.json: a report of version 2, and this rig reads up to 1; update the rig"),
+        ({"report": "1"}, 'report.json: no report: it has no field "report"'),
+        ({"outcomes": 5}, "report.json: a report that cannot be read: "),
+        ({"outcomes": [{}]}, "report.json: a report that cannot be read: field 'samples' is missing; write it again"),
+        ({"outcomes": [{"samples": {}, "role": "dog"}]}, "Invalid enum value 'dog' - at `$.role`; write it again"),
+        ({"comparisons": [{"against": "limit", "name": 5}]}, "Expected `str`, got `int` - at `$.name`; write it again"),
+    ],
+)
+def test_what_is_no_report_is_refused_in_one_line(change: dict[str, object], said: str) -> None:
+    with pytest.raises(ReportError) as refused:
+        loads(json.dumps(as_json(rich()) | change), "report.json")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", "\x00"])
+def test_any_other_file_is_refused_too(text: str) -> None:
+    with pytest.raises(ReportError, match=r"^report\.json: "):
+        loads(text, "report.json")

@@ -167,6 +167,15 @@ def test_every_replay_is_in_the_table_and_links_to_its_account() -> None:
     assert "And 20 replays more, in the table above." in [words(each) for each in root.iter("p")]
 
 
+def test_of_very_many_failures_the_table_has_all_and_the_first_have_an_account() -> None:
+    root = parsed(page(Report("corpus", [failed(f"transcript {number:03}", pairs=30) for number in range(70)])))
+    assert len([each for each in root.iter("article") if (each.get("aria-labelledby") or "").startswith("w")]) == 50
+    (table,) = [each for each in root.iter("table") if "Every replay" in words(each)]
+    assert len(table.findall("tbody/tr")) == 70
+    assert len(list(table.iter("a"))) == 50
+    assert "And 20 replays more, which the JSON and JUnit reports have in full." in [words(p) for p in root.iter("p")]
+
+
 def test_timing_says_verdicts_in_words_with_a_picture_and_the_numbers() -> None:
     root = parsed(page(rich()))
     card = next(each for each in root.iter("article") if each.get("aria-labelledby") == "m1")

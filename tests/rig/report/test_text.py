@@ -95,6 +95,12 @@ def test_a_conversation_without_end_is_cut_at_its_beginning() -> None:
     assert any(line.endswith("app writes 499") for line in text)
 
 
+def test_of_many_failures_all_are_told_and_the_first_with_their_conversation() -> None:
+    text = list(lines(Report("any", [failed(f"transcript {number}") for number in range(12)])))
+    assert sum(line.startswith("failed   central") for line in text) == 12
+    assert sum("the conversation so far" in line for line in text) == 10
+
+
 def test_folding_leaves_nothing_out_and_shows_what_is_around_each_mark() -> None:
     conversation = [Line("-" if number in (30, 34, 90) else " ", number, "x") for number in range(120)]
     shown = list(folded(conversation, 4))
