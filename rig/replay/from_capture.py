@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from rig.capture.reading import Reading
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
 from rig.replay.places import Places
 from rig.replay.talks import DEFAULT_MTU, OTHER, PUSHED, Talk, Talks
-from rig.replay.transcript import TranscriptError, is_transcript, load
+from rig.replay.transcript import LONGEST_NS, TranscriptError, is_transcript, load
 
 if TYPE_CHECKING:
     from rig.capture.gatt import AttributeTable
@@ -109,7 +110,7 @@ def transcript_of(
     Args:
         path: the file, ``-`` for a capture on standard input.
         link: as :func:`from_capture` has it; a transcript has one link.
-        handle_map: as :func:`from_capture` has it; not for a transcript, which knows UUIDs alone.
+        handle_map: as :func:`from_capture` has it; a transcript knows UUIDs alone and has no use for it.
         protocol: as :func:`from_capture` has it; it goes before what a transcript says.
         skip_unnamed: as :func:`from_capture` has it.
 
@@ -155,6 +156,10 @@ def extract(
     if conversation.is_empty:
         told = _in_words(conversation.left_out)
         raise TranscriptError(f"{name}: link {chosen.link.number} has no exchange to replay{told and f': {told}'}")
+    if conversation.exchanges[-1].at_ns > LONGEST_NS:
+        raise TranscriptError(
+            f"{name}: link {chosen.link.number} lasts over 292 years by its records' times, no replay can"
+        )
     device_name, advertised = _advertised(chosen, table, observations)
     title = device_name or _file_name(name)
     transcript = Transcript(
@@ -319,7 +324,7 @@ class _Conversation:
         value, error = operation.value, operation.error
         answered = None
         if operation.kind in _REQUESTS and operation.end_time_ns is not None:
-            answered = max(0, operation.end_time_ns - operation.time_ns)
+            answered = min(max(0, operation.end_time_ns - operation.time_ns), LONGEST_NS)
         if place.descriptor == _CCCD:
             if does == "read":
                 raise _LeftOutError("reads of what is subscribed to (CCCD)")
@@ -390,9 +395,11 @@ def _mtu(talk: Talk) -> int | None:
 
 def _source(name: str, talk: Talk, left_out: Mapping[str, int]) -> str:
     """File, link and date for people; never the folder, which is nobody's business."""
+    text = f"{_file_name(name)}, link {talk.link.number}"
     first = min(talk.said, key=lambda operation: operation.frame)
-    when = datetime.fromtimestamp(first.time_ns // 1_000_000_000, UTC)
-    text = f"{_file_name(name)}, link {talk.link.number}, {when:%Y-%m-%d %H:%M:%S} UTC"
+    with suppress(OverflowError, ValueError):  # a time beyond the year 9999, which no recorder meant
+        when = datetime.fromtimestamp(first.time_ns // 1_000_000_000, UTC)
+        text += f", {when:%Y-%m-%d %H:%M:%S} UTC"
     told = _in_words(left_out)
     return f"{text}; {told}" if told else text
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from bleak.exc import BleakGATTProtocolError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from protocols.gatt import Characteristic, Property, Service, uuid
 from protocols.registry import Registry
@@ -24,7 +26,7 @@ from rig.replay.from_capture import extract, from_capture, from_recording, proto
 from rig.replay.transcript import TranscriptError, dumps, loads, save
 from rig.testing import virtual_radio
 from tests.rig.radio_world import ECHO, FUSSY, LONG, METER, OTHER_SERVICE, SERVICE, client_for, echo_device
-from tests.rig.replay.capture_world import LOCAL, MS, OTHER_DEVICE, REMOTE, Capture, serial_table
+from tests.rig.replay.capture_world import LOCAL, MS, NOON_NS, OTHER_DEVICE, REMOTE, Capture, serial_table
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 NAME = Place(uuid("1800"), uuid("2a00"))
@@ -366,6 +368,55 @@ def test_an_answer_before_its_request_took_no_time(capture: Capture) -> None:
     capture.discover(serial_table())
     capture.write(18, b"\x01", 20 * MS, 10 * MS)
     assert from_capture(capture.close()).exchanges[0].answered_ns == 0
+
+
+def test_times_that_no_recorder_meant_are_told_not_replayed(capture: Capture) -> None:
+    capture.discover(serial_table(), -NOON_NS)
+    capture.command(18, b"\x01", -NOON_NS)
+    capture.command(18, b"\x02", (1 << 63) + 1 - NOON_NS)
+    with pytest.raises(TranscriptError, match=r"made\.pcapng: link 1 lasts over 292 years"):
+        from_capture(capture.close())
+
+
+def test_a_date_that_no_calendar_has_is_left_out(capture: Capture) -> None:
+    beyond_ns = (1 << 60) * 16 - 1 - NOON_NS  # the largest time of the file's 64 bits, in the year 2554
+    capture.discover(serial_table(), beyond_ns)
+    capture.command(18, b"\x01", beyond_ns)
+    assert from_capture(capture.close()).source.startswith("made.pcapng, link 1, 2554-")
+
+
+# --- whatever a capture holds -----------------------------------------------------------------------------------------
+
+SAID = st.builds(
+    lambda opcode, handle, rest: bytes([opcode]) + handle.to_bytes(2, "little") + rest,
+    st.sampled_from(sorted(att.OPCODE_NAMES)) | st.integers(0, 255),
+    st.sampled_from(sorted(serial_table().attributes)) | st.integers(0, 40),
+    st.binary(max_size=6) | st.just(bytes(22)),
+)
+Said = tuple[bool, bytes, int]  # whether the client said it, the PDU, when in milliseconds
+TRAFFIC: st.SearchStrategy[list[Said]] = st.lists(st.tuples(st.booleans(), SAID, st.integers(-3000, 3000)), max_size=25)
+
+
+@given(TRAFFIC)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_traffic_gives_a_sound_transcript_or_one_line(tmp_path: Path, traffic: list[Said]) -> None:
+    capture = Capture(tmp_path / "any.pcapng")
+    capture.connect()
+    capture.discover(serial_table())
+    capture.command(18, b"\x01", 0)
+    for by_client, pdu, at_ms in traffic:
+        (capture.client_says if by_client else capture.server_says)(pdu, at_ms * MS)
+    path, message = capture.close(), ""
+    try:
+        extraction = extract(path, skip_unnamed=True)
+    except TranscriptError as error:
+        message = str(error)
+        assert "no exchange to replay" in message
+    else:
+        transcript = extraction.transcript
+        assert loads(dumps(transcript)) == transcript
+        assert all(what in transcript.source for what in extraction.left_out)
+    assert "\n" not in message
 
 
 # --- protocols --------------------------------------------------------------------------------------------------------
