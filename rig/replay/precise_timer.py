@@ -65,7 +65,8 @@ class _Precise:
         self._clock = clock
         self._when = when
         self._call = (callback, args)
-        self._due_ns = clock.now_ns() + round((when - loop.time()) * 1e9 / clock.speed)
+        left_s = when - loop.time()  # read first: whatever comes between the two clocks makes it late, never early
+        self._due_ns = clock.now_ns() + round(left_s * 1e9 / clock.speed)
         self._cancelled = False
         self._waiting = contextlib.ExitStack()
         if clock.is_close(self._due_ns):
