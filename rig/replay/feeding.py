@@ -81,12 +81,16 @@ def heard_text(heard: Heard) -> str:
 
 
 def told_text(event: Event) -> str:
-    """What a machine said, in words, without its latency: ``acknowledged set intensity 1 %``."""
+    """What a machine said, in words, without its latency: ``rejected set intensity 1 %: overtaken by a stop``."""
+    if isinstance(event, Unrecognised):
+        return f"not understood: {event.reason}"  # the bytes are the exchange's, and said there
     command: Command | None = getattr(event, "command", None)
     name, data = _name_and_data(event)
     if command is not None:
         name = f"{name} {what_text(command)}"
-    return DeviceEvent(0, 0, 0, "", "device", "event", name, data, "", None, "", 0, b"").text
+    reason = data.pop("reason", "")
+    text = DeviceEvent(0, 0, 0, "", "device", "event", name, data, "", None, "", 0, b"").text
+    return f"{text}: {reason}" if reason else text
 
 
 def what_text(what: Command | Event) -> str:
@@ -300,8 +304,9 @@ class DecoderRun:
             if heard.by != "host":
                 continue
             if heard.kind != "command" or not _is_command(heard.what):
-                text = f"different: exchange {index}, {in_words(exchange)}: the protocol would never write this"
-                self._set_aside("refused", index, at_ns, f"{text} ({heard_text(heard)})", line)
+                self._part(
+                    line, "refused", exchange, index, f"the protocol would never write this ({heard_text(heard)})"
+                )
                 return None
             operation = self._command(line, exchange, index, at_ns, heard.what)
             if operation is not None or self._machine is None:
@@ -323,15 +328,14 @@ class DecoderRun:
                 self._react(machine.command(StartOutput(), self._now(at_ns)), at_ns, line)
                 self.reached.command(StartOutput())
         except LocalProtocolError as error:
-            text = f"refused: exchange {index}, {in_words(exchange)} ({what_text(command)}): the protocol forbids it"
-            self._set_aside("refused", index, at_ns, f"{text}, {error}", line)
+            self._part(line, "refused", exchange, index, f"the protocol forbids {what_text(command)} here: {error}")
             return None
         operation = self._asked_for(exchange)
         if operation is None:
             near = nearest(exchange, [(at, _as_exchange(one, exchange)) for at, (_, one) in enumerate(self._pending)])
             would = "write nothing now" if near is None else f"do otherwise: {near.how}"
-            text = f"different: exchange {index}, {in_words(exchange)} ({what_text(command)})"
-            self._set_aside("different", index, at_ns, f"{text}: the protocol would {would}", line)
+            why = f"to {what_text(command)} the protocol would {would}"
+            self._part(line, "different", exchange, index, why)
         return operation
 
     def _answered(self, line: EventLine, exchange: Exchange, index: int, at_ns: int) -> None:
@@ -411,14 +415,26 @@ class DecoderRun:
         if self._machine is not None:
             self.reached.state(self._machine.state)
 
+    def _part(self, line: EventLine, kind: DifferenceKind, exchange: Exchange, index: int, why: str) -> None:
+        """Part from the recorded app at something that it wrote."""
+        text = f"{kind}: exchange {index}, {in_words(exchange)}: {why}"
+        self._set_aside(kind, index, line.at_ns, text, line, note=f"unlike the protocol: {why}")
+
     def _set_aside(
-        self, kind: DifferenceKind, index: int | None, at_ns: int, text: str, line: EventLine | None = None
+        self,
+        kind: DifferenceKind,
+        index: int | None,
+        at_ns: int,
+        text: str,
+        line: EventLine | None = None,
+        *,
+        note: str = "",
     ) -> None:
         self.differences.append(Difference(kind, index, at_ns, text))
         if line is None:
             line = EventLine(at_ns, None, None)
             self.lines.append(line)
-        line.note = text
+        line.note = note or text
         self._machine = None
         self._pending.clear()
 

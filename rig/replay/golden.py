@@ -179,7 +179,7 @@ def _header(fields: dict[str, object], where: str) -> dict[str, object]:
 def _texts(fields: dict[str, object], key: str, where: str) -> tuple[str, ...]:
     """Take out a list of texts."""
     value = fields.pop(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not all(type(item) is str for item in value):
         raise GoldenError(f"{where}: {key}: is not a list of texts")
     return tuple(value)
 
@@ -239,6 +239,7 @@ class _Comparing:
         self._came = [(row, row.exchange) for row in replayed if row.exchange is not None]
         self._fit: Alignment = align([one for _, one in self._wanted], [one for _, one in self._came], _key)
         self._differences: list[tuple[int, Difference]] = []  # with the position that it has in the golden file
+        self._until: dict[int, int] = {}  # of what changed places, the later position
 
     def result(self) -> Comparison:
         self._exchanges()
@@ -267,6 +268,7 @@ class _Comparing:
             paired.add(at)
             first, second = min(at, other), max(at, other)
             difference = conversation.swapped(first, wanted[first][1], second, wanted[second][1], came[played][1].at_ns)
+            self._until[first] = second
             self._differences.append((first, difference))
         for at in fit.missing:
             row, recorded = wanted[at]
@@ -319,6 +321,8 @@ class _Comparing:
     def _times(self) -> None:
         settled = before = 0
         for at, played in sorted((*self._fit.same.items(), *self._fit.changed.items())):
+            if any(first <= at <= second for first, second in self._until.items()):
+                continue  # out of its turn, which is said already
             (row, recorded), (_, exchange) = self._wanted[at], self._came[played]
             shift = exchange.at_ns - recorded.at_ns
             if abs(shift - before) <= self._tolerance_ns:
@@ -359,8 +363,8 @@ class _Comparing:
     def _conversation(self) -> list[Line]:
         fit, wanted, came = self._fit, self._wanted, self._came
         talk = Conversation({at: row.meaning for at, (row, _) in enumerate(wanted) if row.meaning})
-        stop = min((at for at, _ in self._differences), default=None)
-        notes = {at: difference.text for at, difference in reversed(self._differences)}
+        first = self._differences[0] if self._differences else None
+        until = len(wanted) if first is None else self._until.get(first[0], first[0])
         extras: dict[int, list[int]] = {}
         for played in sorted((*fit.extra, *fit.moved.values())):
             extras.setdefault(self._where(played), []).append(played)
@@ -368,18 +372,19 @@ class _Comparing:
             for played in extras.get(at, ()):
                 row, exchange = came[played]
                 talk.unrecorded(exchange, exchange.at_ns, said=row.meaning)
-            if at < len(wanted):
+            if at < len(wanted) and at <= until:
                 self._line(talk, at)
-            if stop is not None and at >= stop:
-                talk.note(notes[stop], talk.lines[-1].at_ns if talk.lines else 0)
-                for played in extras.get(at + 1, ()) if at in fit.moved or self._passed(at) else ():
-                    talk.unrecorded(came[played][1], came[played][1].at_ns, said=came[played][0].meaning)
+            if at > until or (at == until and not self._ends_later(at, extras)):
                 break
+        if first is not None:
+            talk.note(first[1].text, talk.lines[-1].at_ns if talk.lines else 0)
         return talk.lines
 
-    def _passed(self, at: int) -> bool:
-        """Whether one that changed places with this one came before it."""
-        return any(self._fit.partner_of(moved) == at for moved in self._fit.moved)
+    def _ends_later(self, at: int, extras: dict[int, list[int]]) -> bool:
+        """Whether what changed places with this one was played right after it."""
+        return (
+            any(played in extras.get(at + 1, ()) for played in self._fit.moved.values()) and at in self._until.values()
+        )
 
     def _line(self, talk: Conversation, at: int) -> None:
         recorded = self._wanted[at][1]
