@@ -53,7 +53,9 @@ def as_json(report: Report) -> dict[str, object]:
 
 
 def loads(text: str | bytes, name: str) -> Report:
-    """Read a report that :func:`dumps` wrote; ``name`` says in errors where it comes from. Unknown fields are passed over.
+    """Read a report that :func:`dumps` wrote; unknown fields are passed over.
+
+    ``name`` says in errors where it comes from.
 
     Raises:
         ReportError: it is no report, or one of a newer version.
@@ -64,18 +66,17 @@ def loads(text: str | bytes, name: str) -> Report:
         told = json.loads(text)
         version = told["report"] if isinstance(told, dict) and "report" in told else None
         if not isinstance(version, int) or version < 1:
-            raise ReportError(
-                f'{name}: no report: it has no field "report"; write one with rig replay --report FILE.json'
-            )
+            raise ReportError(f"{name}: no report: nothing in it says which version; give one that rig wrote as JSON")
         if version > VERSION:
-            raise ReportError(
-                f"{name}: a report of version {version}, and this rig reads up to {VERSION}; update the rig"
-            )
+            newer = f"{name}: a report of version {version}, and this rig reads up to {VERSION}"
+            raise ReportError(f"{newer}; update the rig")
         outcomes = [_outcome(each) for each in told["outcomes"]]
-        comparisons = [
-            msgspec.convert(each, Comparison if each["against"] == "baseline" else Judgement)
-            for each in told["comparisons"]
-        ]
+        comparisons: list[Comparison | Judgement] = []
+        for each in told["comparisons"]:
+            against_baseline = each["against"] == "baseline"
+            comparisons.append(
+                msgspec.convert(each, Comparison) if against_baseline else msgspec.convert(each, Judgement)
+            )
         return Report(msgspec.convert(told["title"], str), outcomes, comparisons)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # msgspec's and JSON's own are ValueErrors
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)

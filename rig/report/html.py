@@ -96,11 +96,8 @@ def _sections(report: Report) -> Iterator[_Section]:
     if wrong:
         yield "wrong", "What went wrong", list(_accounts(wrong))
     if ordered:
-        yield (
-            "replays",
-            "Replays",
-            [_replays(ordered, {id(each): number for number, each in enumerate(wrong[:_ACCOUNTS], 1)})],
-        )
+        told = {id(each): number for number, each in enumerate(wrong[:_ACCOUNTS], 1)}
+        yield "replays", "Replays", [_replays(ordered, told)]
     timing = list(_timing(report))
     if timing:
         yield "timing", "Timing", timing
