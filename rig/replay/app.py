@@ -24,6 +24,9 @@ PATIENCE_S = 5.0
 """How long past its recorded time the player waits for what the device has to say before the app's next turn, and for
 the answer to a request. ATT itself would allow 30 s (Core Specification Vol 3 Part F 3.3.3)."""
 
+LINGER_S = 0.25
+"""How much longer the end is waited for where as many values came as are recorded, but not all of those recorded."""
+
 _RADIO_ERRORS = (BleakError, OSError, EOFError)  # what bleak calls raise when the radio, the system or the device fails
 _PUSHED = frozenset({"notification", "indication"})
 
@@ -186,6 +189,7 @@ class AppPlayer:
         self._unsubscribed = subscribed_before(transcript)
         self._patience_s = patience_s
         self._heard: Counter[Place] = Counter()
+        self._values: Counter[tuple[Place, bytes]] = Counter()
         self._news = asyncio.Event()
         self._link_ended = False
         self._stopped = ""
@@ -288,7 +292,24 @@ class AppPlayer:
             awaited = last
         if awaited is not None and not self._stopped:
             return Played(self.played, awaited, None, f"the device did not say it within {self._patience_s:g} s")
+        await self._linger()
         return Played(self.played, problem=self._stopped)
+
+    async def _linger(self) -> None:
+        """Something that is not recorded may have been counted for the last that is: give that a little longer."""
+        recorded = Counter(
+            (exchange.to, exchange.value or b"")
+            for exchange in self._exchanges
+            if exchange.does in _PUSHED and exchange.to is not None
+        )
+        give_up = asyncio.get_running_loop().time() + LINGER_S
+        while not self._stopped and not self._link_ended and recorded - self._values:
+            self._news.clear()
+            try:
+                async with asyncio.timeout_at(give_up):
+                    await self._news.wait()
+            except TimeoutError:
+                return
 
     async def _turn(
         self,
@@ -427,6 +448,7 @@ class AppPlayer:
 
     def _received(self, place: Place, _characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
         self._heard[place] += 1
+        self._values[place, bytes(data)] += 1
         if self._on_received is not None:
             at_ns = round(asyncio.get_running_loop().time() * 1e9)
             self._on_received(Received(at_ns, place, bytes(data)))
