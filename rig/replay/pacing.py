@@ -107,9 +107,10 @@ class _Waiter:
 class Pacer:
     """Keeps a schedule's time on the running loop, and measures by how much it was missed.
 
-    In virtual time every exchange comes exactly when it is due. On the wall clock the loop is free until 0.2 ms before
-    a deadline; that stretch is spun through where a core is free, and slept through where none is. :meth:`wait` returns
-    in the same step of the loop in which the moment came, so hand over what is due at once, before any other ``await``.
+    In virtual time every exchange comes exactly when it is due. On the wall clock the loop is free until a fraction of
+    a millisecond before a deadline; that stretch is spun through where a core is free, and slept through where none is.
+    :meth:`wait` returns in the same step of the loop in which the moment came, so hand over what is due at once, before
+    any other ``await``.
 
     The replay's own time, its *position*, begins at 0 with :meth:`start` or the first :meth:`wait`, stands still while
     paused, and leaps in :meth:`seek`.
@@ -200,8 +201,9 @@ class Pacer:
         self._next = index + 1
         if stepped:
             return 0
-        reached_ns = self._clock_for_loop().finish(self._clock_time_of(due_ns))
-        late_ns = max(0, reached_ns - self._clock_time_of(max(due_ns, self._leapt_ns)))
+        counts_from_ns = self._clock_time_of(max(due_ns, self._leapt_ns))
+        late_ns = self._clock_for_loop().finish(self._clock_time_of(due_ns)) - counts_from_ns
+        late_ns = max(late_ns, 0)
         self._lateness_ns.append(late_ns)
         return late_ns
 
