@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
 
 from protocols.machine import Extent
@@ -164,7 +165,12 @@ def merged(values: Iterable[dict[str, object]]) -> dict[str, object]:
 
 def name_of(kind: type[Command | Event]) -> str:
     """The name of a command or an event in lower_snake_case, as ``rig decode --events`` has it."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__).lstrip("_")
+    return _snake(kind.__name__)
+
+
+@cache
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _names(value: object) -> list[str]:

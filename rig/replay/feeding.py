@@ -177,7 +177,7 @@ class DecoderRun:
     def take(self, at_ns: int, index: int, answer: bool) -> None:
         """Do one of :meth:`steps`; they are to be taken in their order."""
         exchange = self.transcript.exchanges[index]
-        if self._machine is not None:
+        if self._machine is not None and self._started:
             # Where both are due at once the device has the benefit of the doubt, and the app was told before it acts.
             self._let_time_pass(at_ns, inclusive=exchange.by == "app" and not answer)
         if answer:

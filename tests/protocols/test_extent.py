@@ -11,7 +11,7 @@ from protocols import dr05, foreo
 from protocols.dr05 import Dr05
 from protocols.foreo import Foreo
 from protocols.machine import DeviceProtocol, Extent, LocalProtocolError
-from protocols.model import Command, Event, SetIntensity, StopOutput, TotalStop
+from protocols.model import Command, Event, Ready, SetIntensity, StartOutput, StopOutput, TotalStop
 from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import SimulatedForeo
 from rig.devices.model import SimulatedDevice
@@ -42,7 +42,13 @@ class Walk:
         self._facing.start()
         self._look()
 
-    def go(self) -> None:
+    def go(self, *, warmed_up: bool) -> None:
+        if warmed_up and self._facing.run_until(lambda: bool(self._facing.events(Ready)), 5.0):
+            self._look()
+            for command in (SetIntensity(self._protocol.profile.lowest_percent), StartOutput()):
+                self._facing.command(command)
+                self._facing.advance(0.2)
+                self._look()
         for _ in range(60):
             self._do_something()
             if not self._facing.link_up:
@@ -59,10 +65,11 @@ class Walk:
         elif choice < 0.62:
             facing.drop_notification()
         elif choice < 0.66:
-            facing.fail_operation()
+            for _ in range(self._random.choice((1, 9))):
+                facing.fail_operation()
         elif choice < 0.68:
             facing.inject(self._random.randbytes(5))
-        elif choice < 0.70:
+        elif choice < 0.71:
             facing.lose_link()
         for _ in range(self._random.choice((1, 3, 40))):
             if not facing.step(2.0):
@@ -95,7 +102,7 @@ def walks(key: str) -> list[Walk]:
             walk = Walk(Dr05, device, dr05.EXTENT, seed)
         else:
             walk = Walk(lambda: Foreo("BEAR2"), SimulatedForeo("BEAR2", seed), foreo.EXTENT, seed)
-        walk.go()
+        walk.go(warmed_up=seed % 3 == 0)
         found.append(walk)
     return found
 
