@@ -81,9 +81,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
             if isinstance(fault, AttRefusal | SlowAnswer)
             for chance in (self._chance_of(fault),)
         ]
-        self._details = details_of(device)
         self._radio: RadioControls | None = None
-        self._uuids = _uuids(device, self._details)
+        self._uuids = _uuids(device)
         self._answers: deque[bool] = deque()  # that the device still owes, in order; True: somebody waits for it
         self._connections = 0
         self._moments: list[tuple[float, Moment]] = []
@@ -269,7 +268,8 @@ class FaultyDevice(SimulatedDevice, RadioAware):
     def radio_details(self) -> RadioDetails:
         """The device's details, with the MTU that the plan has it grant on this connection."""
         fault = self._exchange_fault()
-        return self._details if fault is None else dataclasses.replace(self._details, mtu=fault.mtu)
+        details = details_of(self.device)
+        return details if fault is None else dataclasses.replace(details, mtu=fault.mtu)
 
     def radio_attached(self, radio: RadioControls) -> None:
         """It is on this radio now.
@@ -289,7 +289,7 @@ class FaultyDevice(SimulatedDevice, RadioAware):
     def mtu_exchanged(self, asked: int, granted: int, now: float) -> None:
         """The MTU is agreed upon."""
         fault = self._exchange_fault()
-        own = min(asked, self._details.mtu)
+        own = min(asked, details_of(self.device).mtu)
         if fault is not None and granted != own:
             self._ledger.fire(fault, now, f"granted an MTU of {granted} instead of {own}")
         if isinstance(self.device, RadioAware):
@@ -471,10 +471,12 @@ def _check_places(device: SimulatedDevice, plan: FaultPlan) -> None:
             raise FaultPlanError(plan.file, problem, advice, field=f"fault[{index}].characteristic")
 
 
-def _uuids(device: SimulatedDevice, details: RadioDetails) -> dict[str, str]:
+def _uuids(device: SimulatedDevice) -> dict[str, str]:
     """Return the UUID of every characteristic by what the device calls it."""
     services = device.services
-    names = details.names or tuple(tuple(known.uuid for known in service.characteristics) for service in services)
+    names = details_of(device).names or tuple(
+        tuple(known.uuid for known in service.characteristics) for service in services
+    )
     return {
         name: known.uuid
         for service, names_here in zip(services, names, strict=True)

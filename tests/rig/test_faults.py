@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -525,8 +525,11 @@ def test_a_refused_write_loses_nothing_that_was_due_with_it() -> None:
     device.connected(0.0)
     assert device.written(ECHO, b"one", 0.0) == ()
     assert device.deadline == 1.0
+    moved: list[float | None] = []
+    device.deadline_moved = lambda: moved.append(device.deadline)
     with pytest.raises(AttError):
         device.written(ECHO, b"two", 1.5)
+    assert moved == [1.5]
     assert device.deadline == 1.5
     assert device.deadline_passed(1.5) == (Notify(ECHO, b"one"),)
     assert device.deadline is None
@@ -664,6 +667,187 @@ def test_a_write_that_has_been_answered_is_not_answered_again_when_it_reaches_th
     assert [data for _, data, _ in arrived] == [b"one", b"two"]
     assert took == [0.5, 0.0, 0.5]
     assert value == b"second"
+
+
+def test_a_copy_that_the_device_refuses_is_not_refused_to_the_app() -> None:
+    """It heard that the first one was accepted."""
+
+    async def story() -> None:
+        async with world(Duplicate(direction="to_device", nth=1)) as it:
+
+            def once(_data: bytes) -> None:
+                if len(it.echo.writes) > 1:
+                    raise AttError(0x80)
+
+            it.echo.on_write(ECHO, once)
+            await it.app.client.write_gatt_char(ECHO, b"one", response=True)
+            assert it.written == [b"one", b"one"]
+            with pytest.raises(BleakGATTProtocolError):
+                await it.app.client.write_gatt_char(ECHO, b"two", response=True)
+
+    check(story)
+
+
+def test_a_fault_that_waits_for_a_moment_counts_what_has_arrived() -> None:
+    """Also when the plan names it before those that hold things up."""
+
+    async def story() -> None:
+        late = Delay(direction="to_app", nth=1, time=Fixed(seconds=0.5))
+        async with world(Disconnect(direction="to_app", nth=1), late) as it:
+            await it.app.say(b"one", gap_s=0.4)
+            assert it.app.client.is_connected
+            await asyncio.sleep(0.2)
+            assert it.app.words == [b"one"]
+            assert not it.app.client.is_connected
+
+    check(story)
+
+
+def test_what_is_due_at_one_time_leaves_in_the_order_in_which_it_got_there() -> None:
+    late = Delay(direction="to_app", nth=2, time=Fixed(seconds=0.25))
+    again = Duplicate(direction="to_app", nth=1, gap_s=0.5)
+    _, out = face_to_face(FaultPlan((late, again)), [(0.0, b"one"), (0.25, b"two")])
+    assert out == [(0.0, b"one"), (0.5, b"one"), (0.5, b"two")]
+
+
+def test_an_empty_value_cannot_be_corrupted() -> None:
+    device = FaultyDevice(echo_device(), FaultPlan((Corrupt(direction="to_device", nth=1),)))
+    device.connected(0.0)
+    assert device.written(ECHO, b"", 0.0) == (Notify(ECHO, b""),)
+    assert device.unfired() == ["corrupt"]
+
+
+@pytest.mark.parametrize("bits", [24, 99])
+def test_no_bit_is_turned_over_twice(bits: int) -> None:
+    device = FaultyDevice(echo_device(), FaultPlan((Corrupt(direction="to_device", nth=1, bits=bits),)))
+    device.connected(0.0)
+    assert device.written(ECHO, b"\x00\xff\x0f", 0.0) == (Notify(ECHO, b"\xff\x00\xf0"),)
+
+
+def test_a_fault_happens_at_most_as_often_as_it_may() -> None:
+    _, out = face_to_face(
+        FaultPlan((Drop(direction="to_app", probability=1.0, at_most=2),)),
+        [(float(number), bytes([number])) for number in range(1, 6)],
+    )
+    assert out == [(3.0, b"\3"), (4.0, b"\4"), (5.0, b"\5")]
+
+
+class NoRadio:
+    """A radio that can do nothing."""
+
+    can_vanish = True
+
+    def vanish(self) -> None:
+        raise NotImplementedError
+
+    reappear = vanish
+
+
+LONG_S = Fixed(seconds=9.0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Delay(direction="to_device", nth=1, time=LONG_S),
+        Delay(direction="to_app", nth=1, time=LONG_S),
+        SlowUart(direction="to_app", baud=1),
+        Duplicate(direction="to_app", nth=1, gap_s=9.0),
+        Reorder(direction="to_device", nth=1, within_s=9.0),
+        SlowAnswer(nth=1, time=LONG_S),
+        Disconnect(at_s=9.0),
+        SupervisionTimeout(at_s=9.0),
+        MtuChange(at_s=9.0, mtu=23),
+    ],
+    ids=lambda fault: f"{fault.kind} {getattr(fault, 'direction', None) or ''}",
+)
+def test_nothing_is_left_of_a_link_that_has_ended(fault: AnyFault) -> None:
+    device = FaultyDevice(echo_device(), FaultPlan((fault,)))
+    device.radio_attached(NoRadio())
+    device.connected(0.0)
+    try:
+        device.written(ECHO, b"one", 0.0)
+    except AnswerLater:
+        assert isinstance(fault, SlowAnswer)
+    assert device.deadline is not None
+    device.disconnected(1.0)
+    assert device.deadline is None
+    device.connected(2.0)
+    assert device.deadline is None
+    assert device.written(ECHO, b"two", 20.0) == (() if fault.kind == "slow_uart" else (Notify(ECHO, b"two"),))
+
+
+def test_a_smaller_mtu_ends_with_the_link() -> None:
+    device = FaultyDevice(echo_device(), FaultPlan((MtuChange(at_s=0.0, mtu=23),)))
+    device.connected(0.0)
+    assert device.deadline_passed(0.0) == ()
+    with pytest.raises(AttError):
+        device.written(ECHO, bytes(30), 0.0)
+    device.disconnected(1.0)
+    device.connected(2.0)
+    assert device.written(ECHO, bytes(30), 2.0) == (Notify(ECHO, bytes(30)),)
+
+
+class Restless(ScriptedDevice):
+    """Wants to be called again at once, always: a defect, that is not to become a hang."""
+
+    calls = 0
+
+    @property
+    def deadline(self) -> float | None:
+        return 0.0
+
+    def deadline_passed(self, now: float) -> tuple[DeviceAction, ...]:
+        self.calls += 1
+        assert self.calls < 10
+        return ()
+
+
+def test_a_device_is_asked_once_a_call() -> None:
+    restless = Restless("Restless")
+    device = FaultyDevice(restless, FaultPlan((Disconnect(at_s=1.0),)))
+    device.connected(0.0)
+    device.deadline_passed(0.5)
+    assert restless.calls == 1
+
+
+def test_plans_go_into_one_another() -> None:
+    """What one device is told, that of its plan and that of the plan around it, reaches both."""
+
+    async def story() -> None:
+        inner = FaultyDevice(echo_device(), FaultPlan((MtuChange(mtu=23), SupervisionTimeout(at_s=1.0))))
+        outer = FaultyDevice(inner, FaultPlan((Drop(direction="to_app", nth=1),)))
+        async with VirtualRadio() as radio:
+            await radio.add_device(outer)
+            async with await client_for(radio) as client:
+                assert client.mtu_size == 23
+                app = App(client)
+                await client.start_notify(ECHO, app.hear)
+                await app.say(b"one", b"two")
+                assert app.words == [b"two"]
+                await asyncio.sleep(2)
+                assert not client.is_connected
+        assert (inner.unfired(), outer.unfired()) == ([], [])
+
+    check(story)
+
+
+def test_two_faults_do_not_draw_alike() -> None:
+    plan = FaultPlan(
+        (
+            Drop(name="there", direction="to_device", probability=0.5, characteristic="ffe1"),
+            Drop(name="too", direction="to_device", probability=0.5, characteristic="ffe3"),
+        )
+    )
+    device = FaultyDevice(echo_device(), plan)
+    device.connected(0.0)
+    for number in range(40):
+        for place in (ECHO, FUSSY):
+            with suppress(AttError):
+                device.written(place, b"x", float(number))
+    times = {name: [firing.time for firing in device.log if firing.fault == name] for name in ("there", "too")}
+    assert 10 < len(times["there"]) < 30
+    assert times["there"] != times["too"]
 
 
 def test_every_fault_has_a_chance_of_its_own() -> None:
