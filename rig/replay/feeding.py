@@ -35,6 +35,9 @@ from rig.replay.transcript import error_name, short_uuid
 
 GRACE_NS: Final = 2_000_000_000
 """How long the recorded app may take to do what the machine asks for: ATT queues requests behind one another."""
+GRACE_AT_THE_END_NS: Final = 100_000_000
+"""How long before the end of the link or the recording the machine must have asked for something that is then missed: a
+radio that has nothing else to do takes two or three connection intervals."""
 EARLY_S: Final = 0.05
 """By how much the recorded app may be ahead of the machine's clock until its first command: a recording does not tell
 when exactly the app's own machine was started, only when its first request was on the air."""
@@ -189,12 +192,17 @@ class DecoderRun:
             self._device(line, exchange, at_ns)
         else:
             self._app(line, exchange, index, at_ns)
+        if exchange.does == "disconnect":
+            self._asked_for(exchange)
+            self._overdue(at_ns, GRACE_AT_THE_END_NS)
         if exchange.does == "disconnect" and self._machine is not None:
             self._react(self._machine.link_lost(self._now(at_ns)), at_ns, line)
             self._machine = None
 
     def finish(self) -> None:
-        """The transcript is over: what the machine still waits for is left as it is, the recording may be cut."""
+        """The transcript is over. What the machine still waits for is left as it is: the recording may be cut."""
+        if self._machine is not None and self.lines:
+            self._overdue(self.lines[-1].at_ns, GRACE_AT_THE_END_NS)
         self._machine = None
 
     def _now(self, at_ns: int) -> float:
@@ -218,9 +226,9 @@ class DecoderRun:
             machine = self._machine
         self._overdue(until_ns)
 
-    def _overdue(self, now_ns: int) -> None:
+    def _overdue(self, now_ns: int, grace_ns: int = GRACE_NS) -> None:
         """Part from a recording that leaves out what the machine has asked for."""
-        if self._pending and now_ns - self._pending[0][0] > GRACE_NS:
+        if self._pending and now_ns - self._pending[0][0] > grace_ns:
             since_ns, operation = self._pending[0]
             self._left_out(operation, since_ns, now_ns)
 
@@ -475,7 +483,7 @@ def _characteristic(place: Place) -> str:
 
 def _is_the_same(operation: Operation, exchange: Exchange) -> bool:
     if isinstance(operation, Disconnect):
-        return exchange.does == "disconnect"
+        return exchange.does == "disconnect" and exchange.by == "app"
     if exchange.to is None or exchange.to.characteristic != operation.characteristic or exchange.to.descriptor:
         return False
     if isinstance(operation, Write):

@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocols.frames import FrameType, State, encode
 from protocols.gatt import Characteristic, Property, Service, uuid
 from protocols.registry import Registry
 from rig import clock
 from rig.replay.conversation import line_text
-from rig.replay.decoder import replay_as_decoder, replay_as_decoder_paced
+from rig.replay.decoder import replay_as_decoder, replay_as_decoder_paced, rows_of
 from rig.replay.exchanges import Exchange, Place, Transcript
 from rig.replay.feeding import decoded, texts
 from rig.replay.from_capture import from_capture
+from rig.replay.golden import Golden, compare, dumps_golden, loads_golden
 from rig.replay.outcome import Outcome, Verdict
 from rig.replay.pacing import Pacer
 from rig.replay.schedule import Schedule
@@ -403,3 +406,86 @@ def test_a_real_capture_of_a_device_that_no_protocol_knows_is_as_its_golden_file
     assert byte is not None
     text = the_one_text(replay_as_decoder(with_byte(transcript, spoilt, 0, byte[0] ^ 1), golden=golden))
     assert f"byte 0 is {byte[0] ^ 1:02x}, recorded {byte[0]:02x}" in text
+
+
+# --- requests that ATT itself answers ---------------------------------------------------------------------------------
+
+
+def foreo_stop() -> tuple[Transcript, int]:
+    """A FOREO session and the index of the stop that the person asked for."""
+    transcript = foreo_session()
+    stops = [i for i, e in enumerate(transcript.exchanges) if e.value == b"\x01\x00\x00"]
+    return transcript, stops[-1]
+
+
+def test_without_a_golden_file_a_stop_that_att_never_answered_is_missed_at_the_end_of_the_link() -> None:
+    transcript, stop = foreo_stop()
+    exchanges = list(transcript.exchanges)
+    exchanges[stop] = replace(exchanges[stop], answered_ns=None)
+    (difference,) = replay_as_decoder(with_exchanges(transcript, exchanges)).differences
+    assert (difference.kind, difference.index) == ("missing", stop)
+    assert difference.text == (
+        f"missing: no acknowledgement of stop output (exchange {stop}, at 6.016 s) came in time; the protocol would go "
+        "on with write fff1: 01 00 00, the recording does not"
+    )
+
+
+def test_without_a_golden_file_a_stop_that_the_device_refused_is_missed_when_it_is_not_repeated() -> None:
+    transcript, stop = foreo_stop()
+    exchanges = list(transcript.exchanges)
+    exchanges[stop] = replace(exchanges[stop], error=0x0E)
+    run = decoded(with_exchanges(transcript, exchanges))
+    assert run.lines[stop].heard_texts[-1] == "stop output: refused, unlikely_error"
+    assert run.lines[stop].told_texts == ("repeated stop output attempt 2",)
+    (difference,) = run.differences
+    assert difference.kind == "missing"
+    assert "write fff1: 01 00 00" in difference.text
+
+
+def test_an_app_that_ends_the_link_as_the_protocol_would_passes_and_one_that_does_not_fails() -> None:
+    """A stop that stays unanswered: the machine repeats it twice, then ends the link."""
+    transcript = dr05_session()
+    stop = next(i for i, e in enumerate(transcript.exchanges) if e.value == bytes.fromhex("55aa0600a631020300d5da"))
+    asked = transcript.exchanges[stop]
+    tries = [replace(asked, at_ns=asked.at_ns + n * 300 * MS) for n in range(3)]
+    end = Exchange(asked.at_ns + 900 * MS, "app", "disconnect")
+    given_up = with_exchanges(transcript, (*transcript.exchanges[:stop], *tries, end))
+    outcome = replay_as_decoder(given_up)
+    assert (outcome.verdict, outcome.differences) == (Verdict.PASSED, [])
+    assert outcome.coverage["reached"]["state"]["ending"] == 1  # type: ignore[index]
+    stays = with_exchanges(
+        transcript, (*given_up.exchanges[:-1], replace(end, at_ns=end.at_ns + 2_000 * MS, by="device"))
+    )
+    (difference,) = replay_as_decoder(stays).differences
+    assert difference.text.startswith("missing: no acknowledgement of stop output")
+    assert "end the link (the stop was not acknowledged)" in difference.text
+
+
+# --- whatever is recorded ---------------------------------------------------------------------------------------------
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_no_recording_however_spoilt_raises_and_it_is_always_as_its_own_golden_file(data: st.DataObject) -> None:
+    transcript = data.draw(st.sampled_from([dr05_session(), foreo_session()]))
+    exchanges = list(transcript.exchanges)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(exchanges) - 1))
+        what = data.draw(st.sampled_from(["cut", "double", "value", "later", "refused"]))
+        exchange = exchanges[at]
+        if what == "cut" and len(exchanges) > 1:
+            del exchanges[at]
+        elif what == "double":
+            exchanges.insert(at, exchange)
+        elif what == "value" and exchange.value is not None:
+            exchanges[at] = replace(exchange, value=data.draw(st.binary(max_size=30)))
+        elif what == "later":
+            by_ns = data.draw(st.integers(0, 5_000)) * MS
+            exchanges[at:] = [replace(one, at_ns=one.at_ns + by_ns) for one in exchanges[at:]]
+        elif what == "refused" and exchange.does == "write":
+            exchanges[at] = replace(exchange, error=0x80)
+    spoilt = with_exchanges(transcript, exchanges)
+    run = decoded(spoilt)
+    assert [line.index for line in run.lines if line.index is not None] == list(range(len(exchanges)))
+    rows = rows_of(run)
+    assert compare(loads_golden(dumps_golden(Golden("", "", rows))).rows, rows).differences == []
