@@ -23,6 +23,7 @@ from rig.timing.baseline import (
     save,
 )
 from rig.timing.measure import Measurement, TimingVerdict
+from rig.timing.statistics import Alternative, mann_whitney
 
 ACK, GAP, INTERVAL = "command_to_acknowledgement", "gap_between_writes", "notification_interval"
 PASS, MARGINAL, FAIL, NOT_ENOUGH = TimingVerdict
@@ -80,6 +81,16 @@ def test_only_a_change_for_the_worse_fails(name: str, factor: float, verdict: Ti
     found = only(latencies(1, 60), [value * factor for value in latencies(2, 60)], name)
     assert found.verdict == verdict
     assert f" {word} (" in found.text
+    assert found.text.endswith(")")  # a change for the better needs no excuse
+
+
+def test_the_p_value_looks_in_the_direction_that_is_worse_and_keeps_half_the_rate_in_reserve() -> None:
+    before, after = latencies(1, 60), latencies(2, 60, median=41)
+    directions: dict[str, Alternative] = {ACK: "higher", GAP: "lower", INTERVAL: "either"}
+    for name, alternative in directions.items():
+        expected = min(1.0, 2 * mann_whitney(before, after, alternative).p_value)
+        assert only(before, after, name).p_value == pytest.approx(expected)
+    assert only(before, after).p_value != pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

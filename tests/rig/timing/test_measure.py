@@ -161,6 +161,7 @@ def test_notification_intervals_are_those_of_one_characteristic_within_one_subsc
             said(110, "notification", OTHER),
             said(200, "notification"),
             said(315, "notification"),
+            said(395, "notification"),
             said(400, "unsubscribe", took_ms=31),
             said(900, "subscribe", took_ms=32),
             said(1000, "notification"),
@@ -170,8 +171,8 @@ def test_notification_intervals_are_those_of_one_characteristic_within_one_subsc
             said(1300, "notification"),
         ]
     )
-    assert found["notification_interval"] == [100, 115, 100]
-    assert found["notification_jitter"] == [15]
+    assert found["notification_interval"] == [100, 115, 80, 100]
+    assert found["notification_jitter"] == [15, 35]
     assert found["request_to_response"] == [30, 31, 32]
     assert "gap_between_writes" not in found
 
