@@ -253,11 +253,13 @@ class _Central:
     async def _end(self, client: BleakClient) -> None:
         from bleak.exc import BleakError  # noqa: PLC0415
 
-        if self._guard is not None:
-            await self._guard.close()
-        with contextlib.suppress(BleakError, OSError, EOFError):
-            if client.is_connected:
-                await client.disconnect()
+        try:
+            if self._guard is not None:
+                await self._guard.close()
+        finally:
+            with contextlib.suppress(BleakError, OSError, EOFError):
+                if client.is_connected:
+                    await client.disconnect()
 
     # ---- judging ----------------------------------------------------------------------------------------------------
 

@@ -59,22 +59,18 @@ _HARMLESS = (QueryVersion, QueryTemperature, QueryBattery)
 class RefusedError(Exception):
     """A write was not let through; the device is being stopped.
 
-    ``brief`` is the reason in a few words, ``detail`` a sentence, ``output_on`` whether the output was possible when
-    it was refused.
+    ``brief`` is the reason in a few words, ``detail`` a sentence or nothing, ``output_on`` whether the output was
+    possible when it was refused, and ``text`` all of that in one line.
     """
 
     def __init__(self, brief: str, detail: str, *, output_on: bool) -> None:
-        super().__init__(detail)
+        state = "output still on" if output_on else "output off"
+        more = f": {detail}" if detail else ""
+        self.text = f"refused: {brief}; {state}{more}"
+        super().__init__(self.text)
         self.brief = brief
         self.detail = detail
         self.output_on = output_on
-
-    @property
-    def text(self) -> str:
-        """One line for a verdict."""
-        state = "output still on" if self.output_on else "output off"
-        more = f": {self.detail}" if self.detail and self.detail != self.brief else ""
-        return f"refused: {self.brief}; {state}{more}"
 
 
 class GuardError(Exception):
@@ -135,6 +131,7 @@ class Guard:
         self._reads: list[str] = []  # what the machine wants read and the recording may read
         self._tasks: set[asyncio.Task[None]] = set()
         self._line = asyncio.Lock()
+        self._hanging_up = asyncio.Lock()
         self._stops = 0  # how often a stop was asked for: what was granted before an older one is void
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
@@ -144,6 +141,7 @@ class Guard:
         self._stopping = False
         self._stop_acknowledged = False
         self._troubled = False
+        self._broken = False
         self._news = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
@@ -194,7 +192,7 @@ class Guard:
             return
         self._ended = True
         self._fail_handshake("the link ended during the handshake")
-        self._react(self._protocol.link_lost(self._now()))
+        self._tell(self._protocol.link_lost, self._now())
         self._void_asked("the link has ended")
         self._news.set()
 
@@ -226,8 +224,8 @@ class Guard:
         # A serial line's characteristic, read, may give an old acknowledgement once more: that must not count.
         if uuid in self._reads:
             self._reads.remove(uuid)
-            self._react(self._protocol.operation_done(Read(uuid), self._now()))
-            self._react(self._protocol.data_received(uuid, bytes(value), self._now()))
+            self._tell(self._protocol.operation_done, Read(uuid), self._now())
+            self._tell(self._protocol.data_received, uuid, bytes(value), self._now())
         return value
 
     async def read_gatt_descriptor(self, desc_specifier: BleakGATTDescriptor) -> bytearray:
@@ -330,6 +328,8 @@ class Guard:
                     reaction = self._protocol.command(asked.command, self._now())
         except LocalProtocolError as error:
             raise self._refusal(str(error), "") from error
+        except Exception as error:  # whatever a plug-in raises
+            raise self._refusal("the protocol failed", f"{type(error).__name__}: {error}") from error
         self._react(reaction)
         others = [op for op in reaction.operations if isinstance(op, Write)]
         if any(op.data == asked.data for op in others) and not asked.granted:
@@ -371,7 +371,7 @@ class Guard:
         self._stopping = True
         self._void_asked("the device is being stopped")
         if not self.link_is_down:
-            self._react(self._protocol.command(TotalStop(), self._now()))
+            self._tell(self._protocol.command, TotalStop(), self._now())
 
     def _void_asked(self, why: str) -> None:
         for asked in self._asked:
@@ -381,7 +381,7 @@ class Guard:
     async def _close(self) -> None:
         self._stop()
         limit = asyncio.get_running_loop().time() + STOP_LIMIT_S
-        while not self.link_is_down and not self._stop_acknowledged and self._client is not None:
+        while not (self.link_is_down or self._stop_acknowledged or self._broken):
             self._news.clear()
             try:
                 async with asyncio.timeout_at(limit):
@@ -403,12 +403,15 @@ class Guard:
             self.link_ended()
 
     async def _hang_up(self) -> bool:
-        try:
-            async with asyncio.timeout(HANG_UP_LIMIT_S):
-                await self._connected().disconnect()
-        except _RADIO_ERRORS:
-            return False
-        return True
+        async with self._hanging_up:
+            if self.link_is_down:
+                return True
+            try:
+                async with asyncio.timeout(HANG_UP_LIMIT_S):
+                    await self._connected().disconnect()
+            except _RADIO_ERRORS:
+                return False
+            return True
 
     # ---- driving the machine ----------------------------------------------------------------------------------------
 
@@ -440,8 +443,34 @@ class Guard:
             self._take(event)
         for write in unasked:
             # A repeat of the machine's own: what is repeated, the recording says.
-            self._react(self._protocol.operation_failed(write, "the recording does not write it now", self._now()))
+            self._tell(self._protocol.operation_failed, write, "the recording does not write it now", self._now())
         self._arm()
+
+    def _tell(self, method: Callable[..., Reaction], *what: Any) -> None:
+        """Tell the machine something. One that fails at that can stop nothing any more: then the link is ended."""
+        try:
+            reaction = method(*what)
+        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises
+            self._break(error)
+        else:
+            self._react(reaction)
+
+    def _break(self, error: Exception) -> None:
+        if self._broken:
+            return
+        self._broken = self._stopping = True
+        why = f"the protocol failed, so the link is ended: {type(error).__name__}: {error}"
+        self._void_asked(why)
+        self._fail_handshake(why)
+        if not self.link_is_down:
+            self._spawn(self._end_link())
+        if self._is_ready and not self._troubled:
+            self._troubled = True
+            self._on_trouble(why)
+        self._news.set()
+
+    async def _end_link(self) -> None:
+        await self._hang_up()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -485,14 +514,14 @@ class Guard:
 
     def _deadline_passed(self, deadline: float) -> None:
         self._timer = None
-        self._react(self._protocol.deadline_passed(max(deadline, self._now())))
+        self._tell(self._protocol.deadline_passed, max(deadline, self._now()))
 
     def _notified(self, uuid: str, there: BleakGATTCharacteristic, data: bytearray) -> None:
         value = bytes(data)
         now = self._now()
         self._listener.received(uuid, value, now)
         if uuid in self._characteristics and self._characteristics[uuid].handle == there.handle:
-            self._react(self._protocol.data_received(uuid, value, now))
+            self._tell(self._protocol.data_received, uuid, value, now)
         callback = self._callbacks.get(there.handle)
         if callback is not None:
             callback(there, data)
@@ -518,9 +547,9 @@ class Guard:
         if response:
             self._listener.write_answered(write.characteristic, write.data, str(error or ""), self._now())
         if error is None:
-            self._react(self._protocol.operation_done(write, self._now()))
+            self._tell(self._protocol.operation_done, write, self._now())
         else:
-            self._react(self._protocol.operation_failed(write, _words(error), self._now()))
+            self._tell(self._protocol.operation_failed, write, _words(error), self._now())
         if asked is not None and not asked.done.done():
             if error is None:
                 asked.done.set_result(None)
@@ -555,23 +584,23 @@ class Guard:
     async def _read(self, operation: Read, uuid: str) -> None:
         async def read() -> None:
             value = bytes(await self._connected().read_gatt_char(self._characteristics[uuid]))
-            self._react(self._protocol.data_received(uuid, value, self._now()))
+            self._tell(self._protocol.data_received, uuid, value, self._now())
 
         await self._report(operation, read())
 
     async def _drop(self, operation: Disconnect) -> None:
         if await self._hang_up():
-            self._react(self._protocol.operation_done(operation, self._now()))
+            self._tell(self._protocol.operation_done, operation, self._now())
         else:
-            self._react(self._protocol.operation_failed(operation, "the link could not be ended", self._now()))
+            self._tell(self._protocol.operation_failed, operation, "the link could not be ended", self._now())
 
     async def _report(self, operation: Operation, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except _RADIO_ERRORS as error:
-            self._react(self._protocol.operation_failed(operation, _words(error), self._now()))
+            self._tell(self._protocol.operation_failed, operation, _words(error), self._now())
         else:
-            self._react(self._protocol.operation_done(operation, self._now()))
+            self._tell(self._protocol.operation_done, operation, self._now())
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
