@@ -50,7 +50,12 @@ def align(recorded: Sequence[Exchange], played: Sequence[Exchange], key: Callabl
     while head < min(len(keys), len(played_keys)) and keys[head] == played_keys[head]:
         found.same[head] = head
         head += 1
-    blocks = SequenceMatcher(None, keys[head:], played_keys[head:], autojunk=False).get_opcodes()
+    tail = 0  # what is the same at both ends needs no search; long traffic is the same over and over
+    while tail < min(len(keys), len(played_keys)) - head and keys[-1 - tail] == played_keys[-1 - tail]:
+        tail += 1
+        found.same[len(keys) - tail] = len(played_keys) - tail
+    middle, played_middle = keys[head : len(keys) - tail], played_keys[head : len(played_keys) - tail]
+    blocks = SequenceMatcher(None, middle, played_middle, autojunk=False).get_opcodes()
     gaps: list[tuple[list[int], list[int]]] = []
     for tag, first, last, played_first, played_last in blocks:
         if tag == "equal":

@@ -6,6 +6,7 @@ how the replay was run.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -157,9 +158,10 @@ class Judgement:
             default=-1,
         )
         tail = [index for index in self._missing if index > last]
+        played = sorted(index for index in self._event_of if self.exchanges[index].by == "app")
         for index in self._missing:
             if index <= last:
-                after = next(i for i in sorted(self._event_of) if i > index and self.exchanges[i].by == "app")
+                after = played[bisect_right(played, index)]
                 at_ns = self.events[self._event_of[after]].at_ns
                 self.differences.append(missing(index, self.exchanges[index], at_ns))
         if tail:

@@ -47,9 +47,11 @@ TOLERANCE_S: Final = 0.05
 one, before it is late."""
 PATIENCE_S: Final = 30.0
 """How long past its recorded time the app's next exchange is waited for."""
+LINGER_S: Final = 1.0
+"""How long a device stays on the air once all that is recorded has happened: an app that goes on does more."""
 
 _SETTLE_S: Final = 0.05  # for what the app sent last to arrive
-_LINGER_S: Final = 1.0
+_HALF_A_NANOSECOND: Final = 0.5e-9  # sums of seconds round: what is due at the same nanosecond is due together
 _UNLIKELY_ERROR: Final = 0x0E  # Vol 3 Part F 3.4.1.1: the answer to what no answer is recorded for
 _WRITES: Final = frozenset({"write", "write_command"})
 _PUSHED: Final = frozenset({"notification", "indication"})
@@ -324,7 +326,7 @@ class TranscriptDevice(SimulatedDevice):
 
     def _take_due(self, now: float) -> list[DeviceAction]:
         actions: list[DeviceAction] = []
-        while self._due and self._due[0][0] <= now:
+        while self._due and self._due[0][0] <= now + _HALF_A_NANOSECOND:
             due, index, is_answer = heapq.heappop(self._due)
             self._lateness_ns.append(max(0, round((now - due) * 1e9)))
             exchange = self._exchanges[index]
@@ -587,7 +589,12 @@ async def replay_as_peripheral(
 
 
 async def serve_as_peripheral(
-    device: TranscriptDevice, transport: str, *, address: str | None = None, patience_s: float = PATIENCE_S
+    device: TranscriptDevice,
+    transport: str,
+    *,
+    address: str | None = None,
+    patience_s: float = PATIENCE_S,
+    linger_s: float = LINGER_S,
 ) -> Outcome:
     """Play a transcript as the device on the controller behind an HCI transport, to whatever app connects to it.
 
@@ -599,6 +606,7 @@ async def serve_as_peripheral(
         transport: as Bumble names it, say ``usb:0``.
         address: the random static address to use; None: a random one.
         patience_s: see above.
+        linger_s: see :data:`LINGER_S`.
 
     Raises:
         OSError: the transport cannot be opened, or the controller does not answer.
@@ -621,7 +629,7 @@ async def serve_as_peripheral(
                 async with asyncio.timeout_at(give_up):
                     await news.wait()
         if device.is_connected:
-            await asyncio.sleep(_LINGER_S)  # an app that goes on is one that does more than is recorded
+            await asyncio.sleep(linger_s)
         return device.outcome(loop.time())
     finally:
         await peripheral.close()

@@ -13,14 +13,18 @@ from bleak import BleakClient, BleakScanner
 from protocols.gatt import Characteristic, Property, Service, uuid
 from rig.clock import run
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, Hangup, Notify
+from rig.radio.bleak_backend import HciRadio
 from rig.radio.delay_laws import Fixed
 from rig.radio.fault_plan import Delay, FaultPlan
 from rig.radio.link import VirtualRadio
+from rig.replay.app import AppPlayer
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
 from rig.replay.from_capture import from_capture
 from rig.replay.outcome import Outcome, Verdict
-from rig.replay.peripheral import TranscriptDevice, replay_as_peripheral
-from rig.replay.schedule import Gaps
+from rig.replay.pacing import Pacer
+from rig.replay.peripheral import TranscriptDevice, replay_as_peripheral, serve_as_peripheral
+from rig.replay.schedule import Gaps, Schedule
+from tests.rig.test_hci_transport import dongles
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 WRITE, NOTIFY, READ, OTHER = uuid("ffe1"), uuid("ffe2"), uuid("ffe3"), uuid("ffe4")
@@ -508,3 +512,33 @@ def test_a_replay_in_which_a_planned_fault_never_happened_says_nothing() -> None
     assert outcome.verdict is Verdict.INVALID
     assert outcome.exit_code == 3
     assert [difference.kind for difference in outcome.differences] == ["fault"]
+
+
+def test_a_device_on_an_hci_transport_ends_when_all_that_is_recorded_has_happened() -> None:
+    async def serve() -> Outcome:
+        short = replace(CONVERSATION, exchanges=tuple(replace(e, at_ns=e.at_ns // 10) for e in CONVERSATION.exchanges))
+        device = TranscriptDevice(short, tolerance_s=None)
+        async with dongles(2) as (device_dongle, app_dongle), HciRadio(app_dongle) as radio:
+            serving = asyncio.ensure_future(serve_as_peripheral(device, device_dongle, linger_s=0.05))
+            found = await BleakScanner.find_device_by_name("Echo", backend=radio.scanner_backend)
+            assert found is not None
+            async with BleakClient(found, backend=radio.client_backend) as client:
+                await AppPlayer(short).play(client, Pacer(Schedule.of(short)))
+                return await serving
+
+    outcome = asyncio.run(serve())
+    assert outcome.differences == []
+    assert len(outcome.lateness.samples_ns) == 5
+
+
+def test_a_device_on_an_hci_transport_gives_an_app_up_that_stays_silent() -> None:
+    async def serve() -> Outcome:
+        device = TranscriptDevice(CONVERSATION)
+        async with dongles(2) as (device_dongle, app_dongle), HciRadio(app_dongle) as radio:
+            serving = asyncio.ensure_future(serve_as_peripheral(device, device_dongle, patience_s=0.05, linger_s=0.0))
+            found = await BleakScanner.find_device_by_name("Echo", backend=radio.scanner_backend)
+            assert found is not None
+            async with BleakClient(found, backend=radio.client_backend):
+                return await serving
+
+    assert [difference.kind for difference in asyncio.run(serve()).differences] == ["left over"]
