@@ -186,7 +186,8 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
         outline = f"M{_LEFT:.1f} {bottom:.1f}{steps}V{bottom:.1f}"
         parts += [tag("path", d=outline, class_=class_) for class_ in ("halo", "before")]
     parts.append(_stroke(_LEFT, bottom, _RIGHT, bottom, "axis"))
-    marks = ticks(low, high, 6)
+    counts = width == 1.0 and low % 1 == 0.5
+    marks = [at for at in ticks(low, high, 6) if not counts or at == int(at)]
     for number, at in enumerate(marks):
         last = f" {unit}" if number == len(marks) - 1 and unit else ""
         parts.append(_stroke(x_of(at), bottom, x_of(at), bottom + 4, "axis"))

@@ -103,6 +103,8 @@ def test_counts_have_a_bar_each() -> None:
     root = drawn(charts.histogram("burst length", "writes", [1.0, 2.0, 1.0, 3.0], [], "h"))
     assert len(of_class(root, "now")) == 3
     assert not of_class(root, "before")
+    below = [label.text for label in root if label.tag == "text" and label.get("y") == "186"]
+    assert below == ["1", "2", "3 writes"]
     edges(root)
 
 
