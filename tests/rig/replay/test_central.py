@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import as_file, files
 from itertools import pairwise
 
 import pytest
@@ -17,20 +18,19 @@ from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import CONTROL, SimulatedForeo
 from rig.devices.model import DeviceAction, SimulatedDevice
 from rig.radio.link import VirtualRadio
-from rig.replay.app import Pacing
 from rig.replay.central import ConsentError, Rules, replay_as_central, replay_on_device
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Place, Transcript
 from rig.replay.outcome import Outcome, Verdict
 from rig.replay.pacing import Pacer
 from rig.replay.schedule import Gaps, Schedule
+from rig.replay.transcript import load
 from tests.rig.radio_world import echo_device
 from tests.rig.replay.app_world import exchange
 from tests.rig.replay.app_world import transcript as plain
 from tests.rig.replay.dr05_talk import (
     ACTION,
     GET,
-    HIGH,
     LOW,
     MAKERS_TOTAL_STOP,
     SET,
@@ -138,6 +138,18 @@ def test_the_makers_own_total_stop_is_refused_and_a_correct_one_stops_the_device
     assert device.arrivals[-1].checksum_right
     assert device.trace[-2].output_percent == 5.0
     assert device.trace[-1].output_percent == 0.0
+    assert_never_beyond_the_protocol(device)
+
+
+def test_the_shipped_example_shows_the_finding() -> None:
+    with as_file(files("rig.replay") / "examples" / "dr05-makers-total-stop.jsonl") as path:
+        script = load(path)
+    talk = Talk().started().risen(5).write(MAKERS_TOTAL_STOP, reply(ACTION, 0x06, state=0))
+    assert script.exchanges == tuple(talk.exchanges)
+    device = SimulatedDr05()
+    [text] = texts(play(script, device))
+    assert text.startswith("refused: checksum byte order; output still on")
+    assert device.arrivals[-1].frame == total_stop()
     assert_never_beyond_the_protocol(device)
 
 
@@ -663,7 +675,6 @@ def test_a_real_device_that_no_protocol_knows_hears_nothing() -> None:
     assert outcome.verdict is Verdict.INVALID
     assert "no protocol knows the device Echo" in texts(outcome)[0]
     assert device.writes == []
-    assert HIGH is not LOW
 
 
 def test_a_simulated_device_that_no_protocol_knows_is_played_to_as_it_is() -> None:
@@ -674,8 +685,3 @@ def test_a_simulated_device_that_no_protocol_knows_is_played_to_as_it_is() -> No
         exchange(0.1, "device", "notification", value=b"x"),
     )
     assert play(script, device).verdict is Verdict.PASSED
-
-
-def test_the_pacer_is_what_the_player_asks_for() -> None:
-    pacing: Pacing = Pacer(Schedule((0,)))
-    assert pacing is not None
