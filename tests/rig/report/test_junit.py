@@ -13,7 +13,7 @@ from rig.report.model import Report
 from tests.rig.report.example import failed, hostile, invalid, passed, rich
 
 ATTRIBUTES = {
-    "testsuites": ({"tests", "failures", "errors"}, {"name", "time", "skipped"}),
+    "testsuites": ({"tests", "failures", "errors"}, {"name", "time"}),
     "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time"}, set()),
     "testcase": ({"name", "classname", "time"}, set()),
     "failure": ({"message", "type"}, set()),
@@ -51,6 +51,8 @@ def checked(document: str) -> Element:
         cases = list(level.iter("testcase"))
         assert int(level.get("tests", "")) == len(cases)
         for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            if name == "skipped" and level is root:
+                continue  # junit-10.xsd has it on suites alone
             assert int(level.get(name, "")) == sum(case.find(tag) is not None for case in cases)
         told = sum(float(case.get("time", "")) for case in cases)
         assert abs(float(level.get("time", "")) - told) < 0.001 * (len(cases) + 1)
