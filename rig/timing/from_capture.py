@@ -154,7 +154,7 @@ class _Air:
 
 def _keep(steps: dict[tuple[int, int], list[Step]], operation: GattOperation) -> None:
     does: Literal["write", "read", "push", "switch"] | None = _DOES.get(operation.kind)
-    if does is None or operation.handle is None or operation.uuid in DECLARATIONS:
+    if does is None or operation.handle is None or _is_discovery(operation):
         return
     client = operation.side
     if does == "push":
@@ -166,6 +166,15 @@ def _keep(steps: dict[tuple[int, int], list[Step]], operation: GattOperation) ->
     if does != "push" and operation.end_time_ns is not None and operation.kind not in _WITHOUT_RESPONSE:
         answered_ns = operation.end_time_ns - operation.time_ns
     steps.setdefault((operation.link, client), []).append(Step(operation.time_ns, does, where, answered_ns))
+
+
+def _is_discovery(operation: GattOperation) -> bool:
+    """Whether it asks for declarations, or for what is subscribed to: neither says anything to the device."""
+    if operation.kind != "read":
+        return False
+    # A service's declaration goes by the service's own UUID.
+    is_service = operation.uuid != "" and operation.uuid == operation.service and not operation.characteristic
+    return is_service or operation.uuid in DECLARATIONS or operation.uuid == CCCD
 
 
 _WITHOUT_RESPONSE: Final = frozenset({"write_command", "signed_write_command"})

@@ -17,6 +17,8 @@ from protocols.foreo import PULSATION
 from protocols.frames import ChecksumOrder, encode
 from protocols.gatt import uuid
 from protocols.registry import UnknownProtocolError
+from rig.capture.gatt import Attribute
+from rig.capture.handle_map import HandleMap, MapTable
 from rig.capture.layers.links import LOCAL, REMOTE, Address
 from rig.capture.records import CaptureError, LinkType
 from rig.capture.synthesis import CONNECTION_TIMEOUT, HciSynthesis
@@ -259,6 +261,55 @@ def test_a_link_lost_by_supervision_timeout_says_how_long_it_was_silent(tmp_path
     assert found["connection_interval"] == [30, 50, 30]
     assert found["command_to_acknowledgement"] == [40]
     assert samples_of(path, link=2).keys() == {"burst_length", "connection_interval"}
+
+
+def _device() -> HandleMap:
+    return HandleMap(
+        [
+            MapTable(
+                (
+                    Attribute(0x0E, "service", "ffe0", "ffe0", target=0x11),
+                    Attribute(0x0F, "characteristic", "2803", "ffe0", "ffe1", 0x16, 0x10),
+                    Attribute(0x10, "value", "ffe1", "ffe0", "ffe1", 0x16),
+                    Attribute(0x11, "descriptor", "2902", "ffe0", "ffe1"),
+                )
+            )
+        ]
+    )
+
+
+def test_a_capture_is_heard_by_its_protocol_too_and_discovery_is_no_request(tmp_path: Path) -> None:
+    path = tmp_path / "talk.btsnoop"
+    talk = [
+        *((at, LOCAL, b"\x0a" + handle + b"\x00") for at, handle in ((0, b"\x0e"), (20, b"\x0f"), (40, b"\x11"))),
+        *((at, REMOTE, b"\x0b\x00\x00") for at in (10, 30, 50)),
+        (60, LOCAL, b"\x12\x11\x00\x01\x00"),  # subscribe
+        (75, REMOTE, b"\x13"),
+        (80, LOCAL, b"\x0a\x10\x00"),
+        (88, REMOTE, b"\x0b\x00"),
+        (100, LOCAL, b"\x52\x10\x00" + LEVEL),
+        (105, REMOTE, b"\x1b\x10\x00" + encode(0x34, 1, 0x0E, b"\x00")),
+        (123, REMOTE, b"\x1b\x10\x00" + LEVEL_DONE),
+        (200, LOCAL, b"\x52\x10\x00" + TOTAL_STOP),
+        (221, REMOTE, b"\x1b\x10\x00" + TOTAL_STOP_DONE),
+    ]
+    with _hci(path) as made:
+        peer = Address("C0:11:22:33:44:55", is_random=True)
+        made.connect(0x40, local_is_central=True, peer=peer, local=None, time_ns=10**18)
+        for at_ms, side, pdu in sorted(talk, key=lambda item: item[0]):
+            made.att(0x40, side, pdu, 10**18 + at_ms * MS)
+    found = samples_of(path, handle_map=_device())
+    assert found == {
+        "command_to_acknowledgement": [23, 21],
+        "request_to_response": [15, 8],
+        "stop_to_confirmed": [21],
+        "stops_unconfirmed": [0],
+        "notification_interval": [18, 98],
+        "notification_jitter": [80],
+        "gap_between_writes": [100],
+        "burst_length": [1, 1],
+        "connection_interval": [30],
+    }
 
 
 def test_on_the_air_a_silence_lasts_longer_than_the_connection_interval(tmp_path: Path) -> None:
