@@ -77,14 +77,18 @@ class LoopTimers:
         return timer
 
     def _readable(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # armed anew since the selector saw it
+        try:
             os.read(self._descriptor, 8)
-            due_ns, self._armed_ns = self._armed_ns, None
+        except BlockingIOError:  # armed anew since the selector saw it
+            return
+        due_ns, self._armed_ns = self._armed_ns, None
+        try:
             while due_ns is not None and self._heap and self._heap[0].at_ns <= due_ns:
                 wake = heapq.heappop(self._heap).wake
                 if wake is not None:
                     wake()
-        self._arm()
+        finally:  # what a wake raises is the loop's to report, and the others are woken all the same
+            self._arm()
 
     def _arm(self) -> None:
         heap = self._heap

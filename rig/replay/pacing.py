@@ -92,10 +92,11 @@ class MovedError(Exception):
 class _Waiter:
     """Somebody who waits for an exchange's turn."""
 
-    __slots__ = ("future", "index", "moved")
+    __slots__ = ("due_ns", "future", "index", "moved")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, due_ns: int | None) -> None:
         self.index = index
+        self.due_ns = due_ns  # the position, where it keeps a distance to what happened
         self.moved = False
         self.future: asyncio.Future[None] | None = None
 
@@ -185,15 +186,16 @@ class Pacer:
             MovedError: somebody called :meth:`seek`, and the exchange may not be next any more.
         """
         self.start()
-        due_ns = self._round_ns + self.schedule.due_ns(index)
+        self.schedule.checked(index)
+        due_ns = None
         if after is not None:
             due_ns = self._position_at(after.at) + self.schedule.between_ns(after.exchange, index)
         if index < self._first:
             raise MovedError(self._first)
-        waiter = _Waiter(index)
+        waiter = _Waiter(index, due_ns)
         self._waiters.add(waiter)
         try:
-            stepped = await self._come(waiter, due_ns)
+            stepped = await self._come(waiter)
         finally:
             self._waiters.discard(waiter)
             if self._steps:
@@ -201,6 +203,7 @@ class Pacer:
         self._next = index + 1
         if stepped:
             return 0
+        due_ns = self._due_ns(waiter)
         counts_from_ns = self._clock_time_of(max(due_ns, self._leapt_ns))
         late_ns = self._clock_for_loop().finish(self._clock_time_of(due_ns)) - counts_from_ns
         late_ns = max(late_ns, 0)
@@ -312,13 +315,18 @@ class Pacer:
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
-    async def _come(self, waiter: _Waiter, due_ns: int) -> bool:
-        """Wait until the last stretch before ``due_ns`` of position; True when it was let go by a step instead."""
+    def _due_ns(self, waiter: _Waiter) -> int:
+        """Return the position at which it is due, which :meth:`shift_to` may move while it waits."""
+        return waiter.due_ns if waiter.due_ns is not None else self._round_ns + self.schedule.due_ns(waiter.index)
+
+    async def _come(self, waiter: _Waiter) -> bool:
+        """Wait until the last stretch before it is due; True when it was let go by a step instead."""
         clock = self._clock_for_loop()
         has_yielded = False
         while True:
             if waiter.moved:
                 raise MovedError(self._first)
+            due_ns = self._due_ns(waiter)
             if self._frozen_ns is not None:
                 if self._steps and waiter.index == min(other.index for other in self._waiters):
                     self._steps -= 1

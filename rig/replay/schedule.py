@@ -143,8 +143,8 @@ class Schedule:
     def turns(self, *, first: int = 0, rounds: int | None = 1, rest_ns: int = 0) -> Iterator[Turn]:
         """Yield the turns of a replay that begins at exchange ``first`` and goes ``rounds`` times through.
 
-        Exchange ``first`` is due at 0. Each further round begins ``rest_ns`` after the last exchange of the one before,
-        with the time before its first exchange as recorded. ``next()`` on the iterator is a step.
+        From the beginning all is as scheduled; from a later exchange on, that one is due at 0. Each further round
+        begins ``rest_ns`` after the last exchange of the one before. ``next()`` on the iterator is a step.
 
         Args:
             first: where to begin; the number of exchanges means nothing of the first round.
@@ -161,7 +161,7 @@ class Schedule:
         return self._turns(first, rounds, rest_ns)
 
     def _turns(self, first: int, rounds: int | None, rest_ns: int) -> Iterator[Turn]:
-        begin = -self._due_ns[first] if first < len(self) else -self.duration_ns
+        begin = 0 if first == 0 else -self._due_ns[first] if first < len(self) else -self.duration_ns
         for number in count() if rounds is None else range(rounds):
             for index in range(first, len(self)):
                 yield Turn(number, index, begin + self._due_ns[index])

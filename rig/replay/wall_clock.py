@@ -94,8 +94,15 @@ class Spinning:
         return not retreats and for_ns <= self._saved_ns
 
     def spun(self, now_ns: int, for_ns: int, longest_step_ns: int) -> None:
-        """Note how a spin went. It is looked at before the next one: what is due comes first."""
-        self._spun = (now_ns, for_ns, longest_step_ns)
+        """Note how a spin went, or has gone on. It is looked at before the next one: what is due comes first.
+
+        Args:
+            now_ns: when it ended.
+            for_ns: how long it has been going on.
+            longest_step_ns: its longest step since the last note.
+        """
+        before = self._spun[2] if self._spun is not None else 0
+        self._spun = (now_ns, for_ns, max(before, longest_step_ns))
 
     def stalled(self, now_ns: int) -> None:
         """Note that somebody else had the core."""
