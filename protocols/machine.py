@@ -19,6 +19,14 @@ class LocalProtocolError(Exception):
     """The host asked for something that the device's state or nature forbids; no byte was made (safety case, H8)."""
 
 
+class TooSoonError(LocalProtocolError):
+    """The same will be allowed ``wait_s`` seconds from now, if nothing else comes between. No byte was made."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 class UnsupportedDeviceError(Exception):
     """The services found are not those of this protocol; the message names what was looked for and what was found."""
 

@@ -5,7 +5,7 @@ Knows which levels were asked for and acknowledged. Refuses to know bytes, and f
 
 from __future__ import annotations
 
-from protocols.machine import LocalProtocolError
+from protocols.machine import LocalProtocolError, TooSoonError
 from protocols.model import DeviceProfile
 
 _CLOCK_TOLERANCE_S = 1e-9
@@ -69,7 +69,7 @@ class Ramp:
             )
         due = self._settled_at + profile.step_percent / profile.ramp_percent_per_s
         if now < due - _CLOCK_TOLERANCE_S:
-            raise LocalProtocolError(f"the next rise is allowed in {due - now:.3f} s")
+            raise TooSoonError(f"the next rise is allowed in {due - now:.3f} s", due - now)
 
     def _check_level_at_rest(self, percent: int) -> None:
         lowest = self._profile.lowest_percent

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rig.clock import ScaledLoop, VirtualTimeLoop
 from rig.commands.faults import UsageError
 from rig.replay.answers import Answers, Order
-from rig.replay.app import PATIENCE_S, AppPlayer, Played, places_missing
+from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, places_missing
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Transcript
 from rig.replay.guarded import Guard, GuardError, RefusedError
@@ -218,7 +218,7 @@ class _Central:
             self._player.play(
                 through,
                 self._pacer,
-                on_done=self._answers.done,
+                on_done=self._done,
                 on_received=self._received,
             )
         )
@@ -235,7 +235,21 @@ class _Central:
                 raise
             return Played(self._player.played, None, self._player.reached, self._trouble)
 
-    def _received(self, received: Any) -> None:
+    def _done(self, done: Done) -> None:
+        """Take an exchange with the time at which the guard let it through."""
+        wrote_at = self._guard.wrote_at if self._guard is not None else None
+        held_ns = 0 if wrote_at is None else round(wrote_at * 1e9) - done.at_ns
+        if held_ns > 0 and self._transcript.exchanges[done.index].does in {"write", "write_command"}:
+            answered_ns = None if done.answered_ns is None else done.answered_ns - held_ns
+            done = replace(
+                done,
+                at_ns=done.at_ns + held_ns,
+                lateness_ns=done.lateness_ns + held_ns,
+                answered_ns=answered_ns,
+            )
+        self._answers.done(done)
+
+    def _received(self, received: Received) -> None:
         # What answers the guard's own stop is no part of the conversation.
         if self._guard is None or not self._guard.stopping:
             self._answers.received(received)

@@ -20,7 +20,7 @@ from bleak.exc import BleakError, BleakGATTProtocolError
 
 from protocols.gatt import Characteristic, Disconnect, Operation, Property, Read, Service, Subscribe, Write
 from protocols.listening import Heard, Listener
-from protocols.machine import DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
+from protocols.machine import DeviceProtocol, LocalProtocolError, Reaction, TooSoonError, UnsupportedDeviceError
 from protocols.model import (
     Acknowledged,
     Command,
@@ -49,6 +49,9 @@ HANG_UP_LIMIT_S = 4.0
 HANG_UP_TRIES = 2
 HELD_LIMIT_S = 2.0
 """How long a write may be held until the protocol has the answer to the one before."""
+SOON_S = 0.05
+"""A rise that comes too soon by no more than this is held until it is allowed: the clock of a recording and the jitter
+of a radio take as much from a wait that was just long enough. What comes sooner is refused."""
 OUTPUT_LIMIT_S = 20 * 60.0
 """How long output may go on without a stop, where the maker sets no limit: a replay can be paused and forgotten."""
 
@@ -142,6 +145,8 @@ class Guard:
         self._stop_acknowledged = False
         self._troubled = False
         self._broken = False
+        self.wrote_at: float | None = None
+        """When the recording's last write was handed to the radio, in seconds of the loop's clock: it may be held."""
         self._news = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
@@ -270,7 +275,7 @@ class Guard:
         asked = _Asked(char_specifier.uuid, data, response, command)
         self._asked.append(asked)
         try:
-            self._ask(asked)
+            await self._ask_when_due(asked)
             async with asyncio.timeout(HELD_LIMIT_S):
                 await asyncio.shield(asked.done)
         except TimeoutError:
@@ -315,8 +320,28 @@ class Guard:
             raise self._refusal(heard.brief or "unknown write", of)
         return heard.what
 
+    async def _ask_when_due(self, asked: _Asked) -> None:
+        give_up = self._now() + SOON_S
+        while True:
+            try:
+                self._ask(asked)
+            except TooSoonError as error:
+                if self._now() + error.wait_s > give_up:
+                    raise self._refusal(str(error), "") from error
+                await asyncio.sleep(error.wait_s)
+                if self._stopping:
+                    why = "a stop was asked for meanwhile"
+                    raise RefusedError("stopping", why, output_on=self.output_possible) from None
+            else:
+                return
+
     def _ask(self, asked: _Asked) -> None:
-        """Ask the machine; what it answers is let through where it is the write that was asked for."""
+        """Ask the machine; what it answers is let through where it is the write that was asked for.
+
+        Raises:
+            RefusedError: it is not, or the machine forbids it.
+            TooSoonError: the machine forbids it for now.
+        """
         try:
             reaction = self._protocol.command(asked.command, self._now())
             if isinstance(asked.command, SetIntensity) and not reaction.operations:
@@ -326,6 +351,8 @@ class Guard:
                     self._react(reaction)
                     asked.command = StartOutput()
                     reaction = self._protocol.command(asked.command, self._now())
+        except TooSoonError:
+            raise
         except LocalProtocolError as error:
             raise self._refusal(str(error), "") from error
         except Exception as error:  # whatever a plug-in raises
@@ -534,14 +561,14 @@ class Guard:
         response = write.with_response if asked is None else asked.response
         try:
             if write.urgent:
-                await self._hand_over(write, response=response)
+                await self._hand_over(write, asked, response=response)
             else:
                 async with self._line:
                     if not stop and (stops != self._stops or (self._stopping and self._is_ready)):
                         why = "a stop was asked for meanwhile"
                         error = RefusedError("stopping", why, output_on=self.output_possible)
                     else:
-                        await self._hand_over(write, response=response)
+                        await self._hand_over(write, asked, response=response)
         except _RADIO_ERRORS as failure:
             error = failure
         if response:
@@ -556,7 +583,9 @@ class Guard:
             else:
                 asked.done.set_exception(error)
 
-    async def _hand_over(self, write: Write, *, response: bool) -> None:
+    async def _hand_over(self, write: Write, asked: _Asked | None, *, response: bool) -> None:
+        if asked is not None:
+            self.wrote_at = self._now()
         if not self._is_ready or self._stopping:
             self._listener.written(write.characteristic, write.data, self._now())
         there = self._characteristics[write.characteristic]

@@ -392,6 +392,13 @@ def test_a_faster_replay_rises_no_faster_than_the_protocol_allows(rules: Rules) 
     assert_never_beyond_the_protocol(device)
 
 
+def test_a_rise_that_comes_a_little_too_soon_is_held_until_the_protocol_allows_it() -> None:
+    device = SimulatedDr05()
+    outcome = play(Talk().started().risen(5, wait_s=0.11).transcript(), device)  # 87 ms after each acknowledgement
+    assert (outcome.verdict, texts(outcome)) == (Verdict.PASSED, [])
+    assert_never_beyond_the_protocol(device)
+
+
 def test_a_write_to_a_descriptor_is_refused() -> None:
     class Described(SimulatedDr05):
         @property
@@ -436,6 +443,8 @@ def test_an_app_that_unsubscribes_cannot_make_the_guard_deaf() -> None:
     outcome = play(talk.transcript(), device)
     assert outcome.verdict is Verdict.PASSED
     assert device.trace[-1].cause == "total stop"
+    # The greeting's, the recording's and the last one, which was heard to be acknowledged: it is not repeated.
+    assert [arrival.frame for arrival in device.arrivals].count(total_stop()) == 3
     assert_never_beyond_the_protocol(device)
 
 
