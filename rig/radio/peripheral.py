@@ -135,14 +135,14 @@ class Peripheral:
         Raises:
             TimeoutError: the controller does not answer.
         """
+        if isinstance(self.device, RadioAware):
+            self.device.radio_attached(self)
         try:
             async with asyncio.timeout(RESET_TIMEOUT_S):
                 await self._bumble.power_on()
         except TimeoutError:
             raise TimeoutError(f"the Bluetooth controller does not answer within {RESET_TIMEOUT_S:.0f} s") from None
         self._on_air = True
-        if isinstance(self.device, RadioAware):
-            self.device.radio_attached(self)
         self.device.deadline_moved = self._arm
         await self._advertise()
         self._arm()

@@ -14,9 +14,13 @@ from bleak.exc import BleakError, BleakGATTProtocolError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.gatt import Characteristic, Property, Service, uuid
+from protocols.dr05 import Dr05
+from protocols.gatt import Characteristic, Property, Service, Write, uuid
+from protocols.model import Acknowledged, Event, SetIntensity, StartOutput, TotalStop
 from rig.clock import run
+from rig.devices.dr05 import SimulatedDr05
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, Notify
+from rig.facing import Facing
 from rig.radio.delay_laws import Fixed, LogNormal
 from rig.radio.details import RadioDetails
 from rig.radio.fault_plan import (
@@ -593,6 +597,38 @@ def test_reordering_loses_nothing_and_invents_nothing(gaps: list[float], seed: i
     went_in, came_out = face_to_face(plan, writes)
     assert sorted(data for _, data in went_in) == [data for _, data in writes]
     assert sorted(data for _, data in came_out) == [data for _, data in writes]
+
+
+def stopped_session(*faults: AnyFault) -> tuple[FaultyDevice, list[Event], int]:
+    """Face to face with its protocol, a Dr-05 is started and stopped.
+
+    Returns the device, what the protocol told of the stop, and the number of writes before it.
+    """
+    device = FaultyDevice(SimulatedDr05(1), FaultPlan(faults))
+    facing = Facing(Dr05(), device)
+    facing.start()
+    facing.advance(5.0)
+    for command in (SetIntensity(1), StartOutput()):
+        facing.command(command)
+        facing.advance(1.0)
+    assert device.output_percent(facing.now) > 0
+    told = len(facing.told)
+    writes = sum(isinstance(performed.operation, Write) for performed in facing.performed)
+    facing.command(TotalStop())
+    facing.advance(5.0)
+    assert device.output_percent(facing.now) == 0
+    return device, [event for _, event in facing.told[told:]], writes
+
+
+def test_faults_happen_face_to_face_with_a_protocol_without_any_radio() -> None:
+    """The Dr-05's stop gets through by being written again, though what is written first is lost on the wire."""
+    quiet, told, before = stopped_session()
+    stopped_at = quiet.trace[-1].time
+    device, told_late, _ = stopped_session(Drop(direction="to_device", nth=(before + 1, before + 2)))
+    assert device.fired == {"drop": 2}
+    assert device.trace[-1].time > stopped_at + 0.05
+    for events in (told, told_late):
+        assert any(isinstance(event, Acknowledged) for event in events)
 
 
 class Slow(ScriptedDevice):
