@@ -14,6 +14,7 @@ from rig.capture.gatt import GattTracker
 from rig.capture.operations import GattOperation, Pairing
 from rig.capture.reading import Reading
 from rig.timing.measure import (
+    COMMAND_TO_ACKNOWLEDGEMENT,
     CONNECTION_INTERVAL,
     SILENCE_INTERVALS,
     STANDARD,
@@ -81,9 +82,8 @@ def capture_samples(
             air.watch(links, record.frame, record.time_ns)
             for pdu in pdus:
                 for event in decoder.feed(pdu):
-                    by = "host" if event.by == "host" else "device"
                     what = _class_name(event.name)
-                    answer = as_answer(event.time_ns, by, event.kind, what, event.latency_s)
+                    answer = as_answer(event.time_ns, event.by, event.kind, what, event.latency_s)
                     if answer is not None:
                         answers.setdefault(event.link, []).append(answer)
                 handle, uuid = reading.tracker.name(pdu)
@@ -100,7 +100,7 @@ def capture_samples(
             if number == one.number:
                 own = step_samples(sorted(done, key=lambda step: step.at_ns))
                 if number in chosen:
-                    own.pop("command_to_acknowledgement", None)
+                    own.pop(COMMAND_TO_ACKNOWLEDGEMENT.name, None)
                 _join(found, own)
         if one.number in chosen:
             heard: dict[str, list[float]] = {}
