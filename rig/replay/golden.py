@@ -255,6 +255,9 @@ class _Comparing:
         fit, wanted, came = self._fit, self._wanted, self._came
         for at, played in fit.changed.items():
             (row, recorded), (now, exchange) = wanted[at], came[played]
+            if conversation.same(recorded, exchange):
+                self._differences.append((at, _other_answer(at, row, recorded, exchange)))
+                continue
             difference = conversation.different(at, recorded, exchange, exchange.at_ns, said=row.meaning)
             if now.meaning != row.meaning:
                 read = f'{difference.text}; read as "{now.meaning or "nothing"}"'
@@ -406,6 +409,16 @@ def _key(exchange: Exchange) -> tuple[object, ...]:
         exchange.error,
         exchange.answered_ns is None,
     )
+
+
+def _other_answer(at: int, row: Row, recorded: Exchange, exchange: Exchange) -> Difference:
+    """The same request, answered in one and never answered in the other."""
+    which = f"exchange {at}, {in_words(recorded)}{_in_brackets(row)}"
+    when = f"recorded at {conversation.seconds_text(recorded.at_ns)}"
+    if exchange.answered_ns is None:
+        return Difference("missing", at, exchange.at_ns, f"missing: the answer to {which}, {when}")
+    text = f"extra: an answer to {which}, {when} without one"
+    return Difference("extra", at, exchange.at_ns, text)
 
 
 def _unsaid(row: Row) -> Difference:

@@ -101,6 +101,7 @@ def test_what_the_app_does_is_never_near_to_what_the_device_does() -> None:
 def test_a_value_cut_in_its_middle_is_nearer_than_another_one() -> None:
     whole = said("000102030405060708")
     assert conversation.distance(whole, said("000102060708")) < conversation.distance(whole, said("ffffffffffff"))
+    assert conversation.distance(whole, said("000102060708")) == pytest.approx(2 * 3 / 9)  # three of nine are gone
     assert conversation.distance(whole, whole) == 0.0
 
 

@@ -36,10 +36,10 @@ from tests.rig.replay.recorded_talk import (
 )
 
 SERIAL = Place(uuid("ffe0"), uuid("ffe1"))
+GET_TEMPERATURE = "55aa0500a63302419913"
 SET_1 = "55aa0600a632020201c11a"
 SET_3 = "55aa0600a632020203009b"
 START = "55aa0600a631020301151b"
-VERSION_LOW_BYTE_FIRST = "55aa0500a6330240d259"
 
 
 @pytest.fixture
@@ -98,6 +98,24 @@ def test_a_recording_that_begins_a_little_ahead_of_the_machine_passes() -> None:
     transcript = dr05_session()
     ahead = [replace(e, at_ns=e.at_ns - 5 * MS) if e.at_ns else e for e in transcript.exchanges]
     assert replay_as_decoder(with_exchanges(transcript, ahead)).verdict == Verdict.PASSED
+
+
+def test_an_acknowledgement_at_the_very_moment_of_the_protocols_deadline_is_in_time() -> None:
+    transcript = dr05_session()
+    index = acknowledgement_of(transcript, SET_3)
+    took_ns = transcript.exchanges[index].at_ns - transcript.exchanges[index - 1].at_ns
+    assert replay_as_decoder(slower(transcript, index, 500 * MS - took_ns, all_after=True)).verdict == Verdict.PASSED
+    late = replay_as_decoder(slower(transcript, index, 501 * MS - took_ns, all_after=True))
+    assert late.verdict == Verdict.FAILED
+
+
+def test_what_the_device_says_where_the_protocol_did_not_subscribe_is_nothing_to_it() -> None:
+    battery = Exchange(1_900 * MS, "device", "notification", Place(uuid("180f"), uuid("2a19")), b"\x50")
+    transcript = dr05_session()
+    at = next(i for i, e in enumerate(transcript.exchanges) if e.at_ns > battery.at_ns)
+    run = decoded(with_extra(transcript, at, battery))
+    assert run.differences == []
+    assert (run.lines[at].heard, run.lines[at].told) == ([], [])
 
 
 # --- what fails, by a golden file -------------------------------------------------------------------------------------
@@ -170,6 +188,24 @@ def test_an_answer_that_atts_own_response_brings_late_is_named(tmp_path: Path) -
     assert the_one_text(replay_as_decoder(with_exchanges(transcript, exchanges), golden=golden)) == (
         f"late by 60.0 ms: exchange {index}, app writes fff0/fff1: 01 00 02 "
         "(set intensity 20 %; set intensity 20 %: acknowledged), recorded at 4.516 s; it took 76.0 ms, recorded 16.0 ms"
+    )
+
+
+def test_an_answer_that_att_owes_and_never_gave_is_named(tmp_path: Path) -> None:
+    transcript = foreo_session()
+    index = next(i for i, e in enumerate(transcript.exchanges) if e.value == b"\x01\x00\x02")
+    exchanges = list(transcript.exchanges)
+    exchanges[index] = replace(exchanges[index], answered_ns=None)
+    silent = with_exchanges(transcript, exchanges)
+    whole_golden, silent_golden = tmp_path / "whole", tmp_path / "silent"
+    replay_as_decoder(transcript, golden=whole_golden, update=True)
+    replay_as_decoder(silent, golden=silent_golden, update=True)
+    assert the_one_text(replay_as_decoder(silent, golden=whole_golden)) == (
+        f"missing: the answer to exchange {index}, app writes fff0/fff1: 01 00 02 "
+        "(set intensity 20 %; set intensity 20 %: acknowledged), recorded at 4.516 s"
+    )
+    assert the_one_text(replay_as_decoder(transcript, golden=silent_golden)).startswith(
+        f"extra: an answer to exchange {index}, app writes fff0/fff1: 01 00 02 (set intensity 20 %), recorded at"
     )
 
 
@@ -308,13 +344,14 @@ def test_without_a_golden_file_a_write_that_the_protocol_would_make_otherwise_is
 def test_a_recording_of_another_app_parts_from_the_machine_once_and_is_still_read() -> None:
     """An app that never asks for the version: the machine is set aside, the listener hears the rest."""
     transcript = dr05_session()
-    first = next(i for i, e in enumerate(transcript.exchanges) if e.value == bytes.fromhex(SET_1))
+    first = next(i for i, e in enumerate(transcript.exchanges) if e.value == bytes.fromhex(GET_TEMPERATURE))
     foreign = with_exchanges(transcript, (*transcript.exchanges[:2], *transcript.exchanges[first:]))
     run = decoded(foreign)
     assert [difference.kind for difference in run.differences] == ["refused"]
     assert "the handshake with the device is not over" in run.differences[0].text
     assert run.lines[-2].text.endswith("# total stop: acknowledged")
     assert run.reached.counts["command"]["set_intensity"] == 5
+    assert dict(run.reached.counts["event"]) == {"temperature": 1}
 
 
 def test_the_makers_own_total_stop_with_its_checksum_low_byte_first_is_never_written() -> None:
