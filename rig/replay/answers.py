@@ -54,6 +54,8 @@ class Answers:
     origin_ns: int
     differences: list[Difference] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    played: list[Exchange] = field(default_factory=list)
+    """What happened, in order and in replay time: an exchange each, with how long its answer took."""
     _done: dict[int, Done] = field(default_factory=dict)
     _received: list[Received] = field(default_factory=list)
 
@@ -79,6 +81,7 @@ class Answers:
             index = fates.get(position)
             happened.append((self._time(received.at_ns), len(self.transcript.exchanges), index, self._pushed(position)))
         happened.sort(key=lambda item: item[:2])
+        self.played = [came for *_, came in happened]
         self._judge_times(happened)
         self.differences.sort(key=lambda difference: difference.at_ns)
         self._tell(happened, limit)
@@ -195,7 +198,8 @@ class Answers:
     def _came(self, done: Done) -> Exchange:
         recorded = self.transcript.exchanges[done.index]
         value = done.value if recorded.does == "read" else recorded.value
-        return replace(recorded, at_ns=self._time(done.at_ns), value=value, error=done.error)
+        at_ns = self._time(done.at_ns)
+        return replace(recorded, at_ns=at_ns, value=value, answered_ns=done.answered_ns, error=done.error)
 
     def _pushed(self, position: int, *, like: Exchange | None = None) -> Exchange:
         received = self._received[position]

@@ -24,6 +24,7 @@ from rig.replay.guarded import Guard, GuardError, RefusedError
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.replay.pacing import MovedError, Pacer
 from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
+from rig.timing.measure import exchange_samples
 
 if TYPE_CHECKING:
     from bleak import BleakClient
@@ -102,7 +103,7 @@ async def replay_as_central(
             return _invalid(transcript, wrong)
         if entry is None and transcript.protocol:
             entry = known.get(transcript.protocol)
-        return await _Central(transcript, rules, pacer).run(found[0], radio.client_backend, entry, name)
+        return await _Central(transcript, rules, pacer, known).run(found[0], radio.client_backend, entry, name)
 
 
 async def replay_on_device(
@@ -145,7 +146,8 @@ async def replay_on_device(
         return _invalid(transcript, f"no device {address} is heard: switch it on, bring it near")
     device, advertisement = found
     name = advertisement.local_name or device.name
-    entry = _registry(registry).match(name, advertisement.service_uuids)
+    known = _registry(registry)
+    entry = known.match(name, advertisement.service_uuids)
     if entry is None:
         who = f"{name} ({address})" if name else address
         return _invalid(
@@ -154,19 +156,21 @@ async def replay_on_device(
     wrong = _wrong_protocol(transcript, entry, name or "")
     if wrong:
         return _invalid(transcript, wrong)
-    return await _Central(transcript, rules, pacer).run(device, client_backend, entry, name or "")
+    return await _Central(transcript, rules, pacer, known).run(device, client_backend, entry, name or "")
 
 
 class _Central:
     """One run."""
 
-    def __init__(self, transcript: Transcript, rules: Rules, pacer: Pacer | None) -> None:
+    def __init__(self, transcript: Transcript, rules: Rules, pacer: Pacer | None, registry: Registry) -> None:
         self._transcript = transcript
         self._rules = rules
+        self._registry = registry
         self._pacer = pacer or Pacer(Schedule.of(transcript, rules.speed, rules.gaps))
         self._player = AppPlayer(transcript, patience_s=rules.patience_s)
         self._guard: Guard | None = None
         self._play: asyncio.Task[Played] | None = None
+        self._key = ""  # of the protocol spoken, where it is known
         self._trouble = ""
         self._refused: RefusedError | None = None
         self._last_index = -1
@@ -182,6 +186,7 @@ class _Central:
 
         try:
             if entry is not None:
+                self._key = entry.key
                 self._guard = Guard(entry, name, on_trouble=self._in_trouble)
         except GuardError as error:
             return _invalid(self._transcript, str(error))
@@ -308,6 +313,9 @@ class _Central:
             conversation=lines,
             exchanges=played.played,
             lateness=self._pacer.lateness,
+            samples=exchange_samples(
+                self._answers.played, protocol=self._key, name=self._transcript.name, registry=self._registry
+            ),
             duration_s=now_ns / 1e9,
         )
 

@@ -90,6 +90,8 @@ def test_a_recording_of_a_session_passes_on_the_device_that_it_was_made_of() -> 
     assert outcome.exchanges == sum(e.by == "app" for e in script.exchanges)
     assert [line.mark for line in outcome.conversation] == [" "] * len(script.exchanges)
     assert outcome.lateness.quantile_ns(1.0) == 0
+    # In milliseconds: 10 to 12 bytes each way over a serial line of 9600 baud.
+    assert outcome.samples["command_to_acknowledgement"] == pytest.approx([22.9] * 9, abs=3.0)
     assert max(entry.output_percent for entry in device.trace) == 5.0
     assert_never_beyond_the_protocol(device)
 

@@ -151,6 +151,20 @@ def test_nothing_is_written_after_a_refusal() -> None:
     run(scenario())
 
 
+def test_the_same_uuid_elsewhere_is_another_characteristic() -> None:
+    async def scenario() -> None:
+        async with guarded() as world:
+            known = world.there
+            service = world.client.services.get_service(UART.service)
+            twin = BleakGATTCharacteristic(
+                known.obj, known.handle + 10, known.uuid, known.properties, lambda: 20, service
+            )
+            with pytest.raises(RefusedError, match="the protocol never writes this characteristic"):
+                await world.guard.write_gatt_char(twin, request(GET, 0x41), response=False)
+
+    run(scenario())
+
+
 def test_the_stop_is_on_its_way_before_anybody_handles_a_refusal() -> None:
     async def scenario() -> None:
         async with guarded() as world:
