@@ -242,7 +242,7 @@ class _Conversation:
         self.unnamed: Counter[int] = Counter()
         """Handle without a UUID to how many exchanges were about it."""
         told: list[tuple[int, int, Exchange]] = []
-        for operation in sorted(talk.said, key=lambda operation: operation.frame):
+        for operation in talk.said:
             try:
                 self._take(operation, told)
             except _LeftOutError as error:
@@ -253,7 +253,7 @@ class _Conversation:
             for happening in talk.link.history
             if (end := self._end(happening)) is not None
         ]
-        told.sort(key=lambda item: item[0])  # stable: what one record brought stays in order
+        told.sort(key=lambda item: item[0])  # what ended last may have begun first; stable, one record's stay in order
         timeline = _Timeline(told[0][1] if told else 0)
         self.exchanges = tuple(replace(one, at_ns=timeline.at(time)) for _, time, one in told)
         for kind, count in talk.odd.items():
@@ -332,9 +332,7 @@ class _Conversation:
                 raise _LeftOutError("writes of nothing to a CCCD")
             place = replace(place, descriptor="")
             does, value = ("subscribe" if value[0] & 3 else "unsubscribe"), None  # Vol 3 Part G 3.3.3.3
-        elif does == "read":
-            value = None if error is not None else value
-        elif value is None:
+        elif value is None and does != "read":
             raise _LeftOutError("answers whose request was not recorded")
         by: By = "device" if operation.kind in PUSHED else "app"
         return Exchange(0, by, does, place, value, answered, error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from bleak.exc import BleakGATTProtocolError
@@ -15,14 +17,16 @@ from hypothesis import strategies as st
 from protocols.gatt import Characteristic, Property, Service, uuid
 from protocols.registry import Registry
 from rig.capture import att
-from rig.capture.gatt import AttributeTable
+from rig.capture.gatt import AttributeTable, GattTracker
 from rig.capture.handle_map import HandleMap, MapTable
+from rig.capture.layers.links import AttPdu, Link
 from rig.capture.reading import Reading
 from rig.capture.records import CaptureError
 from rig.clock import run
 from rig.recording import Recording
 from rig.replay.exchanges import Exchange, Place, Transcript
 from rig.replay.from_capture import extract, from_capture, from_recording, protocol_of, transcript_of
+from rig.replay.talks import Talks
 from rig.replay.transcript import TranscriptError, dumps, loads, save
 from rig.testing import virtual_radio
 from tests.rig.radio_world import ECHO, FUSSY, LONG, METER, OTHER_SERVICE, SERVICE, client_for, echo_device
@@ -184,6 +188,39 @@ def test_a_long_value_is_whole_also_where_other_things_were_asked_between(captur
     assert not extraction.left_out
 
 
+def test_pieces_that_do_not_meet_are_not_joined(capture: Capture) -> None:
+    capture.connect()
+    capture.discover(serial_table())
+    capture.read(22, bytes(22), 20 * MS, 21 * MS)
+    capture.read(3, b"name", 22 * MS, 23 * MS)
+    capture.read_on(22, 44, b"end", 24 * MS)
+    extraction = extract(capture.close())
+    assert [one.value for one in extraction.transcript.exchanges[1:]] == [bytes(22), b"name"]
+    assert extraction.left_out == {"values from their middle on": 1}
+
+
+def test_what_a_sniffer_could_not_attribute_belongs_to_the_conversation() -> None:
+    link = Link(1, "le", access_address=1, central_side=0)
+    said = [(0, "520100aa"), (-1, "520100ab"), (-1, "1b0100ac"), (0, "520100ad")]
+
+    class Heard:
+        name = "air"
+        tracker = GattTracker()
+
+        def pdus(self) -> Iterator[AttPdu]:
+            for frame, (side, pdu) in enumerate(said):
+                yield AttPdu(frame, frame, link, side, bytes.fromhex(pdu))
+
+    talk = Talks(cast("Reading", Heard())).choose(None)
+    assert talk.client == 0
+    assert sorted((one.frame, one.value) for one in talk.said) == [
+        (0, b"\xaa"),
+        (1, b"\xab"),
+        (2, b"\xac"),
+        (3, b"\xad"),
+    ]
+
+
 # --- what cannot come along -------------------------------------------------------------------------------------------
 
 
@@ -194,6 +231,7 @@ def test_what_is_left_out_is_counted_and_said_in_the_source(capture: Capture) ->
     capture.read(19, b"\x00\x00", 3 * MS, 4 * MS)
     capture.write(19, b"", 5 * MS, 6 * MS)
     capture.read_on(22, 40, b"the middle", 7 * MS)
+    capture.read(17, b"\x1e\x12\x00\xe1\xff", 8 * MS + 1, 8 * MS + 2)  # a declaration: discovery, and not counted
     capture.read(99, b"", 9 * MS, 10 * MS, error=0x01)
     capture.server_says(bytes([att.READ_RESPONSE]) + b"?", 11 * MS)
     capture.server_says(bytes([att.READ_REQUEST, 3, 0]), 12 * MS)
