@@ -133,7 +133,7 @@ class Pacer:
         self._next = 0  # whose turn :meth:`turns` gives
         self._leapt_ns = 0  # the position after the last leap: nothing is late for having been leapt over
         self._steps = 0
-        self._waiters: set[_Waiter] = set()
+        self._waiters: dict[_Waiter, None] = {}  # in the order in which they came
         self._lateness_ns: list[int] = []
         self._yielded_ns = 0
 
@@ -193,11 +193,11 @@ class Pacer:
         if index < self._first:
             raise MovedError(self._first)
         waiter = _Waiter(index, due_ns)
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
             stepped = await self._come(waiter)
         finally:
-            self._waiters.discard(waiter)
+            del self._waiters[waiter]
             if self._steps:
                 self._wake_all()  # it may have stood in front of the one whose step it is
         self._next = index + 1

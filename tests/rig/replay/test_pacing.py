@@ -236,6 +236,51 @@ def test_a_step_goes_to_the_next_in_the_schedule_and_not_to_who_came_first() -> 
     assert run(go()) == [0, 1, 3]
 
 
+def test_several_steps_go_to_those_who_wait_in_the_order_of_the_schedule() -> None:
+    async def go() -> list[int]:
+        pacer = Pacer(SCHEDULE)
+        pacer.pause()
+        order: list[int] = []
+
+        async def side(index: int) -> None:
+            await pacer.wait(index)
+            order.append(index)
+
+        sides = [asyncio.ensure_future(side(index)) for index in (3, 1, 0)]
+        await asyncio.sleep(1)
+        pacer.step(3)
+        await asyncio.gather(*sides)
+        return order
+
+    assert run(go()) == [0, 1, 3]
+
+
+def test_steps_not_taken_are_forgotten_on_going_on() -> None:
+    async def go() -> bool:
+        pacer = Pacer(SCHEDULE)
+        pacer.step(5)
+        pacer.resume()
+        pacer.pause()
+        waiting = asyncio.ensure_future(pacer.wait(0))
+        await asyncio.sleep(1)
+        gone = waiting.done()
+        waiting.cancel()
+        return gone
+
+    assert run(go()) is False
+
+
+def test_nothing_is_late_for_a_step_past_it() -> None:
+    async def go() -> int:
+        pacer = Pacer(SCHEDULE)
+        pacer.step()
+        await pacer.wait(3)
+        pacer.resume()
+        return await pacer.wait(1)
+
+    assert run(go()) == 0
+
+
 def test_a_step_needs_a_number() -> None:
     async def go() -> None:
         with pytest.raises(ValueError, match="step"):

@@ -73,9 +73,15 @@ def test_one_stalled_spin_is_forgiven_and_a_second_makes_it_sleep() -> None:
 
 def test_a_sleep_that_ends_early_is_taken_up_again() -> None:
     wall = Wall()
-    clock = WallClock(now_ns=wall.now_ns, sleep=lambda seconds: setattr(wall, "ns", wall.ns + round(seconds * 5e8)))
+
+    def sleep_half(seconds: float) -> None:
+        wall.slept_s.append(seconds)
+        wall.ns += round(seconds * 5e8)
+
+    clock = WallClock(now_ns=wall.now_ns, sleep=sleep_half)
     clock.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
     assert clock.finish(150_000) >= 150_000
+    assert len(wall.slept_s) > 5
 
 
 def test_retreats_grow_while_stalls_go_on_and_end() -> None:
@@ -209,6 +215,22 @@ def test_linux_timers_wake_in_the_order_of_their_deadlines_and_leave_out_the_can
         return woken
 
     assert run(go(), speed=1.0) == [10, 30]
+
+
+@linux
+def test_a_linux_timer_can_be_cancelled_by_another_that_is_due_with_it() -> None:
+    async def go() -> list[str]:
+        timers = timers_of(asyncio.get_running_loop())
+        assert timers is not None
+        woken: list[str] = []
+        done = asyncio.get_running_loop().create_future()
+        timers.call_at(10, lambda: second.cancel())  # noqa: PLW0108 - it is made below
+        second = timers.call_at(10, lambda: woken.append("second"))
+        timers.call_at(20, lambda: done.set_result(None))
+        await done
+        return woken
+
+    assert run(go(), speed=1.0) == []
 
 
 @linux
