@@ -110,7 +110,6 @@ class TranscriptDevice(SimulatedDevice):
         self._guessed: dict[Hashable, int] = {}  # the app's exchanges for which another value was taken
         self._lateness_ns: list[int] = []
         self._subscribed: set[Place] = set()
-        self._unheard: set[int] = set()
         self._begun_at: float | None = None
         self._first_link_at: float | None = None
         self._connected = False
@@ -340,8 +339,7 @@ class TranscriptDevice(SimulatedDevice):
             elif exchange.to in self._subscribed:
                 actions.append(Notify(self._layout.name_of[exchange.to], exchange.value or b""))
             else:
-                self._unheard.add(index)
-                continue
+                continue  # nobody would hear it
             self._done[index] = now
             self._events.append((now, index, -1))
         return actions

@@ -240,6 +240,7 @@ def test_a_subscription_that_changes_nothing_need_not_be_repeated() -> None:
     outcome = device.outcome(0.02)
     assert outcome.verdict is Verdict.PASSED
     assert outcome.exchanges == 3
+    assert device.is_complete
 
 
 def test_two_characteristics_may_cross_each_other_where_order_is_by_characteristic_only() -> None:
@@ -332,6 +333,7 @@ def test_a_missing_exchange_is_named() -> None:
         "app writes ffe0/ffe1: 55 aa 05 03",
         "device notifies ffe0/ffe2: 55 aa 05 83",
     ]
+    assert "".join(line.mark for line in outcome.conversation) == "      -- "
 
 
 def test_an_app_that_waits_for_the_answer_to_what_it_did_not_do_is_told_what_it_did_not_do() -> None:
@@ -542,3 +544,87 @@ def test_a_device_on_an_hci_transport_gives_an_app_up_that_stays_silent() -> Non
                 return await serving
 
     assert [difference.kind for difference in asyncio.run(serve()).differences] == ["left over"]
+
+
+def test_answers_are_as_much_faster_as_the_replay_is() -> None:
+    device = TranscriptDevice(transcript(exchange(0, "app", "read", STATE, "0a", answered_ms=80)), speed=4.0)
+    device.connected(0.0)
+    with pytest.raises(AnswerLater):
+        device.read(READ, 1.0)
+    assert device.deadline == pytest.approx(1.02)
+
+
+def test_an_extra_write_that_was_taken_for_the_next_one_does_not_put_out_of_step_what_follows() -> None:
+    device = TranscriptDevice(CONVERSATION)
+    device.connected(0.0)
+    with pytest.raises(AnswerLater):
+        device.subscribed(NOTIFY, enabled=True, now=0.1)
+    said = list(say(device))
+    for at_s, value in ((0.15, "55aa0309"), (0.2, "55aa0301"), (0.4, "55aa0402")):
+        said += device.write_arrived(WRITE, bytes.fromhex(value), at_s, with_response=False)
+        if value == "55aa0402":
+            assert device.deadline == pytest.approx(0.422)
+        while device.deadline is not None:
+            said += say(device)
+    pushed = [action.data.hex() for action in said if isinstance(action, Notify)]
+    assert pushed == ["55aa0381", "55aa0482"]
+
+
+def test_what_nobody_is_subscribed_to_is_not_said_and_not_counted_as_said() -> None:
+    device = TranscriptDevice(
+        transcript(
+            exchange(0, "app", "subscribe", STATUS),
+            exchange(10, "app", "unsubscribe", STATUS),
+            exchange(20, "device", "notification", STATUS, "01"),
+        )
+    )
+    device.connected(0.0)
+    device.subscribed(NOTIFY, enabled=True, now=0.0)
+    device.subscribed(NOTIFY, enabled=False, now=0.01)
+    assert say(device) == ()
+    outcome = device.outcome(0.1)
+    assert outcome.exchanges == 2
+    assert [difference.kind for difference in outcome.differences] == ["left over"]
+
+
+def test_what_is_due_when_the_app_writes_is_said_before() -> None:
+    device = TranscriptDevice(
+        transcript(
+            exchange(0, "app", "subscribe", STATUS),
+            exchange(50, "device", "notification", STATUS, "01"),
+            exchange(50, "app", "write_command", CONTROL, "02"),
+        )
+    )
+    device.connected(0.0)
+    device.subscribed(NOTIFY, enabled=True, now=0.0)
+    assert device.write_arrived(WRITE, b"\2", 0.05, with_response=False) == (Notify(NOTIFY, b"\1"),)
+    assert device.outcome(0.05).differences == []
+
+
+def test_a_recording_from_the_middle_waits_for_the_last_of_its_subscriptions() -> None:
+    device = TranscriptDevice(
+        transcript(
+            exchange(10, "device", "notification", STATUS, "01"), exchange(20, "device", "notification", SECOND, "02")
+        )
+    )
+    device.connected(0.0)
+    device.subscribed(NOTIFY, enabled=True, now=1.0)
+    assert device.deadline is None
+    device.subscribed(OTHER, enabled=True, now=2.0)
+    assert device.deadline == pytest.approx(2.01)
+
+
+def test_an_app_is_not_late_for_an_answer_that_was() -> None:
+    device = TranscriptDevice(
+        transcript(
+            exchange(0, "app", "read", STATE, "0a", answered_ms=10),
+            exchange(30, "app", "write_command", CONTROL, "02"),
+        )
+    )
+    device.connected(0.0)
+    with pytest.raises(AnswerLater):
+        device.read(READ, 0.0)
+    device.deadline_passed(0.11)
+    device.write_arrived(WRITE, b"\2", 0.13, with_response=False)
+    assert device.outcome(0.13).differences == []
+    assert device.lateness.quantile_ns(1.0) == pytest.approx(1e8, abs=10)
