@@ -45,16 +45,12 @@ class Places:
         for handle, attribute in self._attributes.items():
             service, characteristic = attribute.service, attribute.characteristic
             if attribute.kind in ("service", "characteristic"):
-                value = None  # descriptors belong to the value before them, in the same service
+                value = None  # what describes comes behind the value that it describes (Vol 3 Part G, 3.3)
             elif attribute.kind == "value" and service and characteristic:
                 nth = counted[service, characteristic]
                 counted[service, characteristic] += 1
                 value = self._places[handle] = Place(full_uuid(service), full_uuid(characteristic), nth=nth)
-            elif (
-                attribute.kind == "descriptor"
-                and value is not None
-                and full_uuid(characteristic) == value.characteristic
-            ):
+            elif attribute.kind == "descriptor" and value is not None:
                 self._places[handle] = replace(value, descriptor=full_uuid(attribute.uuid))
 
     def is_declaration(self, handle: int) -> bool:
@@ -91,7 +87,8 @@ class Places:
         for handle, attribute in self._attributes.items():
             if attribute.kind == "service" and attribute.uuid:
                 found.append((attribute.uuid, []))
-            elif attribute.kind == "value" and handle in self._places and found and found[-1][0] == attribute.service:
+            elif attribute.kind == "value" and handle in self._places:
+                # It has a place because the service declared last is its own.
                 properties = Property(0)
                 for bit, member in _PROPERTY_BITS:
                     if attribute.properties & bit:

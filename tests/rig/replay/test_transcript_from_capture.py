@@ -333,6 +333,29 @@ def test_a_characteristic_without_its_declaration_can_what_was_done_with_it(capt
     assert [one.properties for one in service.characteristics] == [Property.WRITE | Property.NOTIFY]
 
 
+def test_a_characteristic_without_its_declaration_indicates_what_was_subscribed_to_so(capture: Capture) -> None:
+    attributes = serial_table().attributes
+    kept = [attributes[16], attributes[18]._replace(properties=0, uuid="2a19"), attributes[19]]
+    capture.write(19, b"\x02\x00", MS, 2 * MS)
+    (service,) = from_capture(capture.close(), handle_map=HandleMap([MapTable(tuple(kept))])).services
+    assert [one.properties for one in service.characteristics] == [Property.INDICATE]
+
+
+def test_a_name_that_was_read_by_its_type_alone_can_be_read() -> None:
+    transcript = from_capture(CAPTURES / "esphome-jbd-bms__JBD-SP04S034L4S200A-btsnoop_hci.log")
+    assert transcript.name == "Hans Battery"
+    assert transcript.services[0] == Service(uuid("1800"), (Characteristic(uuid("2a00"), Property.READ),))
+
+
+def test_a_descriptor_of_a_characteristic_that_is_not_known_is_not_given_to_the_one_before(capture: Capture) -> None:
+    attributes = serial_table().attributes
+    unread = attributes[21]._replace(characteristic="", target=0)  # declared, but what it declares was not read
+    kept = [attributes[16], attributes[17], attributes[18], unread, attributes[25]._replace(handle=23)]
+    capture.write(23, b"\x02\x00", MS, 2 * MS)
+    with pytest.raises(TranscriptError, match="no UUID is known for 0x0017"):
+        from_capture(capture.close(), handle_map=HandleMap([MapTable(tuple(kept))]))
+
+
 # --- links ------------------------------------------------------------------------------------------------------------
 
 
