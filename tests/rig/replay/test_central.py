@@ -291,6 +291,26 @@ def test_a_value_read_and_a_refusal_are_compared() -> None:
     assert "recorded accepted" in fate
 
 
+def test_a_response_that_takes_longer_than_recorded_is_named() -> None:
+    script = plain(exchange(0.1, "app", "write", value=b"a", answered_s=0.05))
+    outcome = run(replay_as_central(script, echo_device(), latency_s=0.1))
+    [text] = texts(outcome)
+    assert text.startswith("late by 150.0 ms: exchange 0")
+
+
+def test_what_the_device_says_before_the_app_has_asked_for_it_is_named() -> None:
+    device = echo_device()
+    device.on_write("ffe1", lambda data: device.notify("ffe1", b"b") if data == b"a" else None)
+    script = plain(
+        exchange(0.0, "app", "subscribe"),
+        exchange(0.1, "app", "write_command", value=b"a"),
+        exchange(0.2, "app", "write_command", value=b"b"),
+        exchange(0.2, "device", "notification", value=b"b"),
+    )
+    [text] = texts(play(script, device))
+    assert text.startswith("swapped: exchange 3, device notifies ffe0/ffe1: 62, came before exchange 2")
+
+
 # --- what the protocol forbids ----------------------------------------------------------------------------------------
 
 OVERRUN = b"\x55\xaa" + bytes((9, 0, 0xA6, 0x32, 2, 2, 1, 1, 1, 1)) + b"\0\0"
