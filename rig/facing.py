@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from protocols.gatt import Disconnect, Operation, Property, Read, Subscribe, Write
 from protocols.machine import DeviceProtocol, Reaction
 from protocols.model import Command, Event
-from rig.devices.model import AttError, DeviceAction, Hangup, SimulatedDevice
+from rig.devices.model import Answer, AttError, DeviceAction, Hangup, SimulatedDevice
 
 E = TypeVar("E")
 
@@ -368,6 +368,8 @@ class Facing:
                 self._answer(self._host_loses_link)
                 self._device_loses_link()
                 continue
+            if isinstance(action, Answer):
+                raise TypeError("a device that answers a request later needs a radio: here answers are given at once")
             self._notifications += 1
             if self._notifications in self._drops:
                 self._drops.discard(self._notifications)

@@ -183,10 +183,15 @@ class FaultyDevice(SimulatedDevice, RadioAware):
 
         Raises:
             AttError: the device refuses it.
+            AnswerLater: the device answers in its time.
         """
         actions = self._catch_up(now)
         try:
             return (*actions, *self._from_device(self.device.subscribed(characteristic, enabled, now), now))
+        except AnswerLater:
+            self._answers.append(True)
+            self._keep(actions, now)
+            raise
         except AttError:
             self._keep(actions, now)
             raise

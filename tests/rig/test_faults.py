@@ -813,6 +813,23 @@ def test_nothing_is_left_of_a_link_that_has_ended(fault: AnyFault) -> None:
     assert device.written(ECHO, b"two", 20.0) == (() if fault.kind == "slow_uart" else (Notify(ECHO, b"two"),))
 
 
+def test_what_was_due_when_a_subscription_was_put_off_is_not_lost() -> None:
+    class Hesitant(ScriptedDevice):
+        def subscribed(self, characteristic: str, enabled: bool, now: float) -> tuple[DeviceAction, ...]:
+            raise AnswerLater
+
+    inside = Hesitant("Echo")
+    inside.characteristic(ECHO, "write notify", service="ffe0")
+    inside.on_write(ECHO, lambda data: inside.notify(ECHO, data))
+    device = FaultyDevice(inside, FaultPlan((Delay(direction="to_app", nth=1, time=Fixed(seconds=0.5)),)))
+    device.connected(0.0)
+    ScriptedDevice.subscribed(inside, ECHO, True, 0.0)
+    assert device.written(ECHO, b"one", 0.0) == ()
+    with pytest.raises(AnswerLater):
+        device.subscribed(ECHO, True, 0.5)
+    assert device.deadline_passed(0.5) == (Notify(ECHO, b"one"),)
+
+
 def test_a_smaller_mtu_ends_with_the_link() -> None:
     device = FaultyDevice(echo_device(), FaultPlan((MtuChange(at_s=0.0, mtu=23),)))
     device.connected(0.0)
