@@ -823,10 +823,10 @@ def test_what_was_due_when_a_subscription_was_put_off_is_not_lost() -> None:
     inside.on_write(ECHO, lambda data: inside.notify(ECHO, data))
     device = FaultyDevice(inside, FaultPlan((Delay(direction="to_app", nth=1, time=Fixed(seconds=0.5)),)))
     device.connected(0.0)
-    ScriptedDevice.subscribed(inside, ECHO, True, 0.0)
+    ScriptedDevice.subscribed(inside, ECHO, enabled=True, now=0.0)
     assert device.written(ECHO, b"one", 0.0) == ()
     with pytest.raises(AnswerLater):
-        device.subscribed(ECHO, True, 0.5)
+        device.subscribed(ECHO, enabled=True, now=0.5)
     assert device.deadline_passed(0.5) == (Notify(ECHO, b"one"),)
 
 
