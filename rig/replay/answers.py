@@ -78,8 +78,8 @@ class Answers:
             self._judge_answer(index, done, came)
         fates = self._align_pushed(limit)
         for position, received in enumerate(self._received):
-            index = fates.get(position)
-            happened.append((self._time(received.at_ns), len(self.transcript.exchanges), index, self._pushed(position)))
+            came = self._pushed(position)
+            happened.append((self._time(received.at_ns), len(self.transcript.exchanges), fates.get(position), came))
         happened.sort(key=lambda item: item[:2])
         self.played = [came for *_, came in happened]
         self._judge_times(happened)

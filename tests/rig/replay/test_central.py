@@ -416,7 +416,8 @@ def test_a_faster_replay_rises_no_faster_than_the_protocol_allows(rules: Rules) 
 
 def test_a_rise_that_comes_a_little_too_soon_is_held_until_the_protocol_allows_it() -> None:
     device = SimulatedDr05()
-    outcome = play(Talk().started().risen(5, wait_s=0.11).transcript(), device)  # 87 ms after each acknowledgement
+    script = Talk().started().risen(5, wait_s=0.11).transcript()  # 87 ms after each acknowledgement
+    outcome = play(script, device, Rules(tolerance_s=0.005))  # the device is not late for what the guard held
     assert (outcome.verdict, texts(outcome)) == (Verdict.PASSED, [])
     assert_never_beyond_the_protocol(device)
 
