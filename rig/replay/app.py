@@ -179,6 +179,9 @@ class AppPlayer:
     before it in the recording, counted for each characteristic, whatever the values are. Requests are answered before
     the next exchange begins, except where the recording shows that the app did not wait either.
 
+    It writes what was recorded and judges nothing: to a device that puts out current only through
+    :class:`rig.replay.guarded.Guard`, which is a client like any other to it.
+
     Args:
         transcript: what to play. ``connect`` is taken for done: the client is connected.
         patience_s: see :data:`PATIENCE_S`; in seconds of the event loop's clock.
