@@ -75,6 +75,7 @@ import msgspec
 
 from protocols.gatt import uuid
 from rig.capture.att import ERROR_NAMES
+from rig.commands.faults import RigError
 from rig.radio.delay_laws import AnyLaw, NotNegative, Positive
 
 FORMAT = 1
@@ -89,7 +90,7 @@ _ATT_ERRORS = {name: code for code, name in ERROR_NAMES.items()}
 _UUID = re.compile(r"[0-9a-f]{4}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class FaultPlanError(Exception):
+class FaultPlanError(RigError):
     """A plan cannot be used. One line: file, line where known, field, what is wrong and what to do."""
 
     def __init__(self, file: str, problem: str, advice: str, *, line: int | None = None, field: str = "") -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from protocols.registry import ProtocolEntry, Registry
     from rig.devices.model import SimulatedDevice
+    from rig.radio.fault_plan import FaultPlan
 
 TOLERANCE_S: Final = 0.05
 """How much longer than recorded the device may take to what it says before it is late."""
@@ -72,6 +73,7 @@ async def replay_as_central(
     device: SimulatedDevice,
     rules: Rules = AS_IT_WAS,
     *,
+    faults: FaultPlan | None = None,
     pacer: Pacer | None = None,
     registry: Registry | None = None,
     seed: int = 0,
@@ -83,11 +85,40 @@ async def replay_as_central(
         transcript: what to play.
         device: what answers. The guard stands before it where its name or the transcript tells a known protocol.
         rules: how to play and by what to judge.
+        faults: what shall go wrong between the two; None: nothing.
         pacer: to pause, or to look at; made from the transcript and the rules where left out.
         registry: the protocols that there are; None: the built-in and the installed ones.
         seed: addresses follow from it.
         latency_s: how long every packet takes on the air.
+
+    Returns:
+        Invalid where a planned fault did not happen as often as planned.
+
+    Raises:
+        FaultPlanError: the plan is about what the device does not have.
     """
+    if faults is None:
+        return await _on_virtual_radio(transcript, device, rules, pacer, registry, seed, latency_s)
+    from rig.radio.faults import FaultyDevice  # noqa: PLC0415 - only where something shall go wrong
+
+    faulty = FaultyDevice(device, faults)
+    outcome = await _on_virtual_radio(transcript, faulty, rules, pacer, registry, seed, latency_s)
+    outcome.faults = faulty.fired
+    for sentence in faulty.explain_unfired():
+        outcome.verdict = Verdict.INVALID
+        outcome.differences.append(Difference("fault", None, round(outcome.duration_s * 1e9), sentence))
+    return outcome
+
+
+async def _on_virtual_radio(
+    transcript: Transcript,
+    device: SimulatedDevice,
+    rules: Rules,
+    pacer: Pacer | None,
+    registry: Registry | None,
+    seed: int,
+    latency_s: float,
+) -> Outcome:
     from rig.radio.link import VirtualRadio  # noqa: PLC0415 - it brings bleak and Bumble
 
     async with VirtualRadio(seed, latency_s=latency_s) as radio:
