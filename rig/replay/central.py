@@ -21,10 +21,10 @@ from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, places
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Transcript
 from rig.replay.guarded import Guard, GuardError, RefusedError
+from rig.replay.measuring import measured
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.replay.pacing import MovedError, Pacer
 from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
-from rig.timing.measure import exchange_samples
 
 if TYPE_CHECKING:
     from bleak import BleakClient
@@ -98,11 +98,15 @@ async def replay_as_central(
         FaultPlanError: the plan is about what the device does not have.
     """
     if faults is None:
-        return await _on_virtual_radio(transcript, device, rules, pacer, registry, seed, latency_s)
+        return await _on_virtual_radio(
+            transcript, device, rules, pacer=pacer, registry=registry, seed=seed, latency_s=latency_s
+        )
     from rig.radio.faults import FaultyDevice  # noqa: PLC0415 - only where something shall go wrong
 
     faulty = FaultyDevice(device, faults)
-    outcome = await _on_virtual_radio(transcript, faulty, rules, pacer, registry, seed, latency_s)
+    outcome = await _on_virtual_radio(
+        transcript, faulty, rules, pacer=pacer, registry=registry, seed=seed, latency_s=latency_s
+    )
     outcome.faults = faulty.fired
     for sentence in faulty.explain_unfired():
         outcome.verdict = Verdict.INVALID
@@ -114,6 +118,7 @@ async def _on_virtual_radio(
     transcript: Transcript,
     device: SimulatedDevice,
     rules: Rules,
+    *,
     pacer: Pacer | None,
     registry: Registry | None,
     seed: int,
@@ -336,6 +341,9 @@ class _Central:
             index = played.awaited if played.awaited is not None else played.stopped_at
             where = "" if index is None else f"exchange {index}, {in_words(exchanges[index])}: "
             differences.append(Difference("missing", index, now_ns, f"missing: {where}{played.problem}"))
+        key = self._key or self._transcript.protocol
+        happened = replace(self._transcript, exchanges=tuple(self._answers.played), protocol=key)
+        samples, coverage = measured(happened, speed=self._rules.speed, registry=self._registry)
         return Outcome(
             role="central",
             title=self._transcript.title,
@@ -344,9 +352,8 @@ class _Central:
             conversation=lines,
             exchanges=played.played,
             lateness=self._pacer.lateness,
-            samples=exchange_samples(
-                self._answers.played, protocol=self._key, name=self._transcript.name, registry=self._registry
-            ),
+            samples=samples,
+            coverage=coverage,
             duration_s=now_ns / 1e9,
         )
 
