@@ -79,7 +79,10 @@ class Answers:
         fates = self._align_pushed(limit)
         for position, received in enumerate(self._received):
             came = self._pushed(position)
-            happened.append((self._time(received.at_ns), len(self.transcript.exchanges), fates.get(position), came))
+            fate = fates.get(position)
+            # at one instant the recorded order holds: an app may write at the very moment of an answer
+            place = len(self.transcript.exchanges) if fate is None else fate
+            happened.append((self._time(received.at_ns), place, fate, came))
         happened.sort(key=lambda item: item[:2])
         self.played = [came for *_, came in happened]
         self._judge_times(happened)

@@ -245,6 +245,8 @@ class _Central:
             outcome = self._judge(played)
         finally:
             await _whatever_happens(self._end(client))
+        if self._answers.played:
+            self._measure(outcome)
         if self._guard is not None and self._guard.output_possible:
             text = "the device did not confirm the last stop: its output may still be on; switch it off by hand"
             outcome.differences.append(Difference("missing", None, round(outcome.duration_s * 1e9), text))
@@ -341,9 +343,6 @@ class _Central:
             index = played.awaited if played.awaited is not None else played.stopped_at
             where = "" if index is None else f"exchange {index}, {in_words(exchanges[index])}: "
             differences.append(Difference("missing", index, now_ns, f"missing: {where}{played.problem}"))
-        key = self._key or self._transcript.protocol
-        happened = replace(self._transcript, exchanges=tuple(self._answers.played), protocol=key)
-        samples, coverage = measured(happened, speed=self._rules.speed, registry=self._registry)
         return Outcome(
             role="central",
             title=self._transcript.title,
@@ -352,10 +351,14 @@ class _Central:
             conversation=lines,
             exchanges=played.played,
             lateness=self._pacer.lateness,
-            samples=samples,
-            coverage=coverage,
             duration_s=now_ns / 1e9,
         )
+
+    def _measure(self, outcome: Outcome) -> None:
+        """Fill in what was measured: only once the device is stopped, which does not wait for figures."""
+        key = self._key or self._transcript.protocol
+        happened = replace(self._transcript, exchanges=tuple(self._answers.played), protocol=key)
+        outcome.samples, outcome.coverage = measured(happened, speed=self._rules.speed, registry=self._registry)
 
 
 async def _whatever_happens(work: Awaitable[None]) -> None:

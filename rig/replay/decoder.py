@@ -14,6 +14,7 @@ from rig.replay.conversation import Conversation
 from rig.replay.exchanges import Transcript
 from rig.replay.feeding import DecoderRun, decoded, meanings
 from rig.replay.golden import TOLERANCE_NS, Golden, Row, compare, load_golden, save_golden
+from rig.replay.measuring import coverage_of_run, samples_of_run
 from rig.replay.outcome import Difference, Lateness, Line, Outcome, Verdict
 
 
@@ -125,7 +126,8 @@ def judged(
         conversation=list(conversation),
         exchanges=len(exchanges),
         lateness=lateness or Lateness(),
-        coverage=run.reached.coverage.as_json() if key else {},
+        samples=samples_of_run(run),
+        coverage=coverage_of_run(run),
         duration_s=(exchanges[-1].at_ns - exchanges[0].at_ns) / 1e9 if exchanges else 0.0,
     )
 

@@ -467,7 +467,9 @@ class TranscriptDevice(SimulatedDevice):
         return replace(self.transcript, exchanges=tuple(happened), source="a replay")
 
     def outcome(self, now: float) -> Outcome:
-        """What differs from the recording if nothing comes after ``now``, the conversation, and the lateness."""
+        """What differs from the recording if nothing comes after ``now``, the conversation, and what was measured."""
+        from rig.replay.measuring import measured  # noqa: PLC0415 - nothing of it is needed while the time counts
+
         events = []
         for at, index, position in self._events:
             ended = self._ended[index] if index is not None else None
@@ -482,6 +484,7 @@ class TranscriptDevice(SimulatedDevice):
         tolerance_ns = None if self.tolerance_s is None else round(self.tolerance_s * 1e9)
         rules = Rules(self._lane, tolerance_ns, self._passed_over)
         judged = Judgement(self._exchanges, self.schedule, events, self.replay_ns(now), rules)
+        samples, coverage = measured(self.played, speed=self.schedule.speed)
         return Outcome(
             role="peripheral",
             title=self.transcript.title,
@@ -490,6 +493,8 @@ class TranscriptDevice(SimulatedDevice):
             conversation=judged.conversation.lines,
             exchanges=sum(done is not None for done in self._done) + len(self._passed_over),
             lateness=self.lateness,
+            samples=samples,
+            coverage=coverage,
             duration_s=(events[-1].at_ns - events[0].at_ns) / 1e9 if events else 0.0,
         )
 
