@@ -58,6 +58,20 @@ def data_folder(*, demo: bool = False, environ: Mapping[str, str] = os.environ) 
     return folder / "demo" if demo else folder
 
 
+def state_folder(folder: Path, *, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where what must not come back with a backup of the data ``folder`` is kept: never inside it.
+
+    The platform's place for state, where ``folder`` is in its usual place; else beside it.
+    """
+    if not environ.get(DATA_VARIABLE) and folder.is_relative_to(data_folder(environ=environ)):
+        from platformdirs import user_state_path  # noqa: PLC0415 - as above
+
+        usual = user_state_path(APP_NAME, appauthor=False)
+        if not usual.is_relative_to(folder):  # on macOS and Windows, state and data are in one place
+            return usual / folder.relative_to(data_folder(environ=environ))
+    return folder.with_name(f"{folder.name}-state")
+
+
 def routines_folder(*, environ: Mapping[str, str] = os.environ) -> Path:
     """The folder of the person's own routines. It holds for demos too, where one tries a routine out."""
     return data_folder(environ=environ) / "routines"

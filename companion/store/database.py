@@ -1,13 +1,14 @@
-"""The store: one SQLite database in the data folder, opened by one writer at a time.
+"""The store: one SQLite database in the data folder, opened for one person of the household.
 
-Knows rows; refuses to judge a screening answer or a session. Belongs to the thread that opened it.
+Knows rows; refuses to judge a screening answer or a session. Belongs to the thread that opened it. Whatever it reads
+and writes is that person's: there is no call that gives another's.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,16 +18,20 @@ from typing import Any, Self
 import msgspec
 
 from companion.care.screening import VERSION
+from companion.config import state_folder
 from companion.dates import Calendar
 from companion.session.interlocks import PastSession
 from companion.session.model import JournalEntry, JournalKind
+from companion.store.diary import Diary
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
+from companion.store.people import People, PersonError, zones_as_json
 from companion.store.rows import SESSION_COLUMNS, Person, Screening, SessionRecord, Status, session_record, to_json
 from companion.store.schema import check_header, migrate
+from companion.store.seal import Seals
 from companion.store.writer import SessionWriter
 
-__all__ = ["Person", "Screening", "SessionRecord", "SessionWriter", "Status", "Store", "StoreError"]
+__all__ = ["Person", "PersonError", "Screening", "SessionRecord", "SessionWriter", "Status", "Store", "StoreError"]
 
 DATABASE_NAME = "companion.sqlite3"
 
@@ -37,19 +42,30 @@ _PATIENCE_RUNNING_MS = 200
 
 
 class Store:
-    """The database of one data folder. Make one with :meth:`open`; use it as a context manager or :meth:`close` it."""
+    """The database of one data folder, as one person of it sees it.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, calendar: Calendar) -> None:
+    Make one with :meth:`open`; use it as a context manager or :meth:`close` it. ``people`` are all of the household,
+    ``diary`` is what this person keeps beside their sessions.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, calendar: Calendar, person: str | None) -> None:
         self._connection = connection
         self._path = path
         self._calendar = calendar
+        self._seals = Seals(state_folder(path.parent))
+        self.people = People(connection, path)
+        self._person_id = self.people.chosen() if person is None else self.people.find(person)
+        self.diary = Diary(connection, path, calendar, self._person_id)
 
     @classmethod
-    def open(cls, folder: Path, calendar: Calendar) -> Store:
+    def open(cls, folder: Path, calendar: Calendar, *, person: str | None = None) -> Store:
         """Open the database in ``folder``, making both where they are missing, and bring it up to date.
+
+        ``person`` is the name of whose data it shall show; None: of whoever's turn it is.
 
         Raises:
             StoreError: the folder is read-only, the database is damaged, in use, or from a newer version of the app.
+            PersonError: nobody is called so.
         """
         path = folder / DATABASE_NAME
         with explained(folder):
@@ -70,11 +86,12 @@ class Store:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 migrate(connection, path)
                 connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten, too
                 connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_RUNNING_MS:d}")
+            return cls(connection, path, calendar, person)
         except BaseException:
             connection.close()
             raise
-        return cls(connection, path, calendar)
 
     def close(self) -> None:
         """Close the database; harmless when it is closed already."""
@@ -88,6 +105,20 @@ class Store:
     ) -> None:
         self.close()
 
+    def remove_person(self, name: str) -> None:
+        """Forget a person and all that is theirs.
+
+        Raises:
+            PersonError: there is no such person, or nobody would be left.
+            StoreError: a session is running, or it cannot be written.
+        """
+        lock = self._take_lock()
+        try:
+            with explained(self._path):
+                self._seals.forget(self.people.remove(name))
+        finally:
+            lock.release()
+
     # --- the person ---------------------------------------------------------------------------------------------------
 
     def person(self) -> Person:
@@ -96,9 +127,12 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        with explained(self._path):
-            (comfortable,) = self._connection.execute("SELECT comfortable_percent FROM person").fetchone()
-        return Person(comfortable_percent=comfortable, first_session=not self.past_sessions())
+        with self._reading():
+            name, comfortable, neck, no_go = self._connection.execute(
+                "SELECT name, comfortable_percent, neck, no_go FROM person WHERE id = ?", (self._person_id,)
+            ).fetchone()
+            zones = frozenset(msgspec.json.decode(no_go, type=list[str]))
+        return Person(self._person_id, name, comfortable, not self.past_sessions(), bool(neck), zones)
 
     def set_comfortable(self, percent: int) -> None:
         """Keep the person's comfortable maximum in percent of full scale.
@@ -110,7 +144,22 @@ class Store:
         if not 0 <= percent <= 100:
             raise ValueError(f"a comfortable maximum is 0 to 100 percent, not {percent}")
         with explained(self._path):
-            self._connection.execute("UPDATE person SET comfortable_percent = ?", (percent,))
+            self._connection.execute(
+                "UPDATE person SET comfortable_percent = ? WHERE id = ?", (percent, self._person_id)
+            )
+
+    def set_zones(self, *, neck: bool, no_go: Collection[str]) -> None:
+        """Keep whether the person wishes to treat the sides of the neck, and the zones that they never treat.
+
+        Raises:
+            StoreError: it cannot be written.
+            ValueError: there is no such zone.
+        """
+        zones = zones_as_json(no_go)
+        with explained(self._path):
+            self._connection.execute(
+                "UPDATE person SET neck = ?, no_go = ? WHERE id = ?", (neck, zones, self._person_id)
+            )
 
     def save_screening(self, answers: Mapping[str, Any], version: int = VERSION) -> None:
         """Keep the answers to a completed screening of ``version``, dated now; earlier ones stay.
@@ -118,25 +167,31 @@ class Store:
         Raises:
             StoreError: they cannot be written.
         """
+        at, kept = self._calendar.now().isoformat(), to_json(answers)
         with explained(self._path):
+            # The seal first: should the row not follow, the seal fits nothing, and the questions are asked again.
+            self._seals.seal(self._person_id, at, version, kept)
             self._connection.execute(
-                "INSERT INTO screening (at, version, answers) VALUES (?, ?, ?)",
-                (self._calendar.now().isoformat(), version, to_json(answers)),
+                "INSERT INTO screening (person_id, at, version, answers) VALUES (?, ?, ?, ?)",
+                (self._person_id, at, version, kept),
             )
 
     def screening(self) -> Screening | None:
-        """The screening that was completed last, or None.
+        """The screening that was completed last, or None: also where the answers are not those that were given.
 
         Raises:
             StoreError: it cannot be read.
         """
         with self._reading():
             row = self._connection.execute(
-                "SELECT answers, version, at FROM screening ORDER BY id DESC LIMIT 1"
+                "SELECT answers, version, at FROM screening WHERE person_id = ? ORDER BY id DESC LIMIT 1",
+                (self._person_id,),
             ).fetchone()
             if row is None:
                 return None
             answers, version, at = row
+            if not self._seals.matches(self._person_id, at, version, answers):
+                return None
             return Screening(msgspec.json.decode(answers), version, datetime.fromisoformat(at))
 
     # --- sessions -----------------------------------------------------------------------------------------------------
@@ -156,9 +211,17 @@ class Store:
             with explained(self._path):
                 self._mark_interrupted()
                 session_id = self._connection.execute(
-                    "INSERT INTO session (routine, device_name, device_key, protocol, demo, started_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (routine, device_name, device_key, protocol, demo, self._calendar.now().isoformat()),
+                    "INSERT INTO session (person_id, routine, device_name, device_key, protocol, demo, started_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        self._person_id,
+                        routine,
+                        device_name,
+                        device_key,
+                        protocol,
+                        demo,
+                        self._calendar.now().isoformat(),
+                    ),
                 ).lastrowid
         except BaseException:
             lock.release()
@@ -192,8 +255,8 @@ class Store:
         """
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {SESSION_COLUMNS} FROM session ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
-                (-1 if limit is None else limit,),
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
+                (self._person_id, -1 if limit is None else limit),
             )
             return [session_record(row) for row in rows]
 
@@ -205,8 +268,8 @@ class Store:
         """
         with self._reading():
             row = self._connection.execute(
-                f"SELECT {SESSION_COLUMNS} FROM session WHERE id = ?",  # noqa: S608 - constant column names
-                (session_id,),
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE id = ? AND person_id = ?",  # noqa: S608 - constant column names
+                (session_id, self._person_id),
             ).fetchone()
             return None if row is None else session_record(row)
 
@@ -218,7 +281,9 @@ class Store:
         """
         with self._reading():
             rows = self._connection.execute(
-                "SELECT t, kind, data FROM entry WHERE session_id = ? ORDER BY number", (session_id,)
+                "SELECT t, kind, data FROM entry JOIN session ON session.id = session_id"
+                " WHERE session_id = ? AND person_id = ? ORDER BY number",
+                (session_id, self._person_id),
             )
             return [(t, JournalEntry(JournalKind(kind), msgspec.json.decode(data))) for t, kind, data in rows]
 

@@ -22,11 +22,16 @@ class Person:
     """What holds for the person across sessions.
 
     ``comfortable_percent`` is their comfortable maximum in percent of full scale, None until they chose one.
-    ``first_session`` is True until a session with output has been held with a real device (H2).
+    ``first_session`` is True until a session with output has been held with a real device (H2). ``neck`` is their wish
+    to treat the sides of the neck, ``no_go`` the zones that they never treat.
     """
 
+    id: int
+    name: str
     comfortable_percent: int | None
     first_session: bool
+    neck: bool = False
+    no_go: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

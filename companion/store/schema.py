@@ -13,7 +13,7 @@ from pathlib import Path
 
 from companion.store.faults import StoreError, damaged
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Number of the newest file in ``migrations/``."""
 
 _MAGIC = b"SQLite format 3\x00"
@@ -51,6 +51,8 @@ def migrate(connection: sqlite3.Connection, path: Path, to: int = SCHEMA_VERSION
         return
     if version:
         _back_up(connection, path.with_name(f"{path.stem}-before-version-{to}{path.suffix}"))
+    # Tables that others refer to are made anew under the same name; `_check_references` looks when that is done.
+    connection.execute("PRAGMA foreign_keys = OFF")
     for number, sql in _migrations():
         if version < number <= to:
             _apply(connection, number, sql)

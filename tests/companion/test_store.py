@@ -462,7 +462,7 @@ def test_the_migration_files_are_numbered_without_gaps_up_to_the_version_known()
 @pytest.fixture
 def one_more_migration(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A migration to come; tests put its SQL into the list."""
-    sql = ["ALTER TABLE person ADD COLUMN name TEXT;\nUPDATE person SET name = 'new; and improved';\n"]
+    sql = ["ALTER TABLE person ADD COLUMN hair TEXT;\nUPDATE person SET hair = 'new; and improved';\n"]
     shipped = list(schema._migrations())
     number = schema.SCHEMA_VERSION + 1
     monkeypatch.setattr(schema, "_migrations", lambda: iter([*shipped, (number, sql[0])]))
@@ -477,7 +477,7 @@ def test_a_migration_keeps_the_data_and_a_copy_of_the_old_file(folder: Path, req
     request.getfixturevalue("one_more_migration")
     connection = open_raw(folder)
     schema.migrate(connection, folder / DATABASE_NAME, to=old + 1)
-    assert connection.execute("SELECT comfortable_percent, name FROM person").fetchall() == [(40, "new; and improved")]
+    assert connection.execute("SELECT comfortable_percent, hair FROM person").fetchall() == [(40, "new; and improved")]
     assert version_of(connection) == old + 1
     connection.close()
 
@@ -498,8 +498,8 @@ def test_a_fresh_database_has_nothing_to_back_up(folder: Path) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "ALTER TABLE person ADD COLUMN name TEXT;\nUPDATE nobody SET name = 'x';\n",
-        "ALTER TABLE person ADD COLUMN name TEXT;\nUPDATE person SET",
+        "ALTER TABLE person ADD COLUMN hair TEXT;\nUPDATE nobody SET hair = 'x';\n",
+        "ALTER TABLE person ADD COLUMN hair TEXT;\nUPDATE person SET",
         "INSERT INTO entry (session_id, number, t, kind, data) VALUES (99, 0, 0, 'step', '{}');\n",
     ],
     ids=["fails halfway", "ends in the middle", "breaks a reference"],
@@ -514,7 +514,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     with pytest.raises(sqlite3.Error):
         schema.migrate(connection, folder / DATABASE_NAME, to=old + 1)
     assert version_of(connection) == old
-    assert [row[1] for row in connection.execute("PRAGMA table_info(person)")] == ["id", "comfortable_percent"]
+    assert "hair" not in [row[1] for row in connection.execute("PRAGMA table_info(person)")]
     connection.close()
 
 
