@@ -24,7 +24,7 @@ class Seals:
 
     def matches(self, person: int, at: str, version: int, answers: str) -> bool:
         """Whether these answers, as kept, are the ones that this person gave last."""
-        return self._read().get(str(person)) == _digest(person, at, version, answers)
+        return self._read().get(str(person)) == _digest(at, version, answers)
 
     def seal(self, person: int, at: str, version: int, answers: str) -> None:
         """Seal the answers that this person has just given.
@@ -32,7 +32,7 @@ class Seals:
         Raises:
             OSError: it cannot be written; then nothing counts as answered.
         """
-        self._write({**self._read(), str(person): _digest(person, at, version, answers)})
+        self._write({**self._read(), str(person): _digest(at, version, answers)})
 
     def forget(self, person: int) -> None:
         """Forget one person's seal.
@@ -76,5 +76,5 @@ class Seals:
         beside.replace(self._path)
 
 
-def _digest(person: int, at: str, version: int, answers: str) -> str:
-    return hashlib.sha256(json.dumps([person, at, version, answers]).encode()).hexdigest()
+def _digest(at: str, version: int, answers: str) -> str:
+    return hashlib.sha256(json.dumps([at, version, answers]).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -168,6 +169,14 @@ def test_a_person_who_leaves_is_forgotten_to_the_last_byte(household: Path) -> N
         data = path.read_bytes()
         for left in (b"Ben", b"forehead"):
             assert left not in data, f"{left!r} is still in {path.name}"
+
+
+def test_nothing_of_a_person_who_left_stays_beside_the_data_either(household: Path) -> None:
+    (seals,) = state_folder(household).iterdir()
+    assert set(json.loads(seals.read_bytes())) == {"1", "2"}
+    with opened(household) as store:
+        store.remove_person("Ben")
+    assert set(json.loads(seals.read_bytes())) == {"1"}
 
 
 def test_the_last_person_stays(household: Path) -> None:
@@ -354,6 +363,10 @@ def test_a_reminder_is_claimed_once_whoever_asks(folder: Path) -> None:
         assert second.diary.claim("session 2026-03-01", MORNING) is False
         assert second.diary.claimed("session 2026-03-01")
         assert not second.diary.claimed("session 2026-03-02")
+        second.people.add("Ben")
+        with opened(folder, "Ben") as ben:
+            assert not ben.diary.claimed("session 2026-03-01")
+            assert ben.diary.claim("session 2026-03-01", MORNING) is True
         second.diary.snooze("water", MORNING)
         second.diary.snooze("water", MORNING + timedelta(minutes=10))
         assert first.diary.snoozed() == {"water": MORNING + timedelta(minutes=10)}
