@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from protocols.gatt import Service
 from protocols.listening import Listener
 from protocols.machine import DeviceProtocol, Extent
 from protocols.model import DeviceProfile
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 GROUP = "microcurrent.protocols"
 BUILT_IN = ("protocols.dr05:ENTRY", "protocols.foreo:ENTRY")
@@ -88,29 +93,37 @@ class Registry:
                 best, best_score = entry, score
         return best
 
-    @classmethod
-    def default(cls) -> Registry:
+    @staticmethod
+    def default() -> Registry:
         """Return the built-in protocols and the installed ones.
 
         The built-in ones are entry points as well, and are found without their metadata too (a checkout that was never
         installed, a zipped app). What cannot be loaded goes to ``problems``: a broken plug-in must not take the rest
-        down.
+        down. What is installed does not change while a program runs: it is looked up once, and every call gives the
+        same registry.
         """
         # Found here, not at the top: 20 ms that `--help` need not pay, and the built-in ones import this module.
-        from importlib.metadata import EntryPoint, entry_points  # noqa: PLC0415
+        from importlib import metadata  # noqa: PLC0415
 
-        built_in = [EntryPoint(name="", value=value, group=GROUP) for value in BUILT_IN]
-        installed = [point for point in entry_points(group=GROUP) if point.value not in BUILT_IN]
-        entries: list[ProtocolEntry] = [point.load() for point in built_in]
-        problems: list[str] = []
-        for point in sorted(installed, key=lambda p: (p.name, p.value)):
-            try:
-                entry = point.load()
-            except Exception as error:  # noqa: BLE001 - whatever a plug-in raises at import
-                problems.append(f"protocol {point.name!r} ({point.value}) cannot be loaded: {error}")
-                continue
-            if isinstance(entry, ProtocolEntry):
-                entries.append(entry)
-            else:
-                problems.append(f"protocol {point.name!r} ({point.value}) is not a ProtocolEntry")
-        return cls(entries, problems)
+        return _found(metadata.entry_points)
+
+
+@lru_cache(maxsize=1)  # each look opens every installed package's metadata: 5 ms, as much as a short replay takes
+def _found(entry_points: Callable[..., EntryPoints]) -> Registry:
+    from importlib.metadata import EntryPoint  # noqa: PLC0415 - as above
+
+    built_in = [EntryPoint(name="", value=value, group=GROUP) for value in BUILT_IN]
+    installed = [point for point in entry_points(group=GROUP) if point.value not in BUILT_IN]
+    entries: list[ProtocolEntry] = [point.load() for point in built_in]
+    problems: list[str] = []
+    for point in sorted(installed, key=lambda p: (p.name, p.value)):
+        try:
+            entry = point.load()
+        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises at import
+            problems.append(f"protocol {point.name!r} ({point.value}) cannot be loaded: {error}")
+            continue
+        if isinstance(entry, ProtocolEntry):
+            entries.append(entry)
+        else:
+            problems.append(f"protocol {point.name!r} ({point.value}) is not a ProtocolEntry")
+    return Registry(entries, problems)

@@ -85,6 +85,18 @@ def test_a_broken_plug_in_is_named_and_takes_nothing_else_down(install: Install,
     assert problem in told
 
 
+def test_what_is_installed_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def entry_points(*, group: str) -> EntryPoints:
+        asked.append(group)
+        return EntryPoints()
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    assert Registry.default() is Registry.default()
+    assert asked == [GROUP]
+
+
 def test_an_unknown_key_is_answered_with_those_that_exist() -> None:
     with pytest.raises(UnknownProtocolError, match="no protocol 'dr5'; known: dr05, foreo") as caught:
         Registry.default().get("dr5")
