@@ -205,9 +205,9 @@ def test_with_a_radio_between_them_the_number_of_processes_makes_no_difference_e
 ) -> None:
     write_corpus(tmp_path, 30, 11)
     paths = recordings_in([str(tmp_path)])
-    job = Job(role=role, seed=5)
+    job = Job(role=role)
     alone = play_all(paths, job, jobs=1)
-    assert Counter(each.verdict for each in alone)[Verdict.PASSED] >= 20
+    assert Counter(each.verdict for each in alone)[Verdict.PASSED] >= 26
     assert forms(play_all(paths[::-1], job, jobs=2)) == forms(alone)
 
 
