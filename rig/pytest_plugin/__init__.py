@@ -20,11 +20,13 @@ from rig.pytest_plugin.fixtures import (
     simulated_device,
     transcript,
 )
+from rig.pytest_plugin.golden_files import Golden
 from rig.pytest_plugin.loops import virtual_loop_for
 from rig.pytest_plugin.on_loop import fixtures_on_loop
+from rig.pytest_plugin.replaying import Replay
 from rig.pytest_plugin.summary import Summary
 
-__all__ = ["_rig_device", "golden", "protocol_registry", "replay", "simulated_device", "transcript"]
+__all__ = ["Golden", "Replay", "_rig_device", "golden", "protocol_registry", "replay", "simulated_device", "transcript"]
 
 _MARKERS = {
     "rig_device(name, seed=0)": (

@@ -35,7 +35,8 @@ AS_THE_LOOP: Final = -1.0
 """Tolerance of time where none is given: the replay's own in virtual time; on the wall clock, where a busy machine is
 late, none."""
 
-_OPTIONS: Final = frozenset({"link", "protocol", "order", "tolerance_s"})
+_JUDGED_BY: Final = frozenset({"order", "tolerance_s"})
+_OPTIONS: Final = _JUDGED_BY | {"link", "protocol"}
 _KEY: Final = pytest.StashKey["Bench"]()
 
 
@@ -48,7 +49,6 @@ class Bench:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.radio: VirtualRadio | None = None
         self.peripheral: Peripheral | None = None
-        self.faulty: FaultyDevice | None = None
         self.kept: list[tuple[Kept, str]] = []
         """What was done to which file; paths as the person would type them."""
         self.plan_used = False
@@ -77,7 +77,7 @@ class Bench:
 
     def fail(self, text: str) -> NoReturn:
         """Fail the test with words instead of a traceback through the plugin."""
-        pytest.fail(text, pytrace=False)
+        raise pytest.fail.Exception(text, pytrace=False) from None
 
     def note(self, kept: Kept, path: Path) -> None:
         """Note what was done to a file, for the summary."""
@@ -93,7 +93,10 @@ class Bench:
     @property
     def is_recorded(self) -> bool:
         """Whether the test's device is played from the transcript of its id."""
-        return self.item.get_closest_marker("rig_transcript") is not None
+        marker = self.item.get_closest_marker("rig_transcript")
+        if marker is not None and (marker.args or set(marker.kwargs) - _JUDGED_BY):
+            self.fail("rig_transcript takes order and tolerance_s alone: the file follows from the test's id")
+        return marker is not None
 
     @property
     def is_recording(self) -> bool:
@@ -131,10 +134,11 @@ class Bench:
             self._expect_own_transcript()
         options = self._options("rig_capture")
         key = options.get("protocol")
+        path = capture or self.own_transcript
         try:
-            transcript = transcript_of(capture or self.own_transcript, link=options.get("link"))
+            transcript = transcript_of(path, link=options.get("link"))
         except (CaptureError, RigError, OSError) as error:
-            self.fail(str(error))
+            self.fail(str(error).replace(str(path), self.shown(path)))
         if self.registry is not None and not transcript.protocol:
             transcript = replace(transcript, protocol=protocol_of(transcript, self.registry))
         return transcript if key is None else replace(transcript, protocol=key)
@@ -198,20 +202,19 @@ class Bench:
         try:
             return FaultPlan.load(self.beside(marker.args[0]))
         except FaultPlanError as error:
-            self.fail(str(error))
+            self.fail(f"rig_faults: {error}")
 
-    def with_faults(self, device: SimulatedDevice) -> SimulatedDevice:
-        """Put the test's fault plan, if it has one, before a device; one that never fires is an invalid run."""
+    def faulty(self, device: SimulatedDevice) -> FaultyDevice | None:
+        """Return the device with the test's fault plan before it; None where the test has none."""
         plan = self.plan()
         if plan is None:
-            return device
+            return None
         from rig.radio.faults import FaultPlanError, FaultyDevice  # noqa: PLC0415
 
         try:
-            self.faulty = FaultyDevice(device, plan)
+            return FaultyDevice(device, plan)
         except FaultPlanError as error:
             self.fail(str(error))
-        return self.faulty
 
     # ---- its end --------------------------------------------------------------------------------------------------
 

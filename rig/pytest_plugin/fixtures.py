@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rig.pytest_plugin.bench import Bench, bench_of
-from rig.pytest_plugin.golden import Golden
-from rig.pytest_plugin.replay import Replay
+from rig.pytest_plugin.golden_files import Golden
+from rig.pytest_plugin.replaying import Replay
 
 if TYPE_CHECKING:
     from protocols.registry import Registry
@@ -94,5 +94,5 @@ def replay(request: pytest.FixtureRequest) -> Replay:
     """Plays the test's transcript: ``as_decoder()``, ``await as_peripheral()``, ``await as_central(device)``."""
     bench = _bench(request)
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
-        request.getfixturevalue("virtual_radio")
+        bench.radio = request.getfixturevalue("virtual_radio")
     return Replay(bench)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 
@@ -116,11 +116,20 @@ def fixtures_on_loop(config: pytest.Config) -> ModuleType:
 
         in_scope = pytest_asyncio.fixture(loop_scope=_default_scope(config))  # type: ignore[call-overload]
         for function in (virtual_clock, virtual_radio, virtual_device, bleak_client):
-            setattr(module, function.__name__, in_scope(function))
+            setattr(module, function.__name__, in_scope(_copy(function)))
     else:
         for name in NAMES:
             setattr(module, name, pytest.fixture(name=name)(_needs_a_loop))
     return module
+
+
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Copy a function: pytest-asyncio writes the scope on it, and there may be several sessions in one process."""
+    original = cast("FunctionType", function)
+    copy = FunctionType(original.__code__, original.__globals__, original.__name__)
+    copy.__doc__ = original.__doc__
+    copy.__annotations__ = original.__annotations__
+    return copy
 
 
 def _needs_a_loop(request: pytest.FixtureRequest) -> NoReturn:

@@ -16,6 +16,7 @@ from rig.pytest_plugin.bench import AS_THE_LOOP, Bench
 from rig.pytest_plugin.files import write_whole
 from rig.pytest_plugin.judging import failure_text, settled, unfired_text, with_unfired
 from rig.pytest_plugin.recording import RecordingTestError, TestRecording
+from rig.radio.faults import FaultyDevice
 from rig.replay.peripheral import Order, TranscriptDevice
 from rig.replay.transcript import dumps
 
@@ -26,12 +27,12 @@ async def put_on_radio(bench: Bench, device: SimulatedDevice) -> None:
     """Switch a device on, behind the test's fault plan if it has one, and have it judged at the test's end."""
     if bench.radio is None:
         raise RuntimeError("the radio is set up before its devices")
-    served = bench.with_faults(device)
-    bench.peripheral = await bench.radio.add_device(served)
+    loop = bench.loop = asyncio.get_running_loop()
+    faulty = bench.faulty(device)
+    bench.peripheral = await bench.radio.add_device(device if faulty is None else faulty)
     if isinstance(device, TranscriptDevice):
-        bench.at_end(lambda passed: _judge(bench, device, served, passed=passed))
-    elif bench.faulty is not None:
-        faulty = bench.faulty
+        bench.at_end(lambda passed: _judge(bench, loop, device, faulty, passed=passed))
+    elif faulty is not None:
         bench.at_end(lambda passed: unfired_text(faulty) if passed else "")
 
 
@@ -49,15 +50,20 @@ def record(bench: Bench) -> TestRecording:
     return recording
 
 
-def _judge(bench: Bench, device: TranscriptDevice, served: SimulatedDevice, *, passed: bool) -> str:
-    loop = bench.loop
-    if loop is None:
-        raise RuntimeError("the radio is set up before its devices")
+def _judge(
+    bench: Bench,
+    loop: asyncio.AbstractEventLoop,
+    device: TranscriptDevice,
+    faulty: FaultyDevice | None,
+    *,
+    passed: bool,
+) -> str:
     if passed:  # else the app is stuck somewhere, and what it would still have done is not the question
-        loop.run_until_complete(settled(device, served, patiently=isinstance(loop, VirtualTimeLoop)))
+        patiently = isinstance(loop, VirtualTimeLoop)
+        loop.run_until_complete(settled(device, device if faulty is None else faulty, patiently=patiently))
     now = loop.time()
-    outcome = with_unfired(device.outcome(now), bench.faulty, device.replay_ns(now))
-    return failure_text(outcome, bench.transcript_shown)
+    outcome = device.outcome(now)
+    return failure_text(with_unfired(outcome, faulty, device.replay_ns(now)), bench.transcript_shown)
 
 
 def _keep(bench: Bench, recording: TestRecording, *, passed: bool) -> str:

@@ -6,6 +6,7 @@ Each role fails the test with the differences and the conversation. Refuses to k
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from rig.pytest_plugin.judging import failure_text, with_unfired
 if TYPE_CHECKING:
     from rig.devices.model import SimulatedDevice
     from rig.replay.central import Rules
-    from rig.replay.exchanges import Transcript
+    from rig.replay.exchanges import Exchange, Transcript
     from rig.replay.outcome import Outcome
     from rig.replay.peripheral import Order, TranscriptDevice
 
@@ -69,6 +70,22 @@ class Replay:
             bench.note("written", path)
         return self._judged(outcome)
 
+    def decoded_by(self, decode: Callable[[Exchange], Iterable[object]]) -> list[str]:
+        """Return the conversation line by line with what your own code makes of it, for ``golden``.
+
+        For a protocol that the rig does not know; :meth:`as_decoder` is for one that it does.
+
+        Args:
+            decode: is told every exchange, in order, and returns what it means, one thing an event; each by ``str``.
+        """
+        from rig.replay.conversation import in_words, seconds_text  # noqa: PLC0415
+
+        lines = []
+        for exchange in self.transcript.exchanges:
+            means = "; ".join(map(str, decode(exchange)))
+            lines.append(f"{seconds_text(exchange.at_ns)}  {in_words(exchange)}" + (f"  # {means}" if means else ""))
+        return lines
+
     async def as_peripheral(
         self, *, order: Order | None = None, tolerance_s: float | None = AS_THE_LOOP
     ) -> TranscriptDevice:
@@ -110,15 +127,15 @@ class Replay:
         from rig.replay.central import AS_IT_WAS, replay_as_central  # noqa: PLC0415 - it brings bleak
 
         bench = self._bench
+        faulty = bench.faulty(device)
         outcome = await replay_as_central(
             bench.transcript(),
-            bench.with_faults(device),
+            device if faulty is None else faulty,
             AS_IT_WAS if rules is None else rules,
             registry=bench.registry,
             seed=seed,
             latency_s=latency_s,
         )
-        faulty, bench.faulty = bench.faulty, None
         at_ns = round(asyncio.get_running_loop().time() * 1e9)
         return self._judged(with_unfired(outcome, faulty, at_ns))
 
