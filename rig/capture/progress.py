@@ -1,6 +1,7 @@
 """How far a long read has come: what readers tell, and the bar that shows it to whoever sits at a terminal.
 
-Refuses to draw anything for a file that is done within a second, or where nobody looks.
+What is done in other units than bytes has the same bar. Refuses to draw anything for what is done within a second, or
+where nobody looks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 """Called now and then with the bytes read of the file on disk, and its size in bytes (None where nothing tells)."""
+
+Told = Callable[[int, int | None], str]
+"""How far something has come, in words: of a position, and of what there is in all (None where nothing tells)."""
 
 _BEGIN_AFTER_S: Final = 1.0
 _AGAIN_AFTER_S: Final = 0.1
@@ -55,11 +59,15 @@ class Bar:
     Args:
         terminal: where to draw, usually standard error.
         clock: seconds on a clock that never jumps.
+        told: says in words how far it has come, of a position and what there is in all.
     """
 
-    def __init__(self, terminal: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, terminal: TextIO, clock: Callable[[], float] = time.monotonic, *, told: Told | None = None
+    ) -> None:
         self._terminal = terminal
         self._clock = clock
+        self._told = _megabytes if told is None else told
         self._next = clock() + _BEGIN_AFTER_S
         self._drawn = 0
 
@@ -69,7 +77,7 @@ class Bar:
         if now < self._next:
             return
         self._next = now + _AGAIN_AFTER_S
-        line = _line(position, size)
+        line = _line(position, size, self._told)
         self._terminal.write("\r" + line.ljust(self._drawn))
         self._terminal.flush()
         self._drawn = len(line)
@@ -82,10 +90,15 @@ class Bar:
             self._drawn = 0
 
 
-def _line(position: int, size: int | None) -> str:
-    read = f"{position / 1e6:.1f}"
+def _line(position: int, size: int | None, told: Told) -> str:
+    words = told(position, size)
     if not size:
-        return f"{read} MB read"
+        return words
     share = min(position / size, 1.0)
     full = int(share * _CELLS)
-    return f"{'█' * full}{'░' * (_CELLS - full)} {share:4.0%}  {read} of {size / 1e6:.1f} MB"
+    return f"{'█' * full}{'░' * (_CELLS - full)} {share:4.0%}  {words}"
+
+
+def _megabytes(position: int, size: int | None) -> str:
+    read = f"{position / 1e6:.1f}"
+    return f"{read} of {size / 1e6:.1f} MB" if size else f"{read} MB read"

@@ -5,14 +5,13 @@ Knows which of these to ask for and how to print them. Refuses to know container
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rig.commands.faults import FINISHED, RigError, UsageError
 from rig.commands.lines import FORMATS
-from rig.commands.reading import STANDARD_INPUT, bar, columns, loaded_map, not_typed
+from rig.commands.reading import STANDARD_INPUT, are_one, bar, columns, loaded_map, not_typed
 
 if TYPE_CHECKING:
     from rig.capture.progress import Progress
@@ -44,7 +43,7 @@ def decode(
         raise UsageError("--protocol chooses whose events to show; it goes with --events")
     if format is not None and format not in FORMATS:
         raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {format!r}")
-    if save_map is not None and (save_map in {file, STANDARD_INPUT} or _are_one(save_map, file)):
+    if save_map is not None and (save_map in {file, STANDARD_INPUT} or are_one(save_map, file)):
         raise UsageError(f"--save-map would write over {file!r}; name a file of its own, as device.json")
     not_typed(file)
     if format is None:
@@ -77,13 +76,6 @@ def decode(
         if save_map is not None:
             _save(save_map, reading)
     return FINISHED
-
-
-def _are_one(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)  # noqa: PTH121 - pathlib is slow to import
-    except (OSError, ValueError):  # one of them is not there: then they are two
-        return False
 
 
 def _rows(

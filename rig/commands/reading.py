@@ -5,6 +5,7 @@ Knows files, terminals and standard input. Refuses to know what a capture holds.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from rig.commands.faults import UsageError
 
 if TYPE_CHECKING:
     from rig.capture.handle_map import HandleMap
-    from rig.capture.progress import Progress
+    from rig.capture.progress import Progress, Told
 
 STANDARD_INPUT: Final = "-"
 
@@ -33,6 +34,14 @@ def not_typed(file: str) -> None:
         raise UsageError("`-` reads a capture from standard input, which is a terminal; name a file, or pipe one in")
 
 
+def are_one(path: str, other: str) -> bool:
+    """Whether two paths are the same file; False where one of them is not there."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121 - pathlib is slow to import
+    except (OSError, ValueError):
+        return False
+
+
 def loaded_map(path: str | None) -> HandleMap | None:
     """The handle map of ``--map``.
 
@@ -46,11 +55,28 @@ def loaded_map(path: str | None) -> HandleMap | None:
     return HandleMap.load(path)
 
 
+def known_protocol(key: str | None) -> None:
+    """Make sure that there is the protocol of ``--protocol``.
+
+    Raises:
+        UsageError: there is none with that key.
+    """
+    if key is None:
+        return
+    from protocols.registry import Registry, UnknownProtocolError  # noqa: PLC0415 - few command lines name one
+
+    try:
+        Registry.default().get(key)
+    except UnknownProtocolError as error:
+        raise UsageError(str(error)) from error
+
+
 @contextmanager
-def bar(*, beside_output: bool = False) -> Iterator[Progress | None]:
+def bar(*, beside_output: bool = False, told: Told | None = None) -> Iterator[Progress | None]:
     """A progress bar on standard error, None where it would not be seen or would be in the way.
 
     Args:
+        told: how far it has come, in words; None: bytes of a file.
         beside_output: whether the command prints while it reads: on one terminal, the two would overwrite each other.
     """
     if not sys.stderr.isatty() or (beside_output and sys.stdout.isatty()):
@@ -58,7 +84,7 @@ def bar(*, beside_output: bool = False) -> Iterator[Progress | None]:
         return
     from rig.capture.progress import Bar  # noqa: PLC0415 - for terminals alone
 
-    drawn = Bar(sys.stderr)
+    drawn = Bar(sys.stderr, told=told)
     try:
         yield drawn
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from rig.replay.answers import Answers, Order
 from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, places_missing
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Transcript
-from rig.replay.guarded import Guard, GuardError, RefusedError
+from rig.replay.guarded import SOON_S, Guard, GuardError, RefusedError
 from rig.replay.measuring import measured
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.replay.pacing import MovedError, Pacer
@@ -51,7 +51,8 @@ class Rules:
 
     Attributes:
         order: what has to be in order.
-        tolerance_s: see :data:`TOLERANCE_S`; None: how long the device takes does not matter.
+        tolerance_s: see :data:`TOLERANCE_S`, in seconds of the wall clock where time passes on it; None: how long the
+            device takes does not matter.
         patience_s: how long past its recorded time anything is waited for.
         speed: how many recorded seconds go into one. What the protocol allows does not grow with it: a rise that comes
             too soon for it is refused.
@@ -152,6 +153,7 @@ async def replay_on_device(
     registry: Registry | None = None,
     scanner_backend: type[BaseBleakScanner] | None = None,
     client_backend: type[BaseBleakClient] | None = None,
+    interrupted: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """Play the app to a real device, through the guard and in real time alone.
 
@@ -165,6 +167,8 @@ async def replay_on_device(
         registry: as there.
         scanner_backend: bleak's to look with; None: the system's.
         client_backend: bleak's to connect with; None: the system's.
+        interrupted: told what came of it so far where the run is cancelled, once the device is stopped: whether it
+            confirmed that is in there.
 
     Raises:
         ConsentError: ``consent`` is not given.
@@ -192,13 +196,23 @@ async def replay_on_device(
     wrong = _wrong_protocol(transcript, entry, name or "")
     if wrong:
         return _invalid(transcript, wrong)
-    return await _Central(transcript, rules, pacer, known).run(device, client_backend, entry, name or "")
+    central = _Central(transcript, rules, pacer, known, interrupted=interrupted)
+    return await central.run(device, client_backend, entry, name or "")
 
 
 class _Central:
     """One run."""
 
-    def __init__(self, transcript: Transcript, rules: Rules, pacer: Pacer | None, registry: Registry) -> None:
+    def __init__(
+        self,
+        transcript: Transcript,
+        rules: Rules,
+        pacer: Pacer | None,
+        registry: Registry,
+        *,
+        interrupted: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self._interrupted = interrupted
         self._transcript = transcript
         self._rules = rules
         self._registry = registry
@@ -210,7 +224,10 @@ class _Central:
         self._trouble = ""
         self._refused: RefusedError | None = None
         self._last_index = -1
-        tolerance_ns = None if rules.tolerance_s is None else round(rules.tolerance_s * 1e9)
+        loop = asyncio.get_running_loop()
+        # On a loop that is N times as fast as the wall, the machine's own jitter is N times as long.
+        self._per_wall = loop.factor if isinstance(loop, ScaledLoop) else 1.0
+        tolerance_ns = None if rules.tolerance_s is None else round(rules.tolerance_s * self._per_wall * 1e9)
         self._answers = Answers(transcript, rules.order, tolerance_ns, 0)
 
     async def run(
@@ -223,7 +240,7 @@ class _Central:
         try:
             if entry is not None:
                 self._key = entry.key
-                self._guard = Guard(entry, name, on_trouble=self._in_trouble)
+                self._guard = Guard(entry, name, on_trouble=self._in_trouble, soon_s=SOON_S * self._per_wall)
         except GuardError as error:
             return _invalid(self._transcript, str(error))
         more: dict[str, Any] = {} if backend is None else {"backend": backend}
@@ -232,26 +249,43 @@ class _Central:
             await client.connect()
         except (BleakError, OSError, EOFError) as error:
             return _invalid(self._transcript, f"the device {device.address} cannot be connected to: {_words(error)}")
+        outcome: Outcome | None = None
+        cancelled: asyncio.CancelledError | None = None
         try:
-            lacking = places_missing(self._transcript, client.services)
-            if lacking:
-                return _invalid(self._transcript, *lacking)
-            if self._guard is not None:
-                await self._guard.open(client)
-            played = await self._played(client)
+            outcome = await self._outcome(client)
         except GuardError as error:
             outcome = _invalid(self._transcript, str(error))
-        else:
-            outcome = self._judge(played)
+        except asyncio.CancelledError as error:
+            cancelled = error
         finally:
-            await _whatever_happens(self._end(client))
+            interrupted_ns = self._now_ns()
+            try:
+                await _whatever_happens(self._end(client))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if outcome is None:
+            so_far = Played(self._player.played, None, self._player.reached, "the replay was interrupted")
+            outcome = self._judge(so_far, interrupted_ns)
         if self._answers.played:
             self._measure(outcome)
         if self._guard is not None and self._guard.output_possible:
             text = "the device did not confirm the last stop: its output may still be on; switch it off by hand"
             outcome.differences.append(Difference("missing", None, round(outcome.duration_s * 1e9), text))
             outcome.verdict = Verdict.FAILED
+        if cancelled is not None:
+            if self._interrupted is not None:
+                self._interrupted(outcome)
+            raise cancelled
         return outcome
+
+    async def _outcome(self, client: BleakClient) -> Outcome:
+        lacking = places_missing(self._transcript, client.services)
+        if lacking:
+            return _invalid(self._transcript, *lacking)
+        if self._guard is not None:
+            await self._guard.open(client)
+        played = await self._played(client)
+        return self._judge(played, self._now_ns())
 
     async def _played(self, client: BleakClient) -> Played:
         loop = asyncio.get_running_loop()
@@ -320,8 +354,12 @@ class _Central:
 
     # ---- judging ----------------------------------------------------------------------------------------------------
 
-    def _judge(self, played: Played) -> Outcome:
-        now_ns = round(asyncio.get_running_loop().time() * 1e9) - self._answers.origin_ns
+    def _now_ns(self) -> int:
+        """Nanoseconds since the play began; 0 before it has."""
+        now_ns = round(asyncio.get_running_loop().time() * 1e9)
+        return now_ns - self._answers.origin_ns if self._play is not None else 0
+
+    def _judge(self, played: Played, now_ns: int) -> Outcome:
         exchanges = self._transcript.exchanges
         limit = len(exchanges)
         if played.problem:

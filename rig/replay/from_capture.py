@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rig.capture.gatt import AttributeTable
     from rig.capture.handle_map import HandleMap
     from rig.capture.layers.links import Happening, Observations
+    from rig.capture.progress import Progress
 
 __all__ = ["Extraction", "extract", "from_capture", "from_recording", "protocol_of", "transcript_of"]
 
@@ -72,6 +73,7 @@ def from_capture(
     handle_map: HandleMap | None = None,
     protocol: str | None = None,
     skip_unnamed: bool = False,
+    progress: Progress | None = None,
 ) -> Transcript:
     """Return the conversation on one link of a capture.
 
@@ -84,12 +86,15 @@ def from_capture(
         handle_map: what handles mean where the capture's own discovery does not tell.
         protocol: key of the protocol that is spoken; None: find out.
         skip_unnamed: leave out what is about handles that have no UUID, instead of raising.
+        progress: told how far the file was read.
 
     Raises:
         CaptureError: the file is damaged or no capture.
         TranscriptError: there is no such link or protocol, no exchange on it, or handles without a UUID.
     """
-    extraction = extract(path, link=link, handle_map=handle_map, protocol=protocol, skip_unnamed=skip_unnamed)
+    extraction = extract(
+        path, link=link, handle_map=handle_map, protocol=protocol, skip_unnamed=skip_unnamed, progress=progress
+    )
     return extraction.transcript
 
 
@@ -104,6 +109,7 @@ def transcript_of(
     handle_map: HandleMap | None = None,
     protocol: str | None = None,
     skip_unnamed: bool = False,
+    progress: Progress | None = None,
 ) -> Transcript:
     """Return the transcript in a file of either kind, a transcript or a capture.
 
@@ -113,13 +119,16 @@ def transcript_of(
         handle_map: as :func:`from_capture` has it; a transcript knows UUIDs alone and has no use for it.
         protocol: as :func:`from_capture` has it; it goes before what a transcript says.
         skip_unnamed: as :func:`from_capture` has it.
+        progress: as :func:`from_capture` has it.
 
     Raises:
         CaptureError: the file is damaged, or neither.
         TranscriptError: as :func:`from_capture` and :func:`rig.replay.transcript.load` say.
     """
     if str(path) == "-" or not is_transcript(path):
-        return from_capture(path, link=link, handle_map=handle_map, protocol=protocol, skip_unnamed=skip_unnamed)
+        return from_capture(
+            path, link=link, handle_map=handle_map, protocol=protocol, skip_unnamed=skip_unnamed, progress=progress
+        )
     transcript = load(path)
     if link is not None:
         raise TranscriptError(f"{path}: is a transcript, which has one link only; leave out the link")
@@ -133,6 +142,7 @@ def extract(
     handle_map: HandleMap | None = None,
     protocol: str | None = None,
     skip_unnamed: bool = False,
+    progress: Progress | None = None,
 ) -> Extraction:
     """Return the conversation on one link of a capture, with what was left out. Arguments and errors as from_capture.
 
@@ -143,7 +153,7 @@ def extract(
     key = None if protocol is None else _known(protocol)
     with Reading(path, handle_map) as reading:
         name = reading.name
-        talks = Talks(reading)
+        talks = Talks(reading, progress)
         chosen = talks.choose(link)
         table = reading.tracker.table(chosen.link, OTHER[chosen.client])
         observations = reading.stack.observations
@@ -353,8 +363,8 @@ def _unnamed(handles: Counter[int], talk: Talk, talks: Talks) -> str:
     others = ", ".join(str(number) for number in talks.talking if number != talk.link.number)
     return (
         f"link {talk.link.number}: no UUID is known for {shown} ({handles.total()} exchanges): the capture lacks their "
-        "discovery; give a handle map (`rig decode --save-map` makes one), or leave these out"
-        + (f", or take another link ({others})" if others else "")
+        "discovery; give a handle map (--map; `rig decode --save-map` makes one), or leave these out (--skip-unnamed)"
+        + (f", or take another link (--link {others})" if others else "")
     )
 
 

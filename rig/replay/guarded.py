@@ -103,6 +103,7 @@ class Guard:
         name: the device's advertised name.
         on_trouble: told once, in one sentence, why the replay has to end; the total stop is on its way by then.
         output_limit_s: see :data:`OUTPUT_LIMIT_S`; a shorter limit of the maker's wins.
+        soon_s: see :data:`SOON_S`; more of it where the loop's time runs faster than the wall's, whose jitter it is.
 
     Raises:
         GuardError: the protocol cannot read recordings, or does not know this model.
@@ -115,6 +116,7 @@ class Guard:
         *,
         on_trouble: Callable[[str], None],
         output_limit_s: float = OUTPUT_LIMIT_S,
+        soon_s: float = SOON_S,
     ) -> None:
         if entry.listen is None:
             raise GuardError(f"the protocol {entry.key!r} cannot read recordings: nothing could judge what they write")
@@ -124,6 +126,7 @@ class Guard:
             raise GuardError(str(error)) from error
         self._listener: Listener = entry.listen(name or None)
         self._on_trouble = on_trouble
+        self._soon_s = soon_s
         makers = self._protocol.profile.max_session_s
         self._output_limit_s = output_limit_s if makers is None else min(makers, output_limit_s)
         self._client: BleakClient | None = None
@@ -321,7 +324,7 @@ class Guard:
         return heard.what
 
     async def _ask_when_due(self, asked: _Asked) -> None:
-        give_up = self._now() + SOON_S
+        give_up = self._now() + self._soon_s
         while True:
             try:
                 self._ask(asked)

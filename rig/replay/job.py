@@ -6,6 +6,7 @@ what reports look like.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rig.commands.faults import UsageError
 from rig.replay.outcome import Outcome
-from rig.replay.schedule import AS_RECORDED, Gaps
+from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
 
 if TYPE_CHECKING:
     from protocols.registry import Registry
     from rig.capture.handle_map import HandleMap
+    from rig.capture.progress import Progress
     from rig.devices.model import SimulatedDevice
     from rig.radio.fault_plan import FaultPlan
     from rig.replay.exchanges import Transcript
@@ -30,6 +32,9 @@ TOLERANCE_S: Final = 0.05
 """How much longer than recorded either side may take before it is late."""
 PATIENCE_S: Final = 30.0
 """How long past its recorded time anything is waited for."""
+
+_TICKS: Final = 1000  # of progress in one replay
+_TICK_LEAST_S: Final = 0.1  # of the wall clock, between two
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,13 @@ class Job:
     """The last four are :func:`rig.replay.from_capture.transcript_of`'s, for the file and for :attr:`app`."""
 
 
-def recording_of(path: str, job: Job) -> Transcript:
+def recording_of(path: str, job: Job, progress: Progress | None = None) -> Transcript:
     """Read the transcript or capture at ``path`` as the job says.
+
+    Args:
+        path: ``-`` for a capture on standard input.
+        job: how.
+        progress: told how far a capture was read.
 
     Raises:
         CaptureError: the file, or the handle map, is damaged or is none.
@@ -78,6 +88,7 @@ def recording_of(path: str, job: Job) -> Transcript:
         handle_map=_loaded_map(job.handle_map),
         protocol=job.protocol,
         skip_unnamed=job.skip_unnamed,
+        progress=progress,
     )
 
 
@@ -94,31 +105,47 @@ def play(path: str, job: Job, registry: Registry | None = None) -> Outcome:
         RigError: a file that the job names (recording, golden file, fault plan) cannot be read or used.
         CaptureError: the recording is damaged.
     """
-    transcript = recording_of(path, job)
+    return play_transcript(recording_of(path, job), job, registry)
+
+
+def play_transcript(
+    transcript: Transcript, job: Job, registry: Registry | None = None, *, progress: Progress | None = None
+) -> Outcome:
+    """Play what :func:`recording_of` read, as :func:`play` does.
+
+    Args:
+        transcript: the recording.
+        job: how; what is about reading no longer matters, except for the peripheral's other app.
+        registry: as for :func:`play`.
+        progress: told how much of the recording has been played, and how much there is, in milliseconds of it.
+
+    Raises:
+        UsageError: as :func:`play` says.
+        RigError: as there.
+        CaptureError: the recording of the peripheral's other app is damaged.
+    """
     match job.role:
+        case "decoder" if math.isinf(job.speed):
+            from rig.replay.decoder import replay_as_decoder  # noqa: PLC0415 - each role its own
+
+            return replay_as_decoder(transcript, golden=job.golden, update=job.update, registry=registry)
         case "decoder":
-            return _as_decoder(transcript, job, registry)
+            work = _as_decoder(transcript, job, registry)
         case "peripheral":
-            return _run(_as_peripheral(transcript, job), job.speed)
+            work = _as_peripheral(transcript, job)
         case "central":
-            return _run(_as_central(transcript, job, registry), job.speed)
+            work = _as_central(transcript, job, registry)
+    if progress is not None:
+        work = _watched(work, transcript, job, progress)
+    return _run(work, job.speed)
 
 
-def _as_decoder(transcript: Transcript, job: Job, registry: Registry | None) -> Outcome:
-    from rig.replay.decoder import replay_as_decoder, replay_as_decoder_paced  # noqa: PLC0415 - each role its own
+async def _as_decoder(transcript: Transcript, job: Job, registry: Registry | None) -> Outcome:
+    from rig.replay.decoder import replay_as_decoder_paced  # noqa: PLC0415 - as above
+    from rig.replay.pacing import Pacer  # noqa: PLC0415 - only where time passes
 
-    if math.isinf(job.speed):
-        return replay_as_decoder(transcript, golden=job.golden, update=job.update, registry=registry)
-
-    async def paced() -> Outcome:
-        from rig.replay.pacing import Pacer  # noqa: PLC0415 - only where time passes
-        from rig.replay.schedule import Schedule  # noqa: PLC0415 - as above
-
-        pacer = Pacer(Schedule.of(transcript, job.speed, job.gaps))
-        return await replay_as_decoder_paced(transcript, pacer, golden=job.golden, update=job.update, registry=registry)
-
-    # The pacer's schedule has the speed in it: there is no other side whose delays would have to follow.
-    return _run(paced(), 1.0)
+    pacer = Pacer(_schedule(transcript, job))
+    return await replay_as_decoder_paced(transcript, pacer, golden=job.golden, update=job.update, registry=registry)
 
 
 async def _as_peripheral(transcript: Transcript, job: Job) -> Outcome:
@@ -143,6 +170,32 @@ async def _as_central(transcript: Transcript, job: Job, registry: Registry | Non
     return await replay_as_central(
         transcript, _device(transcript, job), rules, faults=_plan(job.faults), registry=registry, seed=job.seed
     )
+
+
+def _schedule(transcript: Transcript, job: Job) -> Schedule:
+    """When what is due, on a loop whose own speed is the job's."""
+    return Schedule.of(transcript, 1.0, job.gaps)
+
+
+async def _watched(work: Coroutine[Any, Any, Outcome], transcript: Transcript, job: Job, progress: Progress) -> Outcome:
+    """Await ``work`` and tell how far it has come, by the time that it takes if all goes as recorded.
+
+    No longer than that: in virtual time, what ticks for ever would hide that nothing else can happen any more.
+    """
+    duration_s = _schedule(transcript, job).duration_ns / 1e9
+    every_s = max(duration_s / _TICKS, 0.0 if math.isinf(job.speed) else _TICK_LEAST_S * job.speed)
+
+    async def tick() -> None:
+        for count in range(1, int(duration_s / every_s) + 1):
+            await asyncio.sleep(every_s)
+            progress(round(count * every_s * 1000), round(duration_s * 1000))
+
+    ticking = asyncio.create_task(tick()) if every_s else None
+    try:
+        return await work
+    finally:
+        if ticking is not None:
+            ticking.cancel()
 
 
 def _run(coroutine: Coroutine[Any, Any, Outcome], speed: float) -> Outcome:

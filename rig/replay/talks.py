@@ -14,6 +14,7 @@ from rig.capture.operations import GattOperation, operations
 from rig.replay.transcript import TranscriptError
 
 if TYPE_CHECKING:
+    from rig.capture.progress import Progress
     from rig.capture.reading import Reading
 
 DEFAULT_MTU: Final = 23  # Vol 3 Part G, 5.2.1
@@ -52,14 +53,14 @@ class Talk:
 class Talks:
     """A whole capture's operations, by link and client."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, progress: Progress | None = None) -> None:
         self.name = reading.name
         self.links: dict[int, Link] = {}
         self.cut: dict[int, set[int]] = {}
         """Link number to the records that the recorder cut."""
         self._talks: dict[tuple[int, int], Talk] = {}
         self._mtus: dict[int, int] = {}
-        for operation in operations(self._watched(reading.pdus()), reading.tracker):
+        for operation in operations(self._watched(reading.pdus(progress)), reading.tracker):
             self._hear(operation)
 
     def _watched(self, pdus: Iterator[AttPdu]) -> Iterator[AttPdu]:

@@ -207,7 +207,7 @@ def test_what_a_sniffer_could_not_attribute_belongs_to_the_conversation() -> Non
         name = "air"
         tracker = GattTracker()
 
-        def pdus(self) -> Iterator[AttPdu]:
+        def pdus(self, progress: object = None) -> Iterator[AttPdu]:
             for frame, (side, pdu) in enumerate(said):
                 yield AttPdu(frame, frame, link, side, bytes.fromhex(pdu))
 
