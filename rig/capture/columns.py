@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rig.capture.fast.engine import Block, Engine, Kind
+from rig.capture.fast.pieces import joined_pieces
 from rig.capture.fast.stream import chunks
-from rig.capture.fast.window import NS, Window, joined_pieces
+from rig.capture.fast.window import NS, Window
 from rig.capture.layers.links import Link
 from rig.capture.operations import GattOperation, OperationKind, operations
 from rig.capture.reading import Reading

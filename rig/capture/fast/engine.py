@@ -24,6 +24,8 @@ FEW_RECORDS: Final = 192
 """A stretch between two cuts that is shorter is decoded faster record by record."""
 _FEW_KEYS: Final = 64
 _MOST_KINDS: Final = 4096
+_NO_KEY: Final = np.iinfo(np.int64).max
+"""Greater than all keys."""
 
 
 class Kind(NamedTuple):
@@ -72,6 +74,7 @@ class Engine:
         self.tracker = tracker
         self.unfinished: tuple[int, npt.NDArray[np.uint16]] | None = None
         """Controller and streams whose pending PDU is ATT, as the columns before left them; None when not known."""
+        self.keys = _Keys()
         self._few_records = few_records
         self._kinds: list[Kind] = []
         self._by_kind: dict[Kind, int] = {}
@@ -143,26 +146,20 @@ class _Kinds:
         self._engine = engine
         self._links = links
         self._known: dict[int, int] = {}
-        self._keys = self._kinds = np.empty(0, np.int64)
 
     def clear(self) -> None:
         """Something may have changed."""
         self._known.clear()
-        self._keys = self._kinds = np.empty(0, np.int64)
 
     def of(self, keys: Int64s) -> Int64s:
         """The kind of each key."""
         if len(keys) < _FEW_KEYS:
             return np.array([self._of(key) for key in keys.tolist()], np.int64)
-        at = np.searchsorted(self._keys, keys)
-        missing = keys != self._keys[np.minimum(at, len(self._keys) - 1)] if len(self._keys) else np.ones(1, np.bool_)
-        if missing.any():
-            for key in set(keys[missing].tolist() if len(self._keys) else keys.tolist()):
-                self._of(key)
-            self._keys = np.array(sorted(self._known), np.int64)
-            self._kinds = np.array([self._known[key] for key in self._keys.tolist()], np.int64)
-            at = np.searchsorted(self._keys, keys)
-        return self._kinds[at]
+        distinct, places = self._engine.keys.numbered(keys)
+        kinds = np.zeros(len(distinct), np.int64)
+        for place in np.flatnonzero(np.bincount(places)).tolist():
+            kinds[place] = self._of(int(distinct[place]))
+        return kinds[places]
 
     def _of(self, key: int) -> int:
         number = self._known.get(key)
@@ -177,6 +174,25 @@ class _Kinds:
             number = engine.number_of(Kind(link.number, link.sender(side), opcode, handle, uuid))
             self._known[key] = number
         return number
+
+
+class _Keys:
+    """The keys that were met so far, which are few, and nothing of what they mean: that changes."""
+
+    def __init__(self) -> None:
+        self._met = np.full(1, _NO_KEY, np.int64)
+
+    def numbered(self, keys: Int64s) -> tuple[Int64s, npt.NDArray[np.intp]]:
+        """All keys that were met, ascending, and the place of each of these in them."""
+        places = self._met.searchsorted(keys)
+        new = self._met[places] != keys
+        if new.any():
+            if len(self._met) > _MOST_KINDS:
+                self._met = np.full(1, _NO_KEY, np.int64)
+                new = np.ones(len(keys), np.bool_)
+            self._met = np.union1d(self._met, keys[new])
+            places = self._met.searchsorted(keys)
+        return self._met, places
 
 
 class _Naming:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from rig.capture import att
 from rig.capture.fast.packets import DATA, FEED, Bools, Bytes, Packets
-from rig.capture.fast.window import Int64s, joined_pieces, reordered
+from rig.capture.fast.pieces import joined_pieces
+from rig.capture.fast.window import Int64s, reordered
 from rig.capture.layers.l2cap import CID_ATT
 
 _CIDS_OF_BREDR: Final = (0x0001, 0x0002, 0x0007)  # Vol 3 Part A, 2.1, table 2.2
@@ -277,10 +278,17 @@ def _plain(packets: Packets, data: bytes, pdus: _Pdus, *, special: Bools, handle
         lengths = pdus.length[in_pieces]
         start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
     plain = np.flatnonzero(~special)
-    plain = plain[np.argsort(pdus.completed[plain])]
+    plain = plain[_ascending(pdus.completed[plain])]
     opcode = pdus.heads["opcode"].astype(np.int64)
     key = pdus.connection << 25 | pdus.side << 24 | opcode << 16 | handle
     return PlainPdus(pdus.completed[plain], key[plain], start[plain], pdus.length[plain], joined)
+
+
+def _ascending(records: Int64s) -> npt.NDArray[np.intp]:
+    """``argsort`` of indices of records, no two of which are alike: by their places, many times faster."""
+    places = np.full(int(records.max(initial=-1)) + 1, -1, np.intp)
+    places[records] = np.arange(len(records))
+    return places[places >= 0]
 
 
 def _transactions(
@@ -296,7 +304,7 @@ def _transactions(
     opcode = pdus.heads["opcode"]
     part = np.where(pdus.is_att, _PART[opcode], np.uint8(0))
     taking = np.flatnonzero(part)
-    taking = taking[np.argsort(pdus.completed[taking])]
+    taking = taking[_ascending(pdus.completed[taking])]
     part = part[taking]
     from_client = (part == 1) | (part == 4)
     client = np.where(from_client, pdus.side[taking], 1 - pdus.side[taking])

@@ -16,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_CHUNK_BYTES = 4096
+_CHUNK_BYTES = 2048
 _FEW = 12
 """So many chains are walked faster one by one than together."""
+_STEPS = 8
+"""So many are made before it is looked which chains are through."""
 
 Offsets = npt.NDArray[np.int64]
 
@@ -56,16 +58,16 @@ def starts(data: bytes, framing: Framing, likely: re.Pattern[bytes]) -> tuple[Of
     guesses = _guesses(data, end, likely)
     borders = np.append(guesses[1:], end)
     together, alone, stops = _walk(data, framing, guesses, borders)
-    inside = together < borders
+    inside = together < borders[:, None]
     if (stops[:-1] != guesses[1:]).any():
         true_chains, between, stop = _true(data, framing, guesses, stops, end)
-        inside &= true_chains
+        inside &= true_chains[:, None]
         alone = [walked for chain, walked in enumerate(alone) if true_chains[chain]]
         alone.append(between)
     else:
         stop = int(stops[-1])
     offsets = np.concatenate([together[inside], *(np.array(walked, np.int64) for walked in alone if walked)])
-    offsets.sort()
+    offsets.sort(kind="stable")  # which is quick with what is nearly in order
     if stop > size:  # the last one goes beyond the window
         stop = int(offsets[-1])
         offsets = offsets[:-1]
@@ -89,7 +91,7 @@ def _walk(
     """Walk every chain to the border with the next.
 
     Returns:
-        Positions of all chains while they were walked together (steps, chains), those at or beyond a border being no
+        Positions of all chains while they were walked together (chains, steps), those at or beyond a border being no
         steps; positions of each chain from where it was walked alone; and where each chain stops.
     """
     lengths = np.ndarray((len(data) - 3,), f"{framing.order}u4", data, strides=(1,))[framing.length_at :]
@@ -97,18 +99,19 @@ def _walk(
     beyond, least = framing.beyond, framing.header_bytes
     position = guesses
     steps = [position]
-    walking = np.ones(len(guesses), np.bool_)
-    while np.count_nonzero(walking) > _FEW:
-        advance = np.maximum(lengths[np.minimum(position, last)].astype(np.int64) + beyond, least)
-        position = np.where(walking, position + advance, position)
-        walking = position < borders
-        steps.append(position)
-    stops = position.copy()
+    while np.count_nonzero(position < borders) > _FEW:
+        for _ in range(_STEPS):  # a chain that is through goes on for nothing: cheaper than to look each time
+            advance = lengths[np.minimum(position, last)] + np.int64(beyond)
+            position = position + (advance if beyond >= least else np.maximum(advance, least))
+            steps.append(position)
+    together = np.stack(steps, axis=1)
+    walked = np.count_nonzero(together < borders[:, None], axis=1)
+    stops = together[np.arange(len(guesses)), np.minimum(walked, len(steps) - 1)]
     alone: list[list[int]] = [[] for _ in guesses]
-    for chain in np.flatnonzero(walking).tolist():
+    for chain in np.flatnonzero(walked == len(steps)).tolist():
         alone[chain], stops[chain] = _alone(data, framing, int(position[chain]), int(borders[chain]))
         del alone[chain][:1]  # the position where it was left is among the steps
-    return np.array(steps), alone, stops
+    return together, alone, stops
 
 
 def _alone(data: bytes, framing: Framing, position: int, border: int) -> tuple[list[int], int]:

@@ -2,24 +2,25 @@
 
 Knows the columns of the documented table. Refuses to know where rows come from.
 
-A line is put together of five parts: frame and time; what rows of one kind have in common, up to the value; the value;
-the beginning of the PDU, which is common to the kind too; and its rest, which is the value once more.
+A line is put together of parts: frame and time; what rows of one kind have in common, up to the value; the value; the
+PDU. The lengths of all parts tell where each belongs; then one part of all lines is copied there after the other.
 """
 
 from __future__ import annotations
 
+from binascii import hexlify
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from rig.capture import att
 from rig.capture.fast.engine import Block, Kind
+from rig.capture.fast.pieces import Voids, anywhere, copy_pieces, joined_pieces
 from rig.capture.fast.window import NS, Int64s
 from rig.capture.rows import AttRow, value_of
 from rig.capture.text import opcode_text, tsv_line
 
-_BEGINNING: Final = {
+_SKIPPED: Final = {
     att.READ_RESPONSE: 1,
     att.READ_BLOB_RESPONSE: 1,
     att.WRITE_RESPONSE: 1,
@@ -30,26 +31,31 @@ _BEGINNING: Final = {
     att.HANDLE_VALUE_NOTIFICATION: 3,
     att.HANDLE_VALUE_INDICATION: 3,
 }
-"""Opcodes of PDUs that are a beginning, which the kind tells (opcode, and handle if any), and a value or nothing.
-"""
+"""Octets before the value, by opcode, of PDUs that have nothing behind it."""
 
+_TAB: Final = ord("\t")
+_LINE_END: Final = ord("\n")
+_DECIMALS: Final = 9  # of a time
 _DIGITS: Final = 4
 _PLACES: Final = 10**_DIGITS
-_QUADS: Final = np.frombuffer("".join(f"{number:04d}" for number in range(_PLACES)).encode(), np.uint32)
+_QUADS: Final = (
+    (np.arange(_PLACES)[:, None] // (1000, 100, 10, 1) % 10 + ord("0")).astype(np.uint8).view(np.uint32)[:, 0]
+)
 """Numbers below 10,000 as four ASCII digits each."""
 
 
 class _Parts(NamedTuple):
-    """What the lines of each kind are made of, one element a kind."""
+    """What the lines of a kind are made of."""
 
-    before: npt.NDArray[np.object_]
+    about: bytes
     """From the tab behind the time to the one before the value."""
-    between: npt.NDArray[np.object_]
-    """A tab and the PDU's beginning in hex, up to the value."""
-    skipped: Int64s
-    """Octets of that beginning; -1 where PDUs of this kind are written one by one."""
-    valued: npt.NDArray[np.bool_]
-    """Whether something may follow it."""
+    skipped: int
+    """Octets of the PDU before the value; -1 where PDUs of this kind are written one by one."""
+    valued: bool
+    """Whether something may follow them."""
+
+
+_ONE_BY_ONE: Final = _Parts(b"", -1, valued=False)
 
 
 class Lines:
@@ -57,68 +63,72 @@ class Lines:
 
     def __init__(self) -> None:
         self._kinds: list[Kind] = []
-        self._known: list[tuple[bytes, bytes, int, bool]] = []
-        self._parts = _parts_of(self._known)
+        self._learn([])
 
-    def text(self, block: Block) -> bytes:
+    def text(self, block: Block) -> bytes | memoryview:
         """The rows of a block, each with its line end."""
         if not len(block):
             return b""
         times = _times(block)
         if times is None:
             return b"".join([_line(block, row) for row in range(len(block))])
-        self._learn(block.kinds)
-        kind = block.kind
-        skipped = self._parts.skipped[kind]
-        odd = (skipped < 0) | (block.length < skipped) | (~self._parts.valued[kind] & (block.length != skipped))
+        if block.kinds is not self._kinds or len(block.kinds) != self._known:
+            self._learn(block.kinds)
+        kind, octets = block.kind, block.length
+        skipped = self._skipped[kind]
+        value = octets - skipped
+        odd = np.flatnonzero((skipped < 0) | (value < 0) | (~self._valued[kind] & (value != 0)))
+        if len(odd):
+            kind, octets = kind.copy(), octets.copy()
+            kind[odd] = self._known  # the one behind all, of which nothing is written
+            octets[odd] = value[odd] = 0
+        odd_lines = [_line(block, row) for row in odd.tolist()]
 
-        digits = block.data.hex().encode("ascii")
-        begins = (block.start + skipped) * 2
-        ends = (block.start + block.length) * 2
-        values = [digits[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-        pieces: list[bytes] = [b"\n"] * (5 * len(times) + 1)
-        pieces[0:-1:5] = times
-        pieces[1::5] = self._parts.before[kind].tolist()
-        pieces[2::5] = values
-        pieces[3::5] = self._parts.between[kind].tolist()
-        pieces[4::5] = values
-        for row in np.flatnonzero(odd).tolist():
-            pieces[5 * row : 5 * row + 5] = b"\n" + _line(block, row)[:-1], b"", b"", b"", b""
-        pieces[0] = pieces[0][1:]  # every line brings the end of the one before it
-        return b"".join(pieces)
+        timed = np.repeat([part.itemsize for part in times], [len(part) for part in times])
+        about = self._about_length[kind]
+        value, pdu = 2 * value, 2 * octets
+        length = timed + about + value + pdu + 2
+        length[odd] = [len(line) for line in odd_lines]
+        ends = np.cumsum(length)
+        at = ends - length
+        out = np.empty(int(ends[-1]), np.uint8)
+        digits = hexlify(joined_pieces(block.data, block.start, octets))
+        digit = np.cumsum(pdu) - pdu
+        done = 0
+        for part in times:
+            anywhere(out, part.itemsize)[at[done : done + len(part)]] = part
+            done += len(part)
+        at += timed
+        copy_pieces(self._abouts, self._about_start[kind], about, out, at)
+        at += about
+        copy_pieces(digits, digit + (pdu - value), value, out, at)
+        at += value
+        out[at] = _TAB
+        copy_pieces(digits, digit, pdu, out, at + 1)
+        out[ends - 1] = _LINE_END
+        for end, line in zip(ends[odd].tolist(), odd_lines, strict=True):
+            out[end - len(line) : end] = np.frombuffer(line, np.uint8)
+        return out.data
 
     def _learn(self, kinds: list[Kind]) -> None:
-        if kinds is not self._kinds:
-            self._kinds = kinds
-            self._known = []
-        if len(self._known) < len(kinds):
-            self._known.extend(map(_part, kinds[len(self._known) :]))
-            self._parts = _parts_of(self._known)
+        parts = [*map(_parts_of, kinds), _ONE_BY_ONE]
+        self._kinds = kinds
+        self._known = len(kinds)
+        self._abouts = b"".join([part.about for part in parts])
+        self._about_length = np.array([len(part.about) for part in parts], np.int64)
+        self._about_start = np.cumsum(self._about_length) - self._about_length
+        self._skipped = np.array([part.skipped for part in parts], np.int64)
+        self._valued = np.array([part.valued for part in parts], np.bool_)
 
 
-def _parts_of(known: list[tuple[bytes, bytes, int, bool]]) -> _Parts:
-    before, between = np.empty(len(known), np.object_), np.empty(len(known), np.object_)
-    before[:] = [part[0] for part in known]
-    between[:] = [part[1] for part in known]
-    return _Parts(
-        before,
-        between,
-        np.array([part[2] for part in known], np.int64),
-        np.array([part[3] for part in known], np.bool_),
-    )
-
-
-def _part(kind: Kind) -> tuple[bytes, bytes, int, bool]:
+def _parts_of(kind: Kind) -> _Parts:
     link, sender, opcode, handle, uuid = kind
-    skipped = _BEGINNING.get(opcode, -1)
-    if skipped < 0 or (skipped == 3 and handle is None):
-        return b"", b"", -1, False
-    beginning = bytes((opcode,)) + (handle.to_bytes(2, "little") if skipped == 3 and handle is not None else b"")
-    about = "" if handle is None else f"0x{handle:04x}"
-    return (
-        f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{about}\t{uuid}\t".encode("ascii"),
-        f"\t{beginning.hex()}".encode("ascii"),
-        skipped,
+    if opcode not in _SKIPPED:
+        return _ONE_BY_ONE
+    named = "" if handle is None else f"0x{handle:04x}"
+    return _Parts(
+        f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{named}\t{uuid}\t".encode("ascii"),
+        _SKIPPED[opcode],
         opcode in att.VALUE_OFFSET and opcode != att.READ_REQUEST,
     )
 
@@ -133,8 +143,11 @@ def _line(block: Block, row: int) -> bytes:
     return line.encode("ascii")
 
 
-def _times(block: Block) -> list[bytes] | None:
-    """A line end, the frame, a tab and the time, a row; None where times have no common width."""
+def _times(block: Block) -> list[Voids] | None:
+    """The frame, a tab and the time of each row; None where times have no common width.
+
+    One array for the rows whose frames have the same number of digits.
+    """
     if block.ticks.dtype != np.int64 or int(block.ticks.min()) < 0:
         return None
     seconds, fraction = np.divmod(block.ticks, block.ticks_per_second)
@@ -142,33 +155,42 @@ def _times(block: Block) -> list[bytes] | None:
     if len(str(int(seconds.min()))) != width:
         return None
     decimals = len(str(block.ticks_per_second)) - 1
-    second_digits = _digits(seconds, width)
-    decimal_digits = _digits(fraction, decimals)
-    times: list[bytes] = []
+    second_digits, decimal_digits = _digits(seconds, width), _digits(fraction, decimals)
+    times: list[Voids] = []
     done = 0
     while done < len(block):  # frames ascend: those with the same number of digits are together
         frame_width = len(str(int(block.frame[done])))
         until = int(np.searchsorted(block.frame, 10**frame_width))
-        line = np.full((until - done, frame_width + width + 12), ord("0"), np.uint8)
-        line[:, 0] = ord("\n")
-        at = 1 + frame_width
-        line[:, 1:at] = _digits(block.frame[done:until], frame_width)
-        line[:, at] = ord("\t")
-        line[:, at + 1 : at + 1 + width] = second_digits[done:until]
-        at += 1 + width
-        line[:, at] = ord(".")
-        line[:, at + 1 : at + 1 + decimals] = decimal_digits[done:until]
-        times += line.view(f"S{line.shape[1]}").ravel().tolist()
+        layout = np.dtype(
+            [
+                ("frame", f"V{frame_width}"),
+                ("tab", "u1"),
+                ("seconds", f"V{width}"),
+                ("point", "u1"),
+                ("decimals", f"V{decimals}"),
+                ("zeros", f"V{_DECIMALS - decimals}"),
+            ]
+        )
+        text = np.full((until - done, layout.itemsize), ord("0"), np.uint8)
+        part = text.view(layout)[:, 0]
+        part["frame"] = _digits(block.frame[done:until], frame_width)
+        part["tab"] = _TAB
+        part["seconds"] = second_digits[done:until]
+        part["point"] = ord(".")
+        part["decimals"] = decimal_digits[done:until]
+        times.append(part.view(f"V{layout.itemsize}"))
         done = until
     return times
 
 
-def _digits(numbers: Int64s, width: int) -> npt.NDArray[np.uint8]:
-    """Numbers of at most ``width`` digits as ASCII, with leading zeros: (n, width)."""
+def _digits(numbers: Int64s, width: int) -> Voids:
+    """Numbers of at most ``width`` digits as ASCII, with leading zeros."""
     quads = -(-width // _DIGITS)
     text = np.empty((len(numbers), quads), np.uint32)
     for quad in range(quads - 1, 0, -1):
-        numbers, low = np.divmod(numbers, _PLACES)
-        text[:, quad] = _QUADS[low]
+        higher = numbers // _PLACES  # divmod takes twice as long as this and a multiplication
+        text[:, quad] = _QUADS[numbers - higher * _PLACES]
+        numbers = higher
     text[:, 0] = _QUADS[numbers]
-    return text.view(np.uint8)[:, -width:]
+    size = text.strides[0]
+    return np.ndarray(len(text), f"V{width}", text, size - width, size)

@@ -30,19 +30,6 @@ def reordered(structures: npt.NDArray[np.void], order: npt.NDArray[np.intp]) -> 
     return structures.view(f"V{structures.dtype.itemsize}")[order].view(structures.dtype)
 
 
-def joined_pieces(data: bytes, starts: Int64s, lengths: Int64s) -> bytes:
-    """The pieces of ``data`` that begin at ``starts``, one behind the other; each has at least one byte."""
-    if not len(starts):
-        return b""
-    ends = np.cumsum(lengths)
-    # From each byte to the next is one step, and from the end of a piece to the next piece some other one.
-    places = np.ones(ends[-1], np.int64)
-    places[0] = starts[0]
-    places[ends[:-1]] = starts[1:] - starts[:-1] - lengths[:-1] + 1
-    np.cumsum(places, out=places)
-    return np.frombuffer(data, np.uint8)[places].tobytes()
-
-
 @dataclass(slots=True)
 class Window:
     """Consecutive records of one link type and one interface; the arrays have one element a record."""

@@ -181,7 +181,7 @@ def run_windows(data: Seed) -> Outcome:
         lines = Lines()
         for chunk in chunks(reader, window_bytes=64 * records, window_records=records):
             windows += not isinstance(chunk, list)
-            fast.append(lines.text(engine.block(chunk)))
+            fast.append(bytes(lines.text(engine.block(chunk))))
     except CaptureError as caught:
         fast_error = str(caught)
     assert b"".join(fast).decode() == "".join(slow), (b"".join(fast).decode(), "".join(slow))
