@@ -5,7 +5,7 @@ A device that has an attribute ``radio_details`` of this type has it asked; ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -86,3 +86,13 @@ class RadioAware:
 
     def mtu_exchanged(self, asked: int, granted: int, now: float) -> None:
         """The central has asked for an ATT MTU (octets), and this one is in effect from ``now`` (seconds) on."""
+
+    def handed_over(self, times: Sequence[float]) -> None:
+        """What its last ``deadline_passed`` gave back has been handed to the host.
+
+        Told where time passes on the wall (``Peripheral.timing``), where it may be later than what the device was told.
+
+        Args:
+            times: when each action was, in order, in seconds of the loop's clock to the nanosecond; where there was
+                none, when it would have been.
+        """

@@ -300,6 +300,11 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         if isinstance(self.device, RadioAware):
             self.device.mtu_exchanged(asked, granted, now)
 
+    def handed_over(self, times: Sequence[float]) -> None:
+        """It is this that the device hands its actions to: at the time of the first that leaves."""
+        if isinstance(self.device, RadioAware):
+            self.device.handed_over(times[:1])
+
     # ---- what is due --------------------------------------------------------------------------------------------
 
     def _sources(self, *, with_device: bool) -> list[tuple[float, Callable[[float], Iterable[DeviceAction]]]]:

@@ -18,7 +18,7 @@ from bumble.keys import MemoryKeyStore
 from bumble.transport.common import TransportLostError
 
 from protocols.gatt import uuid
-from rig.devices.model import Answer, DeviceAction, Hangup, Notify, SimulatedDevice
+from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
 from rig.radio.details import RadioAware, details_of
@@ -43,6 +43,26 @@ class Timer(Protocol):
 
     def cancel(self) -> None:
         """Call nothing."""
+        ...
+
+
+class HeldTimer(Timer, Protocol):
+    """A deadline that goes off a little before its time, so that what is due can be prepared."""
+
+    def hold(self) -> None:
+        """Return when it is due, with the loop held until then; at once when that has passed."""
+        ...
+
+    def now(self) -> float:
+        """Return the time, in seconds of the loop's clock, finer than the loop has it."""
+        ...
+
+
+class Timing(Protocol):
+    """What calls for a device's deadlines in the stead of the loop's ``call_at``."""
+
+    def call_before(self, when: float, callback: Callable[..., object], *args: Any) -> HeldTimer:
+        """Call ``callback`` a little before ``when``, in seconds of the loop's clock; never within this call."""
         ...
 
 
@@ -74,8 +94,9 @@ class Peripheral:
         self._bumble.on(Device.EVENT_CONNECTION, self._on_connection)
         self._connection: Connection | None = None
         self._timer: Timer | None = None
-        self.call_at: Callable[..., Timer] | None = None
-        """What calls at the device's deadlines, as the loop's own ``call_at``; None: that."""
+        self._held: HeldTimer | None = None  # the same, where :attr:`timing` has made it
+        self.timing: Timing | None = None
+        """What keeps the device's deadlines; None: the loop's own ``call_at``."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_air = False
         self._air: tuple[Air, VirtualController] | None = None
@@ -265,15 +286,18 @@ class Peripheral:
     def _perform(self, actions: Sequence[DeviceAction]) -> None:
         """Do what the device asked for, then look at its deadline again."""
         for action in actions:
-            if isinstance(action, Notify):
-                if self._connection is not None:
-                    self._server.notify(self._connection, action.characteristic, action.data)
-            elif isinstance(action, Answer):
-                if self._connection is not None:
-                    self._server.answer(self._connection, action)
-            elif isinstance(action, Hangup):
-                self._spawn(self.hang_up())
+            self._prepared(action)()
         self._arm()
+
+    def _prepared(self, action: DeviceAction) -> Callable[[], object]:
+        """Return what hands an action to the host, with all that can be done before done."""
+        if isinstance(action, Hangup):
+            return self._spawn_hang_up
+        if self._connection is None:
+            return _nothing
+        if isinstance(action, Notify):
+            return self._server.prepare_notification(self._connection, action.characteristic, action.data)
+        return self._server.prepare_answer(self._connection, action)
 
     def _arm(self) -> None:
         deadline = self.device.deadline if self._on_air else None
@@ -282,16 +306,40 @@ class Peripheral:
                 return
             self._timer.cancel()
             self._timer = None
-        if deadline is not None:
-            call_at = self.call_at or asyncio.get_running_loop().call_at
-            self._timer = call_at(deadline, self._deadline_passed, deadline)
+        if deadline is None:
+            return
+        if self.timing is not None:
+            self._timer = self._held = self.timing.call_before(deadline, self._deadline_comes, deadline)
+        else:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._deadline_passed, deadline)
 
     def _deadline_passed(self, deadline: float) -> None:
         self._timer = None
         # asyncio calls up to a clock tick early; to the device it is never before its deadline.
         self._perform(self.device.deadline_passed(max(deadline, self._now())))
 
+    def _deadline_comes(self, deadline: float) -> None:
+        """Let what is due be prepared, and hand it over on the dot.
+
+        The device is told the deadline a moment ahead of it. Nobody can see that: nothing else runs until it has come.
+        """
+        timer, self._timer, self._held = self._held, None, None
+        if timer is None:
+            return
+        sends = [self._prepared(action) for action in self.device.deadline_passed(max(deadline, self._now()))]
+        timer.hold()
+        handed_over: list[float] = []
+        for send in sends:
+            handed_over.append(timer.now())
+            send()
+        if isinstance(self.device, RadioAware):
+            self.device.handed_over(handed_over or [timer.now()])
+        self._arm()
+
     # ---- inside -------------------------------------------------------------------------------------------------
+
+    def _spawn_hang_up(self) -> None:
+        self._spawn(self.hang_up())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -302,6 +350,10 @@ class Peripheral:
         if self._air is None:
             raise RuntimeError("a device on an HCI transport is on the real air: carry it away instead")
         return self._air
+
+
+def _nothing() -> None:
+    """There is nobody to hand anything to."""
 
 
 def _bumble_device(device: SimulatedDevice, host: RadioHost, address: hci.Address) -> Device:

@@ -11,6 +11,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bumble import att, gatt
 from bumble.core import UUID
@@ -32,9 +33,10 @@ _PROPERTIES = {
     Property.INDICATE: gatt.Characteristic.Properties.INDICATE,
 }
 _MAX_VALUE = 512  # Vol 3 Part F 3.2.9
-_READ, _WRITE, _NOTIFICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x52
-_WRITE_RESPONSE = b"\x13"
+_READ, _WRITE, _NOTIFICATION, _INDICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x1D, 0x52
+_WRITE_RESPONSE, _READ_RESPONSE = b"\x13", b"\x0b"
 _READ_BLOB = 0x0C
+_ERROR_RESPONSE = 0x01
 _HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
 
 
@@ -59,9 +61,9 @@ class _Link:
     """What the server keeps for one connection."""
 
     subscriptions: dict[int, int] = field(default_factory=dict)  # CCCD bits, by value handle
-    indications: deque[tuple[int, bytes]] = field(default_factory=deque)
+    indications: deque[bytes] = field(default_factory=deque)
     confirming: bool = False
-    answer: Callable[[Answer], None] | None = None  # of the request that the device answers later
+    answer: Callable[[Answer], Callable[[], object]] | None = None  # of the request that the device answers later
     long_values: dict[int, bytes] = field(default_factory=dict)  # that filled their Read Response, by handle
 
 
@@ -222,35 +224,38 @@ class DeviceServer(Server):
 
     # ---- to the central -----------------------------------------------------------------------------------------
 
-    def notify(self, connection: Connection, name: str, data: bytes) -> bool:
-        """Send a value, as a notification or as an indication, whichever the central asked for.
+    def prepare_notification(self, connection: Connection, name: str, data: bytes) -> Callable[[], object]:
+        """Return what sends a value, as a notification or as an indication, whichever the central asked for.
 
         What is longer than the MTU allows is cut off, as Vol 3 Part F 3.4.7.1 has it, with a warning in the log.
-        ``name`` is what the device calls the characteristic. Returns False when the central has not subscribed.
+        ``name`` is what the device calls the characteristic. Nothing is sent where the central has not subscribed.
         """
         handle = self._handles[name]
         link = self._link(connection)
         bits = link.subscriptions.get(handle, 0)
         if not bits:
-            return False
+            return _nothing
         room = connection.att_mtu - 3
         if len(data) > room:
             _log.warning("%d bytes of %s cut off: the MTU leaves room for %d", len(data) - room, name, room)
             data = data[:room]
         if bits & 1:
-            self.send_gatt_pdu(connection, _HANDLE_PDU.pack(_NOTIFICATION, handle) + data)
-        else:
-            link.indications.append((handle, data))
-            self._indicate_next(connection, link)
-        return True
+            return self._prepared(connection, _HANDLE_PDU.pack(_NOTIFICATION, handle) + data)
+        return partial(self._indicate, connection, link, _HANDLE_PDU.pack(_INDICATION, handle) + data)
+
+    def _prepared(self, connection: Connection, pdu: bytes) -> Callable[[], None]:
+        """Return what hands a PDU to the host, by the shortest way there is."""
+        return partial(self.device.host.send_l2cap_pdu, connection.handle, att.ATT_CID, pdu)
+
+    def _indicate(self, connection: Connection, link: _Link, pdu: bytes) -> None:
+        link.indications.append(pdu)
+        self._indicate_next(connection, link)
 
     def _indicate_next(self, connection: Connection, link: _Link) -> None:
         if link.confirming or not link.indications:
             return
-        handle, data = link.indications.popleft()
         link.confirming = True
-        pdu = att.ATT_Handle_Value_Indication(attribute_handle=handle, attribute_value=data)
-        self.send_gatt_pdu(connection, bytes(pdu))
+        self.send_gatt_pdu(connection, link.indications.popleft())
 
     # ---- from the central ---------------------------------------------------------------------------------------
 
@@ -287,14 +292,14 @@ class DeviceServer(Server):
         try:
             value = self._value_of(connection, handle)
         except AnswerLater:
-            self._link(connection).answer = lambda answer: self._answered(connection, _READ, handle, answer)
+            self._link(connection).answer = partial(self._prepare_answer, connection, _READ, handle)
         except _RefusalError as refusal:
             self._refuse(connection, _READ, handle, refusal.code)
         except Exception:
             self._refuse(connection, _READ, handle, att.ATT_UNLIKELY_ERROR_ERROR)
             raise  # a defect of the simulated device: the loop reports it
         else:
-            self._answered(connection, _READ, handle, Answer(value))
+            self._prepare_answer(connection, _READ, handle, Answer(value))()
         self._perform(())
 
     def _goes_on(self, connection: Connection, request: att.ATT_Read_Blob_Request) -> bool:
@@ -314,25 +319,23 @@ class DeviceServer(Server):
 
     # ---- answers that the device takes its time for -------------------------------------------------------------
 
-    def answer(self, connection: Connection, answer: Answer) -> None:
-        """Send the answer that the device had put off; nothing happens when no request waits for one."""
+    def prepare_answer(self, connection: Connection, answer: Answer) -> Callable[[], object]:
+        """Return what sends the answer that the device had put off; nothing where no request waits for one."""
         link = self._link(connection)
-        send, link.answer = link.answer, None
-        if send is not None:
-            send(answer)
+        prepare, link.answer = link.answer, None
+        return prepare(answer) if prepare is not None else _nothing
 
-    def _answered(self, connection: Connection, opcode: int, handle: int, answer: Answer) -> None:
+    def _prepare_answer(self, connection: Connection, opcode: int, handle: int, answer: Answer) -> Callable[[], object]:
         if answer.error is not None:
-            self._refuse(connection, opcode, handle, answer.error)
-        elif opcode == _WRITE:
-            self.send_gatt_pdu(connection, _WRITE_RESPONSE)
-        else:
-            room = connection.att_mtu - 1
-            long_values = self._link(connection).long_values
-            long_values.pop(handle, None)
-            if len(answer.value) >= room:
-                long_values[handle] = answer.value
-            self.send_response(connection, att.ATT_Read_Response(attribute_value=answer.value[:room]))
+            return self._prepared(connection, _error_response(opcode, handle, answer.error))
+        if opcode == _WRITE:
+            return self._prepared(connection, _WRITE_RESPONSE)
+        room = connection.att_mtu - 1
+        long_values = self._link(connection).long_values
+        long_values.pop(handle, None)
+        if len(answer.value) >= room:
+            long_values[handle] = answer.value
+        return self._prepared(connection, _READ_RESPONSE + answer.value[:room])
 
     async def _answer_of(self, connection: Connection, handle: int) -> bytes:
         """Wait for the answer on behalf of one of Bumble's own request handlers."""
@@ -342,7 +345,7 @@ class DeviceServer(Server):
             if not coming.done():
                 coming.set_result(answer)
 
-        self._link(connection).answer = take
+        self._link(connection).answer = lambda answer: partial(take, answer)
         self._perform(())
         answer = await coming
         if answer.error is not None:
@@ -366,7 +369,7 @@ class DeviceServer(Server):
             actions = self._take(connection, handle, data, opcode)
         except AnswerLater:
             if opcode == _WRITE:
-                self._link(connection).answer = lambda answer: self._answered(connection, _WRITE, handle, answer)
+                self._link(connection).answer = partial(self._prepare_answer, connection, _WRITE, handle)
         except _RefusalError as refusal:
             if opcode == _WRITE:
                 self._refuse(connection, opcode, handle, refusal.code)
@@ -394,12 +397,7 @@ class DeviceServer(Server):
             raise _RefusalError(error.code) from error
 
     def _refuse(self, connection: Connection, opcode: int, handle: int, code: int) -> None:
-        self.send_response(
-            connection,
-            att.ATT_Error_Response(
-                request_opcode_in_error=opcode, attribute_handle_in_error=handle, error_code=att.ErrorCode(code)
-            ),
-        )
+        self.send_gatt_pdu(connection, _error_response(opcode, handle, code))
 
     def on_att_exchange_mtu_request(self, bearer: att.Bearer, request: att.ATT_Exchange_MTU_Request) -> None:
         """Agree on an MTU, and tell the device when it wants to know."""
@@ -421,6 +419,14 @@ class DeviceServer(Server):
 
     def _link(self, connection: Connection) -> _Link:
         return self._links.setdefault(connection.handle, _Link())
+
+
+def _error_response(opcode: int, handle: int, code: int) -> bytes:
+    return struct.pack("<BBHB", _ERROR_RESPONSE, opcode, handle, code)
+
+
+def _nothing() -> None:
+    """There is nothing to send."""
 
 
 def _short(uuid: str) -> UUID:

@@ -119,10 +119,12 @@ class Pacer:
     Args:
         schedule: when each exchange is due.
         clock: what to wait on; None chooses by the running loop: its own timers in virtual time, else the wall clock.
+        relaxed: on the wall clock, neither spin nor hold the loop: each exchange is as late as the system's timers are.
     """
 
-    def __init__(self, schedule: Schedule, *, clock: Clock | None = None) -> None:
+    def __init__(self, schedule: Schedule, *, clock: Clock | None = None, relaxed: bool = False) -> None:
         self.schedule = schedule
+        self._relaxed = relaxed
         self._clock = clock
         self._shift_ns = 0  # the clock's time at position 0
         self._begun = False
@@ -368,7 +370,8 @@ class Pacer:
             if isinstance(loop, VirtualTimeLoop):
                 self._clock = LoopClock()
             else:
-                self._clock = WallClock(speed=loop.factor if isinstance(loop, ScaledLoop) else 1.0)
+                factor = loop.factor if isinstance(loop, ScaledLoop) else 1.0
+                self._clock = WallClock(speed=factor, relaxed=self._relaxed)
         return self._clock
 
     def _clock_time_of(self, position_ns: int) -> int:

@@ -1,4 +1,4 @@
-"""A loop's ``call_at`` to the microsecond on the wall clock, for a device that has its deadlines called by one.
+"""When a device is asked for what is due on the wall clock: a little before, so that it leaves to the microsecond.
 
 Refuses to know what is due.
 """
@@ -8,42 +8,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rig.clock import ScaledLoop, VirtualTimeLoop
 
 if TYPE_CHECKING:
+    from rig.radio.peripheral import Timing
     from rig.replay.wall_clock import WallClock
 
 
-class Timer(Protocol):
-    """What is needed of an ``asyncio.TimerHandle``."""
-
-    def when(self) -> float:
-        """When it is due, in seconds of the loop's clock."""
-        ...
-
-    def cancel(self) -> None:
-        """Call nothing."""
-        ...
-
-
-CallAt = Callable[..., Timer]
-"""``call_at(when, callback, *args)``, as an event loop's."""
-
-
-def call_at_for_loop() -> CallAt:
-    """Return the running loop's own ``call_at`` in virtual time, where it is exact, else one to the microsecond."""
+def timing_for_loop() -> Timing | None:
+    """Return None in virtual time, where the running loop's own timers are exact, else what is to the microsecond."""
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualTimeLoop):
-        return loop.call_at
+        return None
     from rig.replay.wall_clock import WallClock  # noqa: PLC0415 - virtual time has no use for it
 
-    return PreciseTimers(WallClock(speed=loop.factor if isinstance(loop, ScaledLoop) else 1.0)).call_at
+    return PreciseTiming(WallClock(speed=loop.factor if isinstance(loop, ScaledLoop) else 1.0))
 
 
-class PreciseTimers:
-    """Makes timers that go off when they are due, and not up to a millisecond later.
+class PreciseTiming:
+    """Times what a device hands to its radio. Implements :class:`rig.radio.peripheral.Timing`.
 
     Args:
         clock: what to wait on.
@@ -52,13 +37,21 @@ class PreciseTimers:
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
-        """Call ``callback`` at ``when`` seconds of the running loop's clock; never within this call."""
-        return _Precise(self._clock, when, callback, args)
+    def call_before(self, when: float, callback: Callable[..., object], *args: Any) -> PreciseTimer:
+        """Call ``callback`` when the last stretch before ``when`` begins, or soon where that is past.
+
+        Never within this call.
+
+        Args:
+            when: seconds of the running loop's clock.
+            callback: what to call; it holds the timer once all is prepared.
+            args: what to call it with.
+        """
+        return PreciseTimer(self._clock, when, callback, args)
 
 
-class _Precise:
-    """One timer. The loop is free until the last stretch before the deadline, and held through that."""
+class PreciseTimer:
+    """One deadline. The loop is free until the last stretch before it, and held from then on."""
 
     def __init__(self, clock: WallClock, when: float, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
         loop = asyncio.get_running_loop()
@@ -80,19 +73,21 @@ class _Precise:
 
     def cancel(self) -> None:
         """Call nothing."""
-        if not self._cancelled:
-            self._cancelled = True
-            # As somebody who is cancelled leaves it: the clock learns nothing from a wake-up that never was.
-            self._waiting.__exit__(asyncio.CancelledError, asyncio.CancelledError(), None)
+        self._cancelled = True
+        self._waiting.close()
+
+    def hold(self) -> None:
+        """Return when it is due, with the loop held until then."""
+        self._clock.finish(self._due_ns)
+
+    def now(self) -> float:
+        """Return the time to the nanosecond, in seconds of the loop's clock: never before it is due once held."""
+        return self._when + max(0, self._clock.now_ns() - self._due_ns) * self._clock.speed / 1e9
 
     def _go_off(self) -> None:
         if self._cancelled:
             return
-        self._waiting.close()
-        if not self._clock.is_close(self._due_ns):  # woken early: the system has no fine timer
-            self._waiting.enter_context(self._clock.timer(self._due_ns, self._go_off))
-            return
         self._cancelled = True
-        self._clock.finish(self._due_ns)
+        self._waiting.close()
         callback, args = self._call
         callback(*args)

@@ -1,4 +1,4 @@
-"""Waiting on the wall clock to the microsecond from within an event loop: sleep until just before, then spin.
+"""Waiting on the wall clock to the microsecond from within an event loop: sleep, stay awake, then spin.
 
 The one place of replay that reads ``time.perf_counter_ns``: an event loop's own clock has ticks of 15 ms on Windows,
 and its default selector on Linux rounds every wait up to a whole millisecond. Refuses to know schedules.
@@ -8,57 +8,75 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from rig.replay.linux_timers import Timer, fine_sleeping, timers_of
+from rig.replay.linux_timers import Timer, fine_sleeping, short_slices, timers_of
 
-LONGEST_HOLD_NS: Final = 800_000
-"""The loop is never held for longer than 0.8 ms, spinning or asleep, and 1 ms more where it has no fine timers."""
+HOLD_NS: Final = 250_000
+"""How long the loop is held before a deadline while spinning: time to prepare what is due, which is then at hand."""
+
+PLAIN_HOLD_NS: Final = 600_000
+"""How long the loop is held, asleep, where there is no spinning, and 1 ms more where it has no fine timers."""
+
+LONGEST_LEAD_NS: Final = 2_000_000
+"""How long before a deadline the core is kept awake at most; the loop runs freely until it is held."""
 
 STALL_NS: Final = 200_000
 """A spin step that took longer was no step: the scheduler gave the core to somebody else."""
 
 SPIN_SHARE: Final = 0.03
-"""At most this share of one core goes into spinning."""
+"""At most this share of one core goes into staying awake and spinning."""
 
-_SHORTEST_HOLD_NS: Final = 100_000
-_PLAIN_LEAD_NS: Final = 50_000  # no wake-up takes less, so that a plain one is all the work there is
-_FIRST_HOLD_NS: Final = 300_000
-_HOLD_STEP_NS: Final = 4_000
+_FIRST_LEAD_NS: Final = 600_000
+_SHORTEST_NAP_NS: Final = 5_000
+_LONGEST_NAP_NS: Final = 200_000
 _STUCK_NS: Final = 1_000_000  # a wake-up that took longer says nothing of the machine, only that its cores were taken
-_SPIN_BURST_NS: Final = 20_000_000  # what may be saved up in quiet times: a burst of some hundred deadlines
-_STALLS_TO_RETREAT: Final = 1.8  # two in about ten deadlines, three in about thirty
+_SPIN_BURST_NS: Final = 20_000_000  # what may be saved up in quiet times
+_OF_THE_SAVED: Final = 8  # one deadline may have this part of it: many in short order each get less, and none nothing
+_STALLS_TO_RETREAT: Final = 1.8  # two in about ten deadlines, three in about thirty; then one, for the next thirty
 _STALL_FADES: Final = 0.98  # with each deadline
-_FIRST_RETREAT_NS: Final = 1_000_000_000
+_FIRST_RETREAT_NS: Final = 4_000_000_000
 _LONGEST_RETREAT_NS: Final = 64_000_000_000
 _WARM_UP_NS: Final = 20_000
 _TIMER_ERROR_NS: Final = 1_000_000  # an event loop's own timers, where nothing finer is at hand
 
 
-class Lead:
-    """How long before a deadline to wake up: as long as nineteen wake-ups in twenty take until they get here.
+class Margin:
+    """How much too late something comes, but for few times: followed by small steps down and long ones up.
 
-    From the timer's moment to a task's next step it is 50 µs on one machine and 400 on another whose cores doze off.
-    Followed by small steps, up nineteen times as far as down, which come to rest at that quantile.
+    The steps come to rest at the quantile at which ups and downs are in balance. From a timer's moment to a callback of
+    the loop it is 50 µs on one machine and 400 on another whose cores doze off.
+
+    Args:
+        quantile: the share of times that stay below it.
+        first_ns: where to begin.
+        shortest_ns: never below.
+        longest_ns: never above.
+        step_ns: how far down with each time that stays below.
     """
 
-    def __init__(self) -> None:
-        self.ns = _FIRST_HOLD_NS
+    def __init__(self, quantile: float, *, first_ns: int, shortest_ns: int, longest_ns: int, step_ns: int) -> None:
+        self.ns = first_ns
+        self._bounds = (shortest_ns, longest_ns)
+        self._down_ns = step_ns
+        self._up_ns = round(step_ns * quantile / (1 - quantile))
 
-    def arrived(self, after_ns: int) -> None:
-        """Note how long a wake-up took."""
-        step = 19 * _HOLD_STEP_NS if after_ns > self.ns else -_HOLD_STEP_NS
-        self.ns = max(_SHORTEST_HOLD_NS, min(LONGEST_HOLD_NS, self.ns + step))
+    def saw(self, ns: int) -> None:
+        """Note how late it was this time."""
+        shortest, longest = self._bounds
+        self.ns = max(shortest, min(longest, self.ns + (self._up_ns if ns > self.ns else -self._down_ns)))
 
 
 class Spinning:
     """Whether to spin through the last stretch: not when it costs too much, and not while every core is taken.
 
     When all cores are busy, the scheduler takes the core away from whoever spins, for milliseconds, while it lets a
-    sleeper in at once. So when spins stall or wake-ups are stuck twice in short order, plain sleeping takes over, for a
-    second at first and for twice as long each further time, up to about a minute; a good spin halves that again.
+    sleeper in at once. So when spins stall or wake-ups are stuck twice in short order, plain sleeping takes over, for
+    some seconds at first and for twice as long each further time, up to about a minute; a single stall soon afterwards
+    is enough to return to it, and a good spin halves its time again.
     """
 
     def __init__(self) -> None:
@@ -84,14 +102,24 @@ class Spinning:
                 self._retreat_ns = max(_FIRST_RETREAT_NS, self._retreat_ns // 2)
         return now_ns < self._not_before_ns
 
+    def allowance_ns(self, now_ns: int) -> int:
+        """Return for how long the core may be kept awake for the next deadline; 0 where it is not worth while."""
+        allowed = 0 if self.retreats(now_ns) else int(self._saved(now_ns) / _OF_THE_SAVED)
+        return allowed if allowed >= HOLD_NS else 0
+
     def may_spin(self, now_ns: int, for_ns: int) -> bool:
         """Say whether to spin for that long now."""
-        retreats = self.retreats(now_ns)
+        return not self.retreats(now_ns) and for_ns <= self._saved(now_ns)
+
+    def _saved(self, now_ns: int) -> float:
         if self._seen_ns is not None:
-            earned = (now_ns - self._seen_ns) * SPIN_SHARE
-            self._saved_ns = min(float(_SPIN_BURST_NS), self._saved_ns + earned)
+            self._saved_ns = min(float(_SPIN_BURST_NS), self._saved_ns + (now_ns - self._seen_ns) * SPIN_SHARE)
         self._seen_ns = now_ns
-        return not retreats and for_ns <= self._saved_ns
+        return self._saved_ns
+
+    def was_awake(self, for_ns: int) -> None:
+        """Note for how long the core was kept awake before a spin."""
+        self._saved_ns -= for_ns
 
     def spun(self, now_ns: int, for_ns: int, longest_step_ns: int) -> None:
         """Note how a spin went, or has gone on. It is looked at before the next one: what is due comes first.
@@ -109,7 +137,7 @@ class Spinning:
         self.stalls += 1
         self._recent = self._recent * _STALL_FADES + 1
         if self._recent > _STALLS_TO_RETREAT and now_ns >= self._not_before_ns:
-            self._recent = 0.0
+            self._recent = 1.0
             self._not_before_ns = now_ns + self._retreat_ns
             self._retreat_ns = min(_LONGEST_RETREAT_NS, 2 * self._retreat_ns)
 
@@ -117,12 +145,13 @@ class Spinning:
 class WallClock:
     """The wall clock, in nanoseconds, and how to wait for a moment on it.
 
-    Waiting has two parts. :meth:`timer` wakes somebody up when the last stretch begins, and the loop runs freely until
-    then; :meth:`finish` goes through that stretch, which is never longer than :data:`LONGEST_HOLD_NS`, and returns on
-    the dot. Use one clock on one loop.
+    Waiting has three parts. :meth:`timer` sleeps until shortly before the deadline, then keeps the core awake while the
+    loop runs freely, so that what else is ready gets done, and wakes somebody up when the last stretch begins.
+    :meth:`finish` goes through that stretch with the loop held, and returns on the dot. Use one clock on one loop.
 
     Args:
         speed: how many seconds of the running loop's clock go by in one of the wall's.
+        relaxed: neither hold the loop nor spin: a deadline comes as late as the system's timers are.
         now_ns: the clock, in nanoseconds.
         sleep: sleeps for so many seconds, in this thread.
     """
@@ -133,61 +162,68 @@ class WallClock:
         self,
         *,
         speed: float = 1.0,
+        relaxed: bool = False,
         now_ns: Callable[[], int] = time.perf_counter_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.speed = speed
+        self.relaxed = relaxed
         self.now_ns = now_ns
         self._sleep = sleep
-        self.lead = Lead()
+        self.lead = Margin(
+            0.995, first_ns=_FIRST_LEAD_NS, shortest_ns=HOLD_NS, longest_ns=LONGEST_LEAD_NS, step_ns=1_000
+        )
+        """How long a wake-up takes."""
+        self.nap = Margin(0.9, first_ns=60_000, shortest_ns=_SHORTEST_NAP_NS, longest_ns=_LONGEST_NAP_NS, step_ns=2_000)
+        """How much longer than asked for a sleep with the loop held takes."""
         self.spinning = Spinning()
         self._coarse_ns: int | None = None  # by how much the loop's timers may be late; None until it is known
 
-    @property
-    def lead_ns(self) -> int:
-        """How long before a deadline to wake up now, in nanoseconds."""
-        return _PLAIN_LEAD_NS if self.spinning.retreats(self.now_ns()) else self.lead.ns
-
     def is_close(self, due_ns: int) -> bool:
         """True when the last stretch has begun."""
-        if self._coarse_ns is None:
-            self._coarse_ns = _TIMER_ERROR_NS if timers_of(asyncio.get_running_loop()) is None else 0
-        return due_ns - self.now_ns() <= self.lead.ns + self._coarse_ns
+        return due_ns - self.now_ns() <= self._hold_ns()
 
     @contextlib.contextmanager
     def timer(self, due_ns: int, wake: Callable[[], object]) -> Iterator[None]:
         """Call ``wake`` on the running loop when the last stretch before ``due_ns`` begins, unless left before."""
-        loop = asyncio.get_running_loop()
-        at_ns = due_ns - self.lead_ns
-        timers = timers_of(loop)
-        if timers is not None:
-            handle: asyncio.TimerHandle | Timer = timers.call_at(at_ns, wake)
-        else:
-            wait_ns = max(0, at_ns - _TIMER_ERROR_NS - self.now_ns())
-            handle = loop.call_later(wait_ns * self.speed / 1e9, wake)
+        approach = _Approach(self, due_ns, wake)
         try:
             yield
         finally:
-            handle.cancel()
-        now = self.now_ns()
-        if now - at_ns > _STUCK_NS:
-            self.spinning.stalled(now)
-        elif now > at_ns:  # else something else woke it, or a timer that is early to be sure
-            self.lead.arrived(now - at_ns)
+            approach.leave()
 
     def finish(self, due_ns: int) -> int:
-        """Wait through the last stretch with the loop held, and return the time at its end, never before ``due_ns``."""
+        """Wait through the last stretch with the loop held, and return the time at its end, never before ``due_ns``.
+
+        A relaxed clock holds nothing: the time may be before then, by as much as :meth:`is_close` lets pass.
+        """
         now = self.now_ns()
-        if now >= due_ns:
+        if now >= due_ns or self.relaxed:
             return now
-        plain = not self.spinning.may_spin(now, min(due_ns - now, self.lead.ns))
-        if plain or due_ns - now > self.lead.ns:
-            now = self._sleep_until(due_ns if plain else due_ns - self.lead.ns)
+        if not self.spinning.may_spin(now, due_ns - now):
+            at_ns = due_ns - self.nap.ns
+            if now < at_ns:
+                now = self._sleep_until(at_ns)
+                self.nap.saw(now - at_ns)
             if now >= due_ns:
                 return now
         # Twice through the same lines: after a sleep they are in nobody's cache, and the second time they are.
         self._spin(now, due_ns - _WARM_UP_NS)
         return self._spin(now, due_ns)
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _hold_ns(self) -> int:
+        if self.relaxed:
+            return 0
+        return HOLD_NS if self.spinning.allowance_ns(self.now_ns()) else PLAIN_HOLD_NS + self.coarse_ns
+
+    @property
+    def coarse_ns(self) -> int:
+        """By how much the running loop's timers may be late, in nanoseconds, beside the time that waking up takes."""
+        if self._coarse_ns is None:
+            self._coarse_ns = _TIMER_ERROR_NS if timers_of(asyncio.get_running_loop()) is None else 0
+        return self._coarse_ns
 
     def _sleep_until(self, at_ns: int) -> int:
         with fine_sleeping():
@@ -206,3 +242,70 @@ class WallClock:
             before = now
         self.spinning.spun(now, now - begun_ns, longest)
         return now
+
+
+class _Approach:
+    """The way to one deadline's last stretch: asleep, then awake with the loop running freely."""
+
+    def __init__(self, clock: WallClock, due_ns: int, wake: Callable[[], object]) -> None:
+        self._clock = clock
+        self._loop = loop = asyncio.get_running_loop()
+        self._due_ns = due_ns
+        self._wake = wake
+        self._awake_since_ns = 0
+        now = clock.now_ns()
+        lead_ns = 0
+        if not clock.relaxed:
+            lead_ns = min(clock.lead.ns, clock.spinning.allowance_ns(now)) or PLAIN_HOLD_NS
+        self._at_ns = due_ns - lead_ns
+        self._handle: asyncio.Handle | Timer
+        timers = timers_of(loop)
+        if now >= self._at_ns:
+            self._awake_since_ns = now
+            self._handle = loop.call_soon(self._look)
+        elif timers is not None:
+            self._handle = timers.call_at(self._at_ns, self._woken)
+        else:
+            wait_ns = max(0, self._at_ns - clock.coarse_ns - now)
+            self._handle = loop.call_later(wait_ns * clock.speed / 1e9, self._woken)
+
+    def leave(self) -> None:
+        """Wake nobody any more."""
+        self._handle.cancel()
+
+    def _woken(self) -> None:
+        clock = self._clock
+        self._awake_since_ns = now = clock.now_ns()
+        if now - self._at_ns > _STUCK_NS:
+            clock.spinning.stalled(now)
+        elif now > self._at_ns:  # else a timer that is early to be sure
+            clock.lead.saw(now - self._at_ns + HOLD_NS)
+        self._look()
+
+    def _look(self) -> None:
+        clock = self._clock
+        if not clock.is_close(self._due_ns):
+            self._handle = self._loop.call_soon(self._look)
+            return
+        if not clock.relaxed:
+            clock.spinning.was_awake(clock.now_ns() - self._awake_since_ns)
+        self._wake()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let this thread come in as soon as it wakes, and keep garbage collections short. For the time of a replay.
+
+    What there is now is left out of collections (``gc.freeze``) until the end: going through all objects of a program
+    takes tens of milliseconds, through those of a replay less than one. Where somebody has frozen before, that is left
+    alone. For scheduling see :func:`rig.replay.linux_timers.short_slices`.
+    """
+    freezes = gc.get_freeze_count() == 0
+    if freezes:
+        gc.freeze()
+    try:
+        with short_slices():
+            yield
+    finally:
+        if freezes:
+            gc.unfreeze()
