@@ -14,17 +14,21 @@ from typing import Final
 
 from rig.replay.outcome import Lateness, Line, Outcome
 from rig.report.markup import Markup, tag
-from rig.report.model import figures, many, quantile, span
+from rig.report.model import figures, many, moment, quantile, span
 
 _WIDTH: Final = 720.0
-_LEFT: Final = 64.0
+_LEFT: Final = 72.0
 _RIGHT: Final = 704.0
 _TICK: Final = 7.0  # half the height of one exchange's tick
 _FINE: Final = 4  # places a pixel that are told apart: finer ones would make long replays large pages
 _FLAGS: Final = 9  # differences that are numbered in the picture
+_CLOSE: Final = 12  # lines on either side of what went wrong that a closer look shows
+_CLOSE_SHARE: Final = 0.1  # of the whole: of what takes up more of it a closer look would show nothing new
 _MIN_BINS: Final = 8
 _MAX_BINS: Final = 36
 _SHOWN_SHARE: Final = 0.995  # of all samples; a histogram with its longest tail is one bar and a desert
+_WIDE: Final = 30.0  # 95 % of a distribution reach to so many times its median: its axis is logarithmic
+_DECADES_BELOW: Final = 3  # the median, of a logarithmic axis: what is less is nothing
 _BUCKETS: Final = 120
 _LEAST_NS: Final = 100.0  # where the logarithmic axis of lateness begins: the clock reads no finer
 
@@ -45,10 +49,25 @@ def _label(x: float, y: float, said: str, *, anchor: str = "middle", class_: str
     return tag("text", said, x=x, y=y, text_anchor=anchor, class_=class_)
 
 
-def _mark(x: float, y: float, said: str) -> Markup:
-    """What a tick of the axis says: below it, but never cut off at the edge."""
-    room = _WIDTH - x >= 4.0 * len(said)  # half its width, at some 7 px a letter
-    return _label(x, y, said) if room else _label(_WIDTH - 2, y, said, anchor="end")
+def _below(x: float, y: float, said: str, *, anchor: str = "middle", class_: str | None = None) -> Markup:
+    """Under the axis at ``y``, in any size of letters: on narrow screens they are twice as large in the picture."""
+    return tag("text", said, x=x, y=y + 5, dy="1em", text_anchor=anchor, class_=class_)
+
+
+def _marks(found: Sequence[tuple[float, str]], y: float) -> list[Markup]:
+    """An axis' ticks and what they say, never cut off at the edge; every second goes where there is no room for all."""
+    parts = []
+    for number, (x, said) in enumerate(reversed(found)):
+        spare = "spare" if number % 2 else None
+        parts.append(_stroke(x, y, x, y + 4, "axis"))
+        half = 4.0 * len(said)  # of its width, at some 7 px a letter
+        if x + half > _WIDTH:
+            parts.append(_below(_WIDTH - 2, y, said, anchor="end", class_=spare))
+        elif x - 2 * half < _LEFT - 8:  # in large letters it would run into what the other axis says
+            parts.append(_below(x - 4, y, said, anchor="start", class_=spare))
+        else:
+            parts.append(_below(x, y, said, class_=spare))
+    return parts
 
 
 def _stroke(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
@@ -77,15 +96,16 @@ def side(line: Line) -> str:
     return first if first in _LANES else "event"
 
 
-def timeline(outcome: Outcome, name: str) -> Markup:
+def timeline(outcome: Outcome, name: str, *, window: tuple[int, int] | None = None) -> Markup:
     """Both sides of the conversation over time, what did not happen, what was not recorded, and each difference.
 
-    ``name`` tells this picture's ids apart from others on the page.
+    ``name`` tells this picture's ids apart from others on the page. ``window`` is the piece of it to draw, from and to
+    in nanoseconds of replay time; None: all.
     """
-    drawn = [line for line in outcome.conversation if line.mark != "!"]
+    whole = extent(outcome)
+    start, end = window or whole
+    drawn = [line for line in outcome.conversation if line.mark != "!" and start <= line.at_ns <= end]
     lanes = [lane for lane in (*_LANES, "event") if lane in _LANES or any(side(line) == lane for line in drawn)]
-    end = max([line.at_ns for line in outcome.conversation] + [each.at_ns for each in outcome.differences] + [1])
-    start = min([line.at_ns for line in outcome.conversation] + [0])
     scale = (_RIGHT - _LEFT) / (end - start)
 
     def x_of(at_ns: float) -> float:
@@ -102,12 +122,34 @@ def timeline(outcome: Outcome, name: str) -> Markup:
             [line for line in drawn if side(line) == lane], y, "reply" if lane == "device" else "event", x_of
         )
     parts += _time_axis(start / 1e9, end / 1e9, bottom, x_of)
-    parts += _flags(outcome, bottom, x_of)
+    parts += _flags(outcome, (start, end), bottom, x_of)
     told = [f"{many(sum(side(line) == lane for line in drawn), 'line')} of the {lane}" for lane in lanes]
     wrong = sum(line.mark != " " for line in drawn)
     after = f"; {wrong:,} not as recorded" if wrong else ""
-    title = f"Timeline: {', '.join(told)} in {span(float(end - start))}{after}"
+    part = "" if window is None else f", from {moment(start)} s to {moment(end)} s"
+    title = f"Timeline{part}: {', '.join(told)} in {span(float(end - start))}{after}"
     return _svg(name, title, bottom + 26, *parts)
+
+
+def extent(outcome: Outcome) -> tuple[int, int]:
+    """From when to when the conversation and its differences are, in nanoseconds; never empty."""
+    times = [line.at_ns for line in outcome.conversation] + [each.at_ns for each in outcome.differences]
+    return min([0, *times]), max([1, *times])
+
+
+def closer(outcome: Outcome) -> tuple[int, int] | None:
+    """The piece of the conversation around what first went wrong; None where the whole picture shows it well enough."""
+    lines = outcome.conversation
+    first = next((index for index, line in enumerate(lines) if line.mark != " "), None)
+    if first is None:
+        return None
+    last = max(index for index in range(first, min(first + _CLOSE, len(lines))) if lines[index].mark != " ")
+    whole = extent(outcome)
+    for around in range(_CLOSE, 1, -1):  # a long silence before it would make the piece nearly the whole
+        start, end = lines[max(0, first - around)].at_ns, lines[min(len(lines) - 1, last + around)].at_ns
+        if 0 < end - start < _CLOSE_SHARE * (whole[1] - whole[0]):
+            return start, end
+    return None
 
 
 def _lane(lines: Sequence[Line], y: float, class_: str, x_of: Callable[[float], float]) -> list[Markup]:
@@ -127,11 +169,13 @@ def _lane(lines: Sequence[Line], y: float, class_: str, x_of: Callable[[float], 
     return parts
 
 
-def _flags(outcome: Outcome, bottom: float, x_of: Callable[[float], float]) -> list[Markup]:
+def _flags(outcome: Outcome, shown: tuple[int, int], bottom: float, x_of: Callable[[float], float]) -> list[Markup]:
     """A numbered line at each difference; those that would overprint another's number are lines alone."""
     parts: list[Markup] = []
     last = -math.inf
     for number, difference in enumerate(outcome.differences[:_FLAGS], 1):
+        if not shown[0] <= difference.at_ns <= shown[1]:
+            continue
         x = x_of(difference.at_ns)
         parts.append(_stroke(x, 18, x, bottom, "where"))
         if abs(x - last) >= 12:
@@ -141,14 +185,13 @@ def _flags(outcome: Outcome, bottom: float, x_of: Callable[[float], float]) -> l
 
 
 def _time_axis(start_s: float, end_s: float, y: float, x_of: Callable[[float], float]) -> list[Markup]:
-    parts = [_stroke(_LEFT, y, _RIGHT, y, "axis")]
-    unit, factor = ("s", 1.0) if end_s - start_s >= 1 else ("ms", 1e3)
-    marks = ticks(start_s * factor, end_s * factor, 6)
-    for number, at in enumerate(marks):
-        x = x_of(at / factor * 1e9)
-        parts.append(_stroke(x, y, x, y + 4, "axis"))
-        parts.append(_mark(x, y + 18, figures(at) + (f" {unit}" if number == len(marks) - 1 else "")))
-    return parts
+    unit, factor = ("s", 1.0) if end_s >= 1 else ("ms", 1e3)
+    places = ticks(start_s * factor, end_s * factor, 6)
+    apart = places[1] - places[0] if len(places) > 1 else 1.0
+    decimals = max(0, -math.floor(math.log10(apart) + 1e-9))
+    marks = [(x_of(at / factor * 1e9), f"{at:,.{decimals}f}") for at in places]
+    marks = [(x, f"{said} {unit}" if number == len(marks) - 1 else said) for number, (x, said) in enumerate(marks)]
+    return [_stroke(_LEFT, y, _RIGHT, y, "axis"), *_marks(marks, y)]
 
 
 # --- how latencies are spread -----------------------------------------------------------------------------------------
@@ -157,17 +200,24 @@ def _time_axis(start_s: float, end_s: float, y: float, x_of: Callable[[float], f
 def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[float], name: str) -> Markup:
     """Share of samples by size: now as bars, the baseline as an outline, both medians as lines.
 
-    All samples are finite. Either may be empty, but not both. Samples beyond the longest shown are in the last bar.
+    All samples are finite. Either may be empty, but not both. Samples beyond the longest shown are in the last bar. The
+    axis is logarithmic where :func:`is_wide` says so.
     """
-    low, width, count = bins([*now, *before])
+    wide = is_wide([*now, *before])
+    least = _least([*now, *before]) if wide else 0.0
+
+    def place(value: float) -> float:
+        return math.log10(max(value, least)) if wide else value
+
+    low, width, count = bins([place(value) for value in (*now, *before)], counts=not wide, whole=wide)
     high = low + width * count
-    bottom, top = 168.0, 44.0
-    shares = [_shares(values, low, width, count) for values in (now, before)]
+    bottom, top = 182.0, 58.0
+    shares = [_shares([place(value) for value in values], low, width, count) for values in (now, before)]
     tallest = max(max(each, default=0.0) for each in shares) or 1.0
     bar = (_RIGHT - _LEFT) / count
 
     def x_of(value: float) -> float:
-        return _LEFT + (min(value, high) - low) / (high - low) * (_RIGHT - _LEFT)
+        return _LEFT + (min(max(place(value), low), high) - low) / (high - low) * (_RIGHT - _LEFT)
 
     def y_of(share: float) -> float:
         return bottom - share / tallest * (bottom - top)
@@ -186,13 +236,15 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
         outline = f"M{_LEFT:.1f} {bottom:.1f}{steps}V{bottom:.1f}"
         parts += [tag("path", d=outline, class_=class_) for class_ in ("halo", "before")]
     parts.append(_stroke(_LEFT, bottom, _RIGHT, bottom, "axis"))
-    counts = width == 1.0 and low % 1 == 0.5
-    marks = [at for at in ticks(low, high, 6) if not counts or at == int(at)]
-    for number, at in enumerate(marks):
-        last = f" {unit}" if number == len(marks) - 1 and unit else ""
-        parts.append(_stroke(x_of(at), bottom, x_of(at), bottom + 4, "axis"))
-        parts.append(_mark(x_of(at), bottom + 18, figures(at) + last))
-    middles = (("baseline", before, 14.0, "before-line", "strong"), ("now", now, 32.0, "now-line", "now-text"))
+    marks = _powers(low, high) if wide else ticks(low, high, 6)
+    if not wide and width == 1.0 and low % 1 == 0.5:  # counts
+        marks = [at for at in marks if at == int(at)]
+    last = f" {unit}" if unit else ""
+    parts += _marks(
+        [(x_of(at), figures(at) + (last if number == len(marks) - 1 else "")) for number, at in enumerate(marks)],
+        bottom,
+    )
+    middles = (("baseline", before, 18.0, "before-line", "strong"), ("now", now, 46.0, "now-line", "now-text"))
     for word, values, y, line_class, text_class in middles:
         if values:
             middle = median(values)  # as the comparison's sentence has it
@@ -202,24 +254,62 @@ def histogram(title: str, unit: str, now: Sequence[float], before: Sequence[floa
             parts += [_stroke(x, y - 10, x, bottom, class_) for class_ in ("halo", line_class)]
             anchor = "start" if left else "end"
             parts.append(_label(x + (6 if left else -6), y, said, anchor=anchor, class_=text_class))
-    beyond = f"; the last bar holds what is beyond {figures(high)} {unit}" if max([*now, *before]) > high else ""
     told = [
         f"{many(len(values), 'sample')} {word}"
         for values, word in ((now, "now"), (before, "in the baseline"))
         if values
     ]
-    return _svg(name, f"Histogram of {title}: {' and '.join(told)}{beyond}", bottom + 28, *parts)
+    return _svg(name, f"Histogram of {title}: {' and '.join(told)}{reading(unit, now, before)}", bottom + 28, *parts)
 
 
-def bins(values: Sequence[float]) -> tuple[float, float, int]:
+def reading(unit: str, now: Sequence[float], before: Sequence[float]) -> str:
+    """A clause on what the eye would miss in a histogram: a logarithmic axis, and what the last bar holds."""
+    values = [*now, *before]
+    if is_wide(values):
+        return "; the axis is logarithmic"
+    low, width, count = bins(values)
+    high = low + width * count
+    if max(values) <= high:
+        return ""
+    beyond = sum(value > high for value in values)
+    return f"; the last bar holds what is beyond {figures(high)} {unit}".rstrip() + (
+        f" ({many(beyond, 'sample')}, up to {figures(max(values))} {unit}".rstrip() + ")"
+    )
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether samples are spread so far that on an even axis all but the largest would be one bar."""
+    middle = quantile(values, 0.5) or 0.0
+    return middle > 0 and min(values) >= 0 and (quantile(values, 0.95) or 0.0) > _WIDE * middle
+
+
+def is_one_value(values: Sequence[float]) -> bool:
+    """Whether there is nothing to draw: all samples are the same to three figures."""
+    return not values or figures(min(values)) == figures(max(values))
+
+
+def _least(values: Sequence[float]) -> float:
+    """Where a logarithmic axis begins."""
+    smallest = min((value for value in values if value > 0), default=1.0)
+    return max(smallest, (quantile(values, 0.5) or 1.0) / 10**_DECADES_BELOW)
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """The powers of ten on a logarithmic axis from ``low`` to ``high``, which are logarithms."""
+    found = [10.0**power for power in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
+    apart = math.ceil(len(found) / 7) or 1
+    return found[::apart]
+
+
+def bins(values: Sequence[float], *, counts: bool = True, whole: bool = False) -> tuple[float, float, int]:
     """Where the bins begin, how wide each is, and how many: Freedman and Diaconis' rule within bounds.
 
-    ``values`` may not be empty. Fewer than 0.5 % of them are beyond the last bin. Counts have a bin each where there
-    are few different ones.
+    ``values`` may not be empty. Fewer than 0.5 % of them are beyond the last bin, with ``whole`` none. With ``counts``
+    whole numbers have a bin each where there are few different ones.
     """
-    if all(value == int(value) for value in values) and max(values) - min(values) < _MAX_BINS:
+    if counts and all(value == int(value) for value in values) and max(values) - min(values) < _MAX_BINS:
         return min(values) - 0.5, 1.0, int(max(values) - min(values)) + 1
-    low, high = min(values), quantile(values, _SHOWN_SHARE) or 0.0
+    low, high = min(values), max(values) if whole else quantile(values, _SHOWN_SHARE) or 0.0
     if not high > low:
         room = abs(low) * 0.05 or 0.5
         return low - room, 2 * room / _MIN_BINS, _MIN_BINS
@@ -260,7 +350,8 @@ def lateness(late: Lateness, name: str) -> Markup:
     for power in range(round(lowest), highest + 1):
         y = y_of(10.0**power)
         parts.append(_stroke(_LEFT, y, _RIGHT, y, "grid"))
-        parts.append(_label(_LEFT - 8, y + 4, span(10.0**power), anchor="end"))
+        spare = "spare" if (highest - power) % 2 else None
+        parts.append(_label(_LEFT - 8, y + 4, span(10.0**power), anchor="end", class_=spare))
     ranges, middles = "", ""
     for index, bucket in enumerate(buckets):
         x, middle = _LEFT + (index + 0.5) * step, quantile(bucket, 0.5) or 0.0
@@ -269,6 +360,6 @@ def lateness(late: Lateness, name: str) -> Markup:
     parts.append(tag("path", d=ranges, class_="range"))
     parts.append(tag("path", d=middles, class_="now-line"))
     parts.append(_stroke(_LEFT, bottom, _RIGHT, bottom, "axis"))
-    parts.append(_label(_LEFT, bottom + 18, "first event", anchor="start"))
-    parts.append(_label(_RIGHT, bottom + 18, f"event {len(samples):,}", anchor="end"))
+    parts.append(_below(_LEFT, bottom, "first event", anchor="start"))
+    parts.append(_below(_RIGHT, bottom, f"event {len(samples):,}", anchor="end"))
     return _svg(name, f"Lateness of {many(len(samples), 'event')} in order", bottom + 26, *parts)

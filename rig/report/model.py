@@ -71,17 +71,24 @@ class Report:
     def verdict(self) -> Verdict:
         """The worst of all: a difference or a failed comparison is certain, and outweighs a run that says nothing.
 
-        A report of nothing, and a comparison without enough samples, say nothing either: they are invalid.
+        A report of nothing, and a comparison without enough samples, say nothing either: they are invalid. A measurement
+        that only one side has is told, and does not always count (:attr:`rig.timing.baseline.Comparison.decides`); a
+        comparison of which nothing counts says nothing.
         """
-        counts, compared = self.counts, self.compared_counts
-        if counts[Verdict.FAILED] or compared[TimingVerdict.FAIL]:
+        counts, compared = self.counts, {each.verdict for each in self._deciding}
+        if counts[Verdict.FAILED] or TimingVerdict.FAIL in compared:
             return Verdict.FAILED
-        nothing = not self.outcomes and not self.comparisons
+        nothing = (not self.outcomes or bool(self.comparisons)) and not compared
         return (
             Verdict.INVALID
-            if nothing or counts[Verdict.INVALID] or compared[TimingVerdict.NOT_ENOUGH]
+            if nothing or counts[Verdict.INVALID] or TimingVerdict.NOT_ENOUGH in compared
             else Verdict.PASSED
         )
+
+    @property
+    def _deciding(self) -> list[Comparison | Judgement]:
+        """The comparisons that count for the whole."""
+        return [each for each in self.comparisons if isinstance(each, Judgement) or each.decides]
 
     @property
     def exit_code(self) -> int:
@@ -102,8 +109,11 @@ class Report:
                 bad = [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
                 said.append(f"{' and '.join(bad)} of {many(total, 'replay')}")
         if self.comparisons:
-            counts_told = self.compared_counts.items()
-            told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counts_told if count]
+            deciding = self._deciding
+            counted = ((verdict, sum(each.verdict is verdict for each in deciding)) for verdict in COMPARED)
+            told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counted if count]
+            if aside := len(self.comparisons) - len(deciding):
+                told.append(f"{aside:,} on one side only")
             said.append(f"timing: {', '.join(told)}")
         text = "; ".join(said) or "nothing was replayed and nothing compared"
         return text[0].upper() + text[1:]
@@ -176,6 +186,11 @@ def never_fired(outcome: Outcome) -> list[str]:
     return [name for name, count in sorted(outcome.faults.items()) if not count]
 
 
+def untold(outcome: Outcome) -> list[str]:
+    """Planned faults that never fired, by name, where no difference says so."""
+    return [] if any(each.kind == "fault" for each in outcome.differences) else never_fired(outcome)
+
+
 def fired(count: int) -> str:
     """How often a planned fault fired, in words."""
     return f"fired {many(count, 'time')}" if count else "never fired"
@@ -230,6 +245,16 @@ def span(nanoseconds: float | None) -> str:
     return "0" if not nanoseconds else f"{figures(nanoseconds)} ns"
 
 
+def length(seconds: float) -> str:
+    """How long it took, for people: as :func:`span` below two minutes, then with minutes, hours and days."""
+    whole = round(seconds)
+    if whole < 120:
+        return span(seconds * 1e9)
+    parts = [("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60)]
+    first = next(index for index, (_, count) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for unit, count in parts[first : first + 2])
+
+
 def figures(value: float) -> str:
     """A number with three figures, or all those left of its point, and never an exponent in between."""
     if not math.isfinite(value):
@@ -239,6 +264,23 @@ def figures(value: float) -> str:
     decimals = 2 - math.floor(math.log10(abs(value)))
     text = f"{value:,.{min(max(decimals, 0), 9)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def aligned(values: Sequence[float]) -> list[str]:
+    """Numbers for the columns of one table, with as many decimals each as give the largest three figures.
+
+    Where a small one would be nothing then, each has figures of its own.
+    """
+    largest = max((abs(value) for value in values), default=0.0)
+    if not math.isfinite(largest) or not largest:
+        return [figures(value) for value in values]
+    decimals = min(max(2 - math.floor(math.log10(largest)), 0), 9)
+    told = [f"{value:,.{decimals}f}" if value else "0" for value in values]
+    return (
+        [figures(value) for value in values]
+        if any(value and not float(text.replace(",", "")) for value, text in zip(values, told, strict=True))
+        else told
+    )
 
 
 def moment(at_ns: int) -> str:

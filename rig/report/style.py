@@ -65,6 +65,9 @@ _MONO: Final = (
     'ui-monospace, "SF Mono", "Cascadia Mono", "Segoe UI Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace'
 )
 
+MOST_NUMBERS: Final = 6
+"""How many columns of a table may be numbers."""
+
 CHARTS: Final = """
 svg text { font-size: 12px; fill: var(--quiet); }
 svg .strong { fill: var(--ink); font-weight: 600; }
@@ -91,7 +94,7 @@ _PAGE: Final = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 var(--font); }
-header, main, footer { max-width: 58rem; margin: 0 auto; padding: 0 1.25rem; }
+header, main, footer { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 2.5rem; }
 footer { padding-bottom: 3rem; color: var(--quiet); font-size: .875rem; }
 h1, h2, h3 { line-height: 1.25; text-wrap: balance; }
@@ -126,11 +129,10 @@ th, td { text-align: left; vertical-align: baseline; padding: .375rem .75rem .37
   border-bottom: 1px solid var(--line); }
 thead th { color: var(--quiet); font-weight: 500; white-space: nowrap; }
 tbody th { font-weight: 500; overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; }
 td:last-child, th:last-child { padding-right: 0; }
 tbody tr:last-child > * { border-bottom: 0; }
 figure { margin: 0 0 1.25rem; }
-figure svg { display: block; width: 100%; height: auto; font-family: var(--font); }
+figure svg { display: block; width: 100%; max-width: 52rem; height: auto; font-family: var(--font); }
 figcaption { color: var(--quiet); font-size: .875rem; margin-top: .25rem; }
 .key { display: inline-block; width: .75rem; height: .75rem; margin-right: .375rem; vertical-align: -.0625rem; }
 .key-now { background: var(--accent); }
@@ -139,26 +141,58 @@ ol.differences { margin: 0 0 1.25rem; padding-left: 1.5rem; }
 ol.differences li { margin-bottom: .375rem; overflow-wrap: anywhere; }
 ol.differences li::marker { color: var(--bad); font-weight: 600; }
 .when { color: var(--quiet); font-variant-numeric: tabular-nums; white-space: nowrap; }
-.talk, .talk ol { list-style: none; margin: 0; padding: 0; font: .8125rem/1.6 var(--mono); }
-.talk { overflow-x: auto; border: 1px solid var(--line); border-radius: .375rem; padding: .5rem 0; }
-.line { display: grid; grid-template-columns: 1.25rem 5.5rem minmax(20rem, 1fr) auto; gap: 0 .5rem; padding: 0 .75rem;
-  min-width: max-content; }
-.line .when { text-align: right; }
-.line .word { font-family: var(--font); font-size: .75rem; }
+.talk, .talk ol { list-style: none; margin: 0; padding: 0; font: .8125rem/1.6 var(--mono); text-wrap: pretty; }
+.talk { border: 1px solid var(--line); border-radius: .375rem; padding: .5rem 0; overflow: hidden; }
+.talk li { overflow-wrap: anywhere; padding: 0 .75rem; }
+.talk li:not(.fold) { display: grid; grid-template-columns: 1rem 4.75rem minmax(0, 1fr) auto; gap: 0 .5rem; }
+.talk li > span:first-of-type { grid-column: 2; text-align: right; color: var(--quiet); white-space: nowrap; }
+.talk li > span + span { grid-column: 3; padding-left: 1rem; text-indent: -1rem; }
+.talk em { font: 650 .75rem/1.7 var(--font); white-space: nowrap; }
+.talk b { font-weight: 650; }
+.talk span b { font-weight: 700; text-decoration: underline 2px; text-underline-offset: .2em; }
 .lost-line { background: var(--bad_wash); }
-.lost-line .mark, .lost-line .word { color: var(--bad); font-weight: 650; }
+.lost-line > b, .lost-line > em, .lost-line span b { color: var(--bad); }
 .added-line { background: var(--accent_wash); }
-.added-line .mark, .added-line .word { color: var(--accent); font-weight: 650; }
+.added-line > b, .added-line > em, .added-line span b { color: var(--accent); }
 .note-line { background: var(--doubt_wash); }
-.note-line .mark, .note-line .word { color: var(--doubt); font-weight: 650; }
-.fold { padding: .125rem .75rem; color: var(--quiet); font-family: var(--font); }
-.talk .fold ol { margin: 0 -.75rem; }
-summary { cursor: pointer; }
+.note-line > b, .note-line > em { color: var(--doubt); }
+.talk .fold { padding: .125rem .75rem; color: var(--quiet); font-family: var(--font); }
+.talk .fold ol { margin: 0 -.75rem; color: var(--ink); }
+.index { padding: 0; margin: 0 0 1.25rem; list-style: none; }
+.index li { font-size: .9375rem; padding: .375rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+.index li:last-child { border-bottom: 0; }
+summary { cursor: pointer; overflow-wrap: anywhere; }
 details.more > summary { padding: .25rem 0; }
 details.more > div { padding-top: .75rem; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 40rem) {
+  header, main, footer { padding-left: 1rem; padding-right: 1rem; }
+  .card { padding: 1rem .875rem; }
+  .facts { grid-template-columns: 1fr 1fr 1fr; }
+  .facts div { padding: .5rem .625rem; }
+  .facts dd { font-size: 1.0625rem; }
+  th, td { padding-right: .375rem; }
+  figure svg { overflow: visible; }
+  svg text { font-size: 24px; }
+  svg .spare { display: none; }
+  figcaption { margin-top: .75rem; }
+  .talk li:not(.fold) { display: block; padding-left: 2rem; text-indent: -1.25rem; }
+  .talk li > span + span { padding-left: 0; }
+  .talk li:not(.fold) > * { margin-right: .5rem; }
+}
+@media screen and (min-width: 64rem) {
+  .scroll { overflow-x: visible; }
+  thead > tr > * { position: sticky; top: 0; background: var(--paper); box-shadow: inset 0 -1px var(--line); }
+  .card thead > tr > * { background: var(--sheet); }
+}
 @media (forced-colors: active) { svg .now { fill: Highlight; } svg .before, svg .axis { stroke: CanvasText; } }
-@media print { body { font-size: 11pt; } nav, .skip { display: none; } .card, figure, tr { break-inside: avoid; } }
+@media print {
+  body { font-size: 10pt; }
+  nav, .skip { display: none; }
+  figure, tr, li, dl { break-inside: avoid; }
+  h2, h3, thead { break-after: avoid; }
+  .verdict, .talk li, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
 """
 
 
@@ -166,7 +200,11 @@ def style_sheet() -> str:
     """The whole style sheet: the light palette, the dark one where the reader's system asks for it (never in print)."""
     fonts = f":root {{ color-scheme: light dark; --font: {_FONT}; --mono: {_MONO}; }}\n"
     dark = f"@media screen and (prefers-color-scheme: dark) {{ {_variables(DARK)} }}\n"
-    return fonts + _variables(LIGHT) + "\n" + dark + (CHARTS + _PAGE).strip() + "\n"
+    numbers = "".join(
+        f".numbers-{count} > * > tr > :nth-last-child(-n+{count}) {{ text-align: right; white-space: nowrap; }}\n"
+        for count in range(1, MOST_NUMBERS + 1)
+    )
+    return fonts + _variables(LIGHT) + "\n" + dark + (CHARTS + _PAGE + numbers).strip() + "\n"
 
 
 def _variables(palette: Palette) -> str:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
-from typing import Final
+from typing import Final, TypedDict
 
 from rig.capture.text import printable
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.report.coverage import coverage_lines
 from rig.report.folding import Folded, folded
-from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, odd, played, sentence, spread
+from rig.report.model import Report, fired, how_late, in_words, many, moment, odd, played, sentence, spread, untold
+
+
+class _Breaks(TypedDict):
+    break_long_words: bool
+    break_on_hyphens: bool
+
 
 _AROUND: Final = 5  # lines as recorded on either side of one that was not
 _PASSED_SHOWN: Final = 20  # beyond, passed replays are counted alone
@@ -22,6 +28,7 @@ _CONVERSATIONS: Final = 10  # replays whose conversation is printed: of more, th
 _DIFFERENCES_SHOWN: Final = 20  # of one replay: the first is nearly always the cause of the rest
 _LINES_SHOWN: Final = 120  # of one conversation
 _LEAST_WIDTH: Final = 40
+_WHOLE_WORDS: Final[_Breaks] = {"break_long_words": False, "break_on_hyphens": False}
 _PAINT: Final = {
     **dict.fromkeys(("failed", "fail", "-"), "31"),
     **dict.fromkeys(("invalid", "not enough", "marginal", "!"), "33"),
@@ -72,7 +79,7 @@ class _Text:
             yield from self._difference(difference)
         if len(outcome.differences) > _DIFFERENCES_SHOWN:
             yield f"  … and {many(len(outcome.differences) - _DIFFERENCES_SHOWN, 'difference')} more"
-        if never := never_fired(outcome):
+        if never := untold(outcome):
             yield from self._wrapped(f"  planned, and never fired: {', '.join(map(printable, never))}", "  ")
         if outcome.conversation and conversation:
             yield ""
@@ -88,7 +95,10 @@ class _Text:
         if len(shown) > _LINES_SHOWN:
             yield f"… {many(len(shown) - _LINES_SHOWN, 'line')} before that are in the other reports"
         for item in shown[-_LINES_SHOWN:]:
-            yield self._paint(plain_line(item), item.mark if isinstance(item, Line) else "")
+            said, mark = plain_line(item), item.mark if isinstance(item, Line) else ""
+            # a note is a sentence; what was said on the air stays on one line, to be searched for and copied
+            told = wrap(said, self._width - 2, subsequent_indent=" " * 13, **_WHOLE_WORDS) if mark == "!" else [said]
+            yield from (self._paint(line, mark) for line in told)
 
     def _measured(self, report: Report) -> Iterator[str]:
         late = how_late(report.lateness)
@@ -118,7 +128,7 @@ class _Text:
             yield f"fault      {printable(name)}: {self._paint(fired(count), '' if count else 'invalid')}"
 
     def _wrapped(self, text: str, indent: str) -> list[str]:
-        return wrap(text, self._width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        return wrap(text, self._width, subsequent_indent=indent, **_WHOLE_WORDS)
 
     def _paint(self, text: str, key: str) -> str:
         code = _PAINT.get(key)

@@ -30,6 +30,12 @@ def ticks_at(path: Element) -> list[float]:
     return [float(x) for x in re.findall(r"M([\d.]+) ", path.get("d", ""))]
 
 
+def below(root: Element) -> list[str]:
+    """What the ticks of the lower axis say, from left to right."""
+    said = [label for label in root if label.tag == "text" and label.get("dy")]
+    return [label.text or "" for label in sorted(said, key=lambda label: float(label.get("x", "")))]
+
+
 def edges(root: Element) -> None:
     """Nothing is drawn beyond the picture."""
     width, height = map(float, root.get("viewBox", "").split()[2:])
@@ -44,9 +50,9 @@ def edges(root: Element) -> None:
 def test_the_timeline_has_a_tick_an_exchange_on_its_own_side_and_in_its_place() -> None:
     root = drawn(charts.timeline(passed(pairs=5), "t"))
     (app,), (device,) = of_class(root, "event"), of_class(root, "reply")
-    # 0 to 1.023 s on 640 px from 64 on
-    assert ticks_at(app) == [round((64 + at / 1.023 * 640) * 4) / 4 for at in (0, 0.25, 0.5, 0.75, 1.0)]
-    assert ticks_at(device) == [round((64 + at / 1.023 * 640) * 4) / 4 for at in (0.023, 0.273, 0.523, 0.773, 1.023)]
+    # 0 to 1.023 s on 632 px from 72 on
+    assert ticks_at(app) == [round((72 + at / 1.023 * 632) * 4) / 4 for at in (0, 0.25, 0.5, 0.75, 1.0)]
+    assert ticks_at(device) == [round((72 + at / 1.023 * 632) * 4) / 4 for at in (0.023, 0.273, 0.523, 0.773, 1.023)]
     assert [label.text for label in of_class(root, "strong")] == ["app", "device"]
     assert root[0].text == "Timeline: 5 lines of the app, 5 lines of the device in 1.02 s"
 
@@ -103,8 +109,7 @@ def test_counts_have_a_bar_each() -> None:
     root = drawn(charts.histogram("burst length", "writes", [1.0, 2.0, 1.0, 3.0], [], "h"))
     assert len(of_class(root, "now")) == 3
     assert not of_class(root, "before")
-    below = [label.text for label in root if label.tag == "text" and label.get("y") == "186"]
-    assert below == ["1", "2", "3 writes"]
+    assert below(root) == ["1", "2", "3 writes"]
     edges(root)
 
 
@@ -118,6 +123,72 @@ def test_a_long_tail_does_not_squeeze_the_rest_and_is_counted() -> None:
     tallest = max(float(bar.get("height", "")) for bar in of_class(root, "now"))
     assert shares / tallest > 3
     edges(root)
+
+
+def test_what_the_last_bar_holds_is_told_in_words() -> None:
+    values = [20.0 + number % 7 for number in range(400)] + [90.0]
+    assert charts.reading("ms", values, []) == "; the last bar holds what is beyond 26 ms (1 sample, up to 90 ms)"
+    assert charts.reading("ms", values[:400], []) == ""
+
+
+def test_samples_of_many_sizes_are_on_a_logarithmic_axis() -> None:
+    values = [100.0] * 80 + [20.0] * 10 + [60_000.0] * 10
+    root = drawn(charts.histogram("gap", "ms", values, [], "h"))
+    assert below(root) == ["100", "1,000", "10,000 ms"]
+    assert (root[0].text or "").endswith("; the axis is logarithmic")
+    heights = sorted(float(bar.get("height", "")) for bar in of_class(root, "now"))
+    assert heights[0] / heights[2] == pytest.approx(1 / 8, rel=0.01)
+    assert heights[1] == heights[0]
+    edges(root)
+
+
+def test_nothing_is_on_a_logarithmic_axis_with_the_least() -> None:
+    values = [0.0] * 30 + [1.0] * 50 + [1_000.0] * 20
+    root = drawn(charts.histogram("jitter", "ms", values, [], "h"))
+    assert min(float(bar.get("x", "")) for bar in of_class(root, "now")) == pytest.approx(73)
+    edges(root)
+
+
+@pytest.mark.parametrize(("values", "same"), [([5.0] * 9, True), ([5.0, 5.001], True), ([5.0, 5.1], False), ([], True)])
+def test_samples_that_are_all_the_same_need_no_picture(values: list[float], same: bool) -> None:
+    assert charts.is_one_value(values) is same
+
+
+def test_a_closer_look_is_at_what_went_wrong_first() -> None:
+    conversation = [Line("-" if number == 150 else " ", number * SECOND, "app writes") for number in range(300)]
+    differences = [Difference("missing", 150, 150 * SECOND, "missing"), Difference("late", 9, 9 * SECOND, "late")]
+    outcome = Outcome("central", "x", Verdict.FAILED, differences, conversation)
+    window = charts.closer(outcome)
+    assert window == (138 * SECOND, 162 * SECOND)
+    root = drawn(charts.timeline(outcome, "t", window=window))
+    (app,) = of_class(root, "event")
+    assert len(ticks_at(app)) == 24
+    assert [flag.text for flag in of_class(root, "flag")] == ["1"]
+    assert below(root) == ["140", "145", "150", "155", "160 s"]
+    assert (root[0].text or "").startswith("Timeline, from 138.000 s to 162.000 s: 25 lines of the app")
+    edges(root)
+
+
+def test_a_silence_before_it_makes_the_closer_look_closer_still() -> None:
+    times = [number * SECOND // 10 for number in range(5)] + [
+        600 * SECOND + number * SECOND // 10 for number in range(5)
+    ]
+    conversation = [Line("+" if at == times[-1] else " ", at, "app writes") for at in times]
+    window = charts.closer(Outcome("central", "x", Verdict.FAILED, [], conversation))
+    assert window == (600 * SECOND, times[-1])
+
+
+def test_no_closer_look_where_the_whole_shows_it_or_nothing_went_wrong() -> None:
+    conversation = [Line("-" if number == 5 else " ", number * SECOND, "app writes") for number in range(12)]
+    assert charts.closer(Outcome("central", "x", Verdict.FAILED, [], conversation)) is None
+    assert charts.closer(passed()) is None
+
+
+def test_the_time_axis_tells_close_moments_apart() -> None:
+    lines = [Line(" ", 98_285_000_000, "app writes"), Line("-", 98_301_000_000, "app writes")]
+    outcome = Outcome("central", "x", Verdict.FAILED, [], lines)
+    root = drawn(charts.timeline(outcome, "t", window=(98_285_000_000, 98_301_000_000)))
+    assert below(root) == ["98.285", "98.290", "98.295", "98.300 s"]
 
 
 @given(

@@ -14,10 +14,10 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
-from rig.replay.outcome import Difference, Line, Outcome, Verdict
+from rig.replay.outcome import Difference, Lateness, Line, Outcome, Verdict
 from rig.report.html import page
 from rig.report.model import Report
-from rig.report.style import DARK, LIGHT, Palette, style_sheet
+from rig.report.style import DARK, LIGHT, MOST_NUMBERS, Palette, style_sheet
 from tests.rig.report.example import HOSTILE, failed, hostile, invalid, passed, rich
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +36,11 @@ def words(element: Element) -> str:
 
 def by_class(root: Element, name: str) -> list[Element]:
     return [element for element in root.iter() if name in (element.get("class") or "").split()]
+
+
+def said(talk: Element) -> list[Element]:
+    """The lines of a conversation, those in folds among them."""
+    return [line for line in talk.iter("li") if line.get("class") != "fold"]
 
 
 class Tags(HTMLParser):
@@ -123,7 +128,7 @@ def test_it_can_be_read_by_ear_and_by_keyboard() -> None:
         assert words(caption)
         assert all(row[0].tag == "th" and row[0].get("scope") == "row" for row in table.findall("tbody/tr"))
         assert all(head.get("scope") == "col" and head.text for head in table.findall("thead/tr/th"))
-    scrolling = [*by_class(root, "scroll"), *by_class(root, "talk")]
+    scrolling = by_class(root, "scroll")
     assert len(scrolling) > 5
     assert all(each.get("tabindex") == "0" and each.get("aria-label") and each.get("role") for each in scrolling)
 
@@ -131,8 +136,8 @@ def test_it_can_be_read_by_ear_and_by_keyboard() -> None:
 def test_the_failing_conversation_is_a_diff_with_marks_and_words() -> None:
     root = parsed(page(Report("any", [failed()])))
     (talk,) = by_class(root, "talk")
-    told = [[words(cell) for cell in line] for line in by_class(talk, "line")]
-    assert [line for line in told if line[0]] == [
+    told = [[words(cell) for cell in line] for line in said(talk)]
+    assert [line for line in told if len(line) > 2] == [
         ["-", "5.000", "app writes without response ffe0/ffe1: 55 aa 06 14 01 00 8c # level 3", "did not happen"],
         ["+", "5.000", "app writes without response ffe0/ffe1: 55 aa 06 14 01 00 ff", "not recorded"],
         ["!", "5.000", "byte 6 is ff, recorded 8c", "how they differ"],
@@ -150,7 +155,7 @@ def test_a_long_conversation_stays_a_page_and_says_what_is_left_out() -> None:
     root = parsed(page(Report("any", [Outcome("central", "long", Verdict.FAILED, differences, conversation)])))
     folds = [words(each) for each in by_class(root, "fold")]
     assert folds == ["109 lines before, which the JSON report has"]
-    assert len(by_class(root, "line")) == 600
+    assert len(said(by_class(root, "talk")[0])) == 600
     assert "And 10 differences more, which the JSON report has." in [words(each) for each in root.iter("p")]
     root = parsed(page(Report("any", [Outcome("central", "long", Verdict.FAILED, [], conversation[:2_001])])))
     assert [words(each) for each in by_class(root, "fold")] == ["1,992 lines as recorded, left out"]
@@ -163,10 +168,93 @@ def test_every_replay_is_in_the_table_and_links_to_its_account() -> None:
     rows = [[words(cell) for cell in row] for row in table.findall("tbody/tr")]
     assert len(rows) == 42
     assert rows[0][:5] == ["evening <routine> & more", "central", "failed", "50", "6 s"]
+    assert rows[2][1:5] == ["peripheral", "passed", "6", "523 ms"]
     assert [link.get("href") for link in table.iter("a")] == ["#w1", "#w2"]
-    assert [words(each) for each in by_class(root, "more") if each.tag == "details"] != []
-    assert len(by_class(root, "more")) == 20
-    assert "And 20 replays more, in the table above." in [words(each) for each in root.iter("p")]
+
+
+def test_passed_replays_are_drawn_while_they_are_few() -> None:
+    for count, drawn in ((20, 20), (21, 0)):
+        outcomes = [passed(f"transcript {number}", seed=number, pairs=3) for number in range(count)]
+        root = parsed(page(Report("corpus", outcomes)))
+        ids = [each.get("aria-labelledby") or "" for each in root.iter(f"{SVG}svg")]
+        assert len([each for each in ids if re.fullmatch(r"p\d+-time-title", each)]) == drawn
+
+
+def test_lateness_is_in_the_table_only_where_anything_was_late() -> None:
+    on_time, late = passed("on time", pairs=3), passed("late", pairs=3)
+    on_time.lateness = Lateness((0, 0, 0))
+    for outcomes, columns in (([on_time], 5), ([on_time, late], 8)):
+        root = parsed(page(Report("any", outcomes)))
+        (table,) = [each for each in root.iter("table") if words(each).startswith("Every replay")]
+        assert {len(row) for row in table.iter("tr")} == {columns}
+        assert table.get("class") == f"numbers-{columns - 3}"
+
+
+def test_what_went_wrong_is_listed_with_its_reason_and_a_link_timing_too() -> None:
+    root = parsed(page(rich()))
+    (index,) = by_class(root, "index")
+    told = [(each[0].get("href"), words(each)) for each in index]
+    assert told[0][0] == "#w1"
+    assert told[0][1].startswith("evening <routine> & more as central: different from exchange 40, app writes")
+    assert told[0][1].endswith("(and 2 differences more)")
+    assert told[1] == ("#w2", "burst of losses as decoder: fault: 'cut the link' was planned, and never fired")
+    assert [place for place, _ in told[2:]] == ["#m1", "#m2", "#m2"]
+    assert told[2][1].startswith("command to acknowledgement timing, fail: median ")
+    assert told[4][1].startswith("gap between writes timing, not enough: ")
+    assert not by_class(parsed(page(Report("any", [failed()]))), "index")
+
+
+def test_the_bytes_that_differ_are_marked() -> None:
+    root = parsed(page(Report("any", [failed()])))
+    marked = [words(each) for span in root.iter("span") for each in span.findall("b")]
+    assert marked == ["8c", "ff"]
+
+
+def test_lines_that_have_nothing_in_common_are_not_compared() -> None:
+    lines = [Line("-", 0, "app writes ffe1: 01 02 03"), Line("+", 0, "app reads 2a19")]
+    lines += [Line("-", 1, "device notifies 01"), Line("+", 1, "app notifies 02")]
+    root = parsed(page(Report("any", [Outcome("central", "x", Verdict.FAILED, [], lines)])))
+    assert [each for span in root.iter("span") for each in span.findall("b")] == []
+
+
+def test_what_was_held_against_nothing_is_one_table() -> None:
+    root = parsed(page(Report("any", [passed()])))
+    (table,) = [each for each in root.iter("table") if "Measured, and held against nothing" in words(each)]
+    rows = [[words(cell) for cell in row] for row in table.findall("tbody/tr")]
+    assert [row[:2] for row in rows] == [["command to acknowledgement, ms", "80"], ["burst length, writes", "5"]]
+    assert [words(each) for each in root.iter("summary")][:1] == ["Histogram of command to acknowledgement"]
+
+
+def test_of_many_failures_each_is_told_briefly_and_says_what_is_left_out() -> None:
+    chatter = [Line(" ", number, "app writes") for number in range(9)]
+    wrong = [Line("+", 10 + number, f"device notifies {number:02x}") for number in range(20)]
+    differences = [Difference("extra", None, 10 + number, f"extra: {number}") for number in range(5)]
+    outcomes = [
+        Outcome("central", f"transcript {number}", Verdict.FAILED, differences, [*chatter, *wrong])
+        for number in range(13)
+    ]
+    root = parsed(page(Report("corpus", outcomes)))
+    last = next(each for each in root.iter("article") if each.get("aria-labelledby") == "w13")
+    assert [words(each) for each in last.findall("ol[1]/li")] == [f"extra: {n} noticed at 0.000 s" for n in range(3)]
+    assert "And 2 differences more, which the JSON report has." in [words(each) for each in last.iter("p")]
+    (talk,) = by_class(last, "talk")
+    assert [words(each) for each in by_class(talk, "fold")] == [
+        "7 lines as recorded, left out",
+        "15 lines after, which the JSON report has",
+    ]
+    assert [words(each)[:1] for each in said(talk)] == ["0", "0"] + ["+"] * 5
+    drawn = [each.get("aria-labelledby") or "" for each in root.iter(f"{SVG}svg")]
+    assert [each for each in drawn if each.endswith("-time-title")] == [f"w{n}-time-title" for n in (1, 2, 3)]
+
+
+def test_a_corpus_of_five_hundred_with_thirty_failures_opens_at_once() -> None:
+    outcomes = [passed(f"corpus/{number:03}.transcript", seed=number, pairs=20) for number in range(470)]
+    outcomes += [failed(f"corpus/{number:03}.transcript", pairs=30) for number in range(470, 500)]
+    for outcome in outcomes:
+        outcome.lateness = Lateness((0,) * outcome.exchanges)  # as in virtual time
+    text = page(Report("corpus", outcomes))
+    assert len(text.encode()) < 150_000
+    assert len(by_class(parsed(text), "index")[0]) == 30
 
 
 def test_of_very_many_failures_the_table_has_all_and_the_first_have_an_account() -> None:
@@ -203,7 +291,8 @@ def test_measurements_without_any_sample_are_still_told() -> None:
 
 def test_samples_that_are_no_numbers_are_left_out_and_counted() -> None:
     root = parsed(page(Report("any", [hostile()])))
-    assert "2 samples without a finite value left out." in [words(each) for each in root.iter("p")]
+    left_out = r"""<script>alert('x')</script> & "quotes" \x1b[31mred\x00 \u202etxt ]]> é: """
+    assert f"{left_out}2 samples without a finite value left out." in [words(each) for each in root.iter("p")]
     outcome = passed(pairs=1)
     outcome.samples = {"burst_length": [float("nan")] * 9}
     text = words(parsed(page(Report("any", [outcome]))))
@@ -279,7 +368,7 @@ def test_every_text_has_contrast_on_whatever_is_behind_it(palette: Palette) -> N
         ratios |= {f"{name} on {back}": (contrast(ours, colour), 4.5) for back, colour in behind.items()}
     for name, colour in washes.items():
         ratios[f"{name} on its wash"] = (contrast(getattr(palette, name), colour), 4.5)
-    # times stand in quiet on the washes of a diff's lines
+    # times stand in quiet on the washes of a diff's lines, and marked words in their colour
     ratios |= {f"quiet on {name} wash": (contrast(palette.quiet, colour), 4.5) for name, colour in washes.items()}
     assert {name: ratio for name, (ratio, least) in ratios.items() if ratio < least} == {}
 
@@ -291,6 +380,7 @@ def test_light_is_the_default_and_dark_is_for_screens_that_ask() -> None:
     used = set(re.findall(r"var\(--([a-z_]+)\)", sheet))
     assert used <= {*Palette._fields, "font", "mono"}
     assert used >= set(Palette._fields)
+    assert sheet.count("text-align: right; white-space: nowrap") >= MOST_NUMBERS
     assert sheet.count("{") == sheet.count("}")
     assert not re.search(r"[<&]", sheet)
 
@@ -299,4 +389,4 @@ def test_every_class_of_the_page_is_in_the_style_sheet() -> None:
     sheet = style_sheet()
     root = parsed(page(Report("all", [*rich().outcomes, hostile()], rich().comparisons)))
     used = {name for element in root.iter() for name in (element.get("class") or "").split()}
-    assert {name for name in used if f".{name}" not in sheet} == {"as-recorded"}
+    assert {name for name in used if f".{name}" not in sheet} == set()

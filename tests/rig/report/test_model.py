@@ -7,7 +7,7 @@ import random
 import pytest
 
 from rig.replay.outcome import Difference, Outcome, Verdict
-from rig.report.model import Report, figures, moment, sentence, span
+from rig.report.model import Report, aligned, figures, length, moment, sentence, span
 from rig.timing.baseline import Baseline, compare
 from rig.timing.measure import STANDARD, TimingVerdict
 from tests.rig.report.example import failed, invalid, latencies, passed, rich
@@ -133,6 +133,37 @@ def test_spans_have_three_figures_and_a_readable_unit(nanoseconds: float | None,
 )
 def test_numbers_have_three_figures(value: float, said: str) -> None:
     assert figures(value) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.25, "250 ms"),
+        (119.0, "119 s"),
+        (120, "2 min 0 s"),
+        (3_704, "1 h 1 min"),
+        (147_894, "1 d 17 h"),
+        (999_999, "11 d 13 h"),
+    ],
+)
+def test_how_long_it_took_is_told_as_people_do(seconds: float, said: str) -> None:
+    assert length(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([43.3, 55.25, 0.0], ["43.3", "55.2", "0"]),
+        ([23.0, 26.8], ["23.0", "26.8"]),
+        ([123.4, 34_023.2], ["123", "34,023"]),
+        ([0.001, 94_302.0], ["0.001", "94,302"]),
+        ([0.0, 0.0], ["0", "0"]),
+        ([], []),
+        ([1.0, float("inf")], ["1", "inf"]),
+    ],
+)
+def test_numbers_of_a_column_have_as_many_decimals_each(values: list[float], said: list[str]) -> None:
+    assert aligned(values) == said
 
 
 def test_moments_are_seconds_to_the_millisecond() -> None:

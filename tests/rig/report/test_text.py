@@ -32,7 +32,10 @@ def test_a_failure_is_told_with_its_differences_and_its_conversation() -> None:
 
 def test_an_invalid_run_names_the_fault_that_never_fired_and_the_last_line_says_the_whole() -> None:
     text = list(lines(rich(), width=120))
-    assert "  planned, and never fired: cut the link" in text
+    assert "      0.003  fault: 'cut the link' was planned, and never fired" in text
+    assert not any(line.startswith("  planned, and never fired") for line in text)
+    unexplained = Outcome("decoder", "x", Verdict.INVALID, faults={"cut the link": 0})
+    assert "  planned, and never fired: cut the link" in list(lines(Report("any", [unexplained])))
     assert "fault      cut the link: never fired" in text
     assert text[-1] == rich().headline
 
@@ -84,6 +87,16 @@ def test_sentences_are_wrapped_to_the_terminal_and_bytes_are_not() -> None:
     assert len(differences) == 12
     assert max(map(len, differences)) <= 60
     assert "  -     5.000  app writes without response ffe0/ffe1: 55 aa 06 14 01 00 8c  # level 3" in conversation
+
+
+def test_a_note_in_a_conversation_is_a_sentence_and_is_wrapped() -> None:
+    note = Line("!", 5, "late by 60.0 ms: exchange 21, " + "a word " * 20)
+    outcome = Outcome("central", "x", Verdict.FAILED, [], [Line(" ", 4, "app writes"), note])
+    text = list(lines(Report("any", [outcome]), width=60))
+    told = [line for line in text if line.startswith(("  !", "               "))]
+    assert len(told) == 4
+    assert max(map(len, told)) <= 60
+    assert " ".join(" ".join(told).split()) == "! 0.000 " + note.text.strip()
 
 
 def test_a_conversation_without_end_is_cut_at_its_beginning() -> None:
