@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from companion.words import water as words
@@ -74,7 +75,10 @@ class Hours:
 
     def hold(self, moment: datetime, zone: tzinfo) -> bool:
         """Whether the clock in ``zone`` is within these hours at ``moment`` (aware)."""
-        clock = moment.astimezone(zone).time()
+        return self.show(moment.astimezone(zone).time())
+
+    def show(self, clock: time) -> bool:
+        """Whether a clock face that shows ``clock`` is within these hours."""
         if self.start < self.end:
             return self.start <= clock < self.end
         return clock >= self.start or clock < self.end
@@ -219,8 +223,11 @@ def schedule(day: date, zone: tzinfo, goal: Goal, sessions: Sequence[Span] = ())
     Never two within :data:`WINDOW`, none outside waking hours, none at all when fluids are limited, and in sum at most
     the goal: what does not fit is not asked. Empty for a date that ``zone`` skipped.
     """
-    if goal.limited:
-        return ()
+    return () if goal.limited else _schedule(day, zone, goal, tuple(sessions))
+
+
+@lru_cache(maxsize=32)  # asked for again and again with the same values, and it reads some hundred clock faces
+def _schedule(day: date, zone: tzinfo, goal: Goal, sessions: tuple[Span, ...]) -> tuple[Ask, ...]:
     asks = _asks(day, zone, goal, sessions)
     follow = [ask.at for ask in [*asks, *_asks(day + timedelta(days=1), zone, goal, sessions)[:1]]][1:]
     return tuple(
@@ -328,6 +335,6 @@ def _steps(day: date, zone: tzinfo, goal: Goal) -> Iterator[datetime]:
     # A midnight that does not exist stands for the moment of the change (PEP 495, fold 0).
     at = datetime.combine(day, time(), zone).astimezone(UTC)
     while (local := at.astimezone(zone)).date() <= day:
-        if local.date() == day and goal.waking.hold(at, zone):
+        if local.date() == day and goal.waking.show(local.time()):
             yield at
         at += _STEP
