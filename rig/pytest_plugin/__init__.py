@@ -29,10 +29,7 @@ from rig.pytest_plugin.summary import Summary
 __all__ = ["Golden", "Replay", "_rig_device", "golden", "protocol_registry", "replay", "simulated_device", "transcript"]
 
 _MARKERS = {
-    "rig_device(name, seed=0)": (
-        'the simulated device of the test, by its name in `rig devices` ("dr05"), or by what makes it (a class, a '
-        "function)"
-    ),
+    "rig_device(name, seed=0)": 'the simulated device of the test, by its name in `rig devices`, such as "dr05"',
     "rig_capture(file, link=None, protocol=None, order='strict', tolerance_s=…)": (
         "the transcript or capture that the test replays, relative to the test file; its device is played from it"
     ),

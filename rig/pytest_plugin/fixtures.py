@@ -61,15 +61,14 @@ def _device_of(request: pytest.FixtureRequest, bench: Bench) -> SimulatedDevice:
     made: object
     if marker is None:
         made = request.getfixturevalue("simulated_device")
-    elif len(marker.args) != 1 or set(marker.kwargs) - {"seed"}:
-        bench.fail('rig_device takes a name or what makes the device: rig_device("dr05", seed=1), rig_device(Lamp)')
-    elif isinstance(marker.args[0], str):
+    elif len(marker.args) != 1 or not isinstance(marker.args[0], str) or set(marker.kwargs) - {"seed"}:
+        # A class or a function cannot be given to a marker: pytest takes it for what is to be marked.
+        bench.fail('rig_device takes the name of a device, as `rig devices` lists them: rig_device("dr05", seed=1)')
+    else:
         try:
             made = create(marker.args[0], marker.kwargs.get("seed", 0))
         except ValueError as error:
             bench.fail(f"rig_device: {error}")
-    else:
-        made = marker.args[0]
     if callable(made) and not isinstance(made, SimulatedDevice):
         made = made()
     if not isinstance(made, SimulatedDevice):
