@@ -145,10 +145,12 @@ def closer(outcome: Outcome) -> tuple[int, int] | None:
         return None
     last = max(index for index in range(first, min(first + _CLOSE, len(lines))) if lines[index].mark != " ")
     whole = extent(outcome)
+    noticed = next((each.at_ns for each in outcome.differences if each.at_ns >= lines[first].at_ns), 0)
     for around in range(_CLOSE, 1, -1):  # a long silence before it would make the piece nearly the whole
         start, end = lines[max(0, first - around)].at_ns, lines[min(len(lines) - 1, last + around)].at_ns
-        if 0 < end - start < _CLOSE_SHARE * (whole[1] - whole[0]):
-            return start, end
+        for until in (max(end, noticed), end):  # what did not come may be noticed long after
+            if 0 < until - start < _CLOSE_SHARE * (whole[1] - whole[0]):
+                return start, until
     return None
 
 

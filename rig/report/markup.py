@@ -5,6 +5,7 @@ What it makes is well-formed XML as well as HTML. Refuses to know what is on the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -18,8 +19,11 @@ class Markup(str):
 
 
 def text(value: str) -> Markup:
-    """``value`` as it reads: escaped, and what is not printable spelled out by its code; markup as it is."""
-    return value if isinstance(value, Markup) else Markup(escape(printable(value)))
+    """``value`` as it reads: escaped, and what is not printable spelled out by its code; markup as it is.
+
+    Joiners are left alone between other characters, as Persian and many emoji are written with them.
+    """
+    return value if isinstance(value, Markup) else Markup(escape(_joined(value)))
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Markup:
@@ -47,6 +51,15 @@ def joined(parts: Iterable[str], between: str = "") -> Markup:
 
 _VOID = frozenset({"meta", "br", "hr", "col", "path", "line", "rect", "circle", "polyline"})
 """Elements that end where they begin, in HTML by definition and in SVG where they have no children."""
+
+
+_JOINERS = re.compile("(?<=[^\x00-\x7f])([\u200c\u200d])(?=[^\x00-\x7f])")
+
+
+def _joined(value: str) -> str:
+    """What is printable of ``value``, joiners between two characters of other scripts than ASCII among it."""
+    parts = _JOINERS.split(value)  # every second one is a joiner
+    return "".join(part if index % 2 else printable(part) for index, part in enumerate(parts))
 
 
 def _value(value: str | float) -> str:

@@ -116,9 +116,9 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; 
 .good { color: var(--accent); background: var(--accent_wash); }
 .bad { color: var(--bad); background: var(--bad_wash); }
 .doubt { color: var(--doubt); background: var(--doubt_wash); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: 1px; margin: 1.25rem 0 0;
-  background: var(--line); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
-.facts div { background: var(--sheet); padding: .75rem 1rem; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.25rem, 1fr)); gap: 1px; margin: 1.25rem 0 0;
+  background: var(--sheet); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
+.facts div { padding: .75rem 1rem; box-shadow: 0 0 0 1px var(--line); }
 .facts dt { color: var(--quiet); font-size: .8125rem; }
 .facts dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin: 0 0 1.25rem; }

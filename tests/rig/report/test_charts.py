@@ -178,6 +178,15 @@ def test_a_silence_before_it_makes_the_closer_look_closer_still() -> None:
     assert window == (600 * SECOND, times[-1])
 
 
+def test_a_closer_look_reaches_to_where_it_was_noticed_unless_that_was_long_after() -> None:
+    conversation = [Line("-" if number == 20 else " ", number * SECOND, "app writes") for number in range(21)]
+    for noticed, end in ((23, 23), (900, 20)):
+        differences = [Difference("missing", 20, noticed * SECOND, "missing")]
+        differences.append(Difference("left over", None, 999 * SECOND, "left over"))
+        outcome = Outcome("central", "x", Verdict.FAILED, differences, conversation)
+        assert charts.closer(outcome) == (8 * SECOND, end * SECOND)
+
+
 def test_no_closer_look_where_the_whole_shows_it_or_nothing_went_wrong() -> None:
     conversation = [Line("-" if number == 5 else " ", number * SECOND, "app writes") for number in range(12)]
     assert charts.closer(Outcome("central", "x", Verdict.FAILED, [], conversation)) is None

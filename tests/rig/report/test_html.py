@@ -89,6 +89,19 @@ def test_whatever_a_recording_brings_is_text() -> None:
     assert body.count("&lt;script&gt;") >= 10
 
 
+def test_titles_of_any_script_read_as_they_are_written() -> None:
+    family, persian = (
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467 evening",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    )
+    for title in (family, persian, "夜のお手入れ"):
+        root = parsed(page(Report("any", [Outcome("decoder", title, Verdict.FAILED)])))
+        assert [words(each) for each in root.iter("bdi")] == [title]
+    for hidden, shown in (("a\u200db", r"a\u200db"), ("\u200d", r"\u200d"), ("\u591c\u200d", "\u591c" r"\u200d")):
+        root = parsed(page(Report("any", [Outcome("decoder", hidden, Verdict.FAILED)])))
+        assert [words(each) for each in root.iter("bdi")] == [shown]
+
+
 def test_headings_are_in_order_and_every_reference_has_its_place() -> None:
     root = parsed(page(rich()))
     levels = [int(element.tag[1]) for element in root.iter() if re.fullmatch("h[1-6]", element.tag)]
