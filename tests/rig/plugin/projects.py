@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 # Whatever a run in this process would import first would be gone after it, and be imported again by the next.
+import rig.capture.reading
+import rig.capture.writer
 import rig.devices.dr05
 import rig.devices.foreo
 import rig.pytest_plugin.radio
@@ -14,6 +16,7 @@ import rig.radio.fault_plan
 import rig.radio.link
 import rig.replay.central
 import rig.replay.decoder
+import rig.replay.from_capture
 import rig.report.text
 import rig.testing  # noqa: F401
 
