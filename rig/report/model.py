@@ -71,17 +71,24 @@ class Report:
     def verdict(self) -> Verdict:
         """The worst of all: a difference or a failed comparison is certain, and outweighs a run that says nothing.
 
-        A report of nothing, and a comparison without enough samples, say nothing either: they are invalid.
+        A report of nothing, and a comparison without enough samples, say nothing either: they are invalid. What only
+        one side has is told, and does not always count (:attr:`rig.timing.baseline.Comparison.decides`); comparisons of
+        which none counts say nothing.
         """
-        counts, compared = self.counts, self.compared_counts
-        if counts[Verdict.FAILED] or compared[TimingVerdict.FAIL]:
+        counts, compared = self.counts, {each.verdict for each in self._deciding}
+        if counts[Verdict.FAILED] or TimingVerdict.FAIL in compared:
             return Verdict.FAILED
-        nothing = not self.outcomes and not self.comparisons
+        nothing = (not self.outcomes or bool(self.comparisons)) and not compared
         return (
             Verdict.INVALID
-            if nothing or counts[Verdict.INVALID] or compared[TimingVerdict.NOT_ENOUGH]
+            if nothing or counts[Verdict.INVALID] or TimingVerdict.NOT_ENOUGH in compared
             else Verdict.PASSED
         )
+
+    @property
+    def _deciding(self) -> list[Comparison | Judgement]:
+        """The comparisons that count for the whole."""
+        return [each for each in self.comparisons if isinstance(each, Judgement) or each.decides]
 
     @property
     def exit_code(self) -> int:
@@ -102,8 +109,11 @@ class Report:
                 bad = [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
                 said.append(f"{' and '.join(bad)} of {many(total, 'replay')}")
         if self.comparisons:
-            counts_told = self.compared_counts.items()
-            told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counts_told if count]
+            deciding = self._deciding
+            counted = ((verdict, sum(each.verdict is verdict for each in deciding)) for verdict in COMPARED)
+            told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counted if count]
+            if aside := len(self.comparisons) - len(deciding):
+                told.append(f"{aside:,} on one side only")
             said.append(f"timing: {', '.join(told)}")
         text = "; ".join(said) or "nothing was replayed and nothing compared"
         return text[0].upper() + text[1:]

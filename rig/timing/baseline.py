@@ -13,6 +13,12 @@ The rule, for each measurement:
 4. Where even samples without any overlap could not give a small enough p-value, or a side has fewer than
    :data:`FEWEST`, the verdict is **not enough**. Everything else is a **pass**.
 
+What only one side has is **not enough** too, and told. It does not count for the whole (:attr:`Comparison.decides`)
+where the baseline does not have it: there is nothing that it could have become worse than; and where it is one of
+:data:`NOT_FROM_EVERYTHING`, which a baseline of captures has and a replay cannot give, or the other way round. Any
+other that the baseline has and that is gone does count: a device that no longer acknowledges anything has no slow
+acknowledgements.
+
 All of it takes ranks and medians: an outlier weighs as much as any other sample. It takes the samples for independent:
 those of one run that share a cause (a busy radio) are not, so a baseline is best made of several runs. And it takes a
 change of the whole: that one answer in fifty now takes ten times as long is for a limit with a share
@@ -26,6 +32,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +40,16 @@ from types import MappingProxyType
 from typing import Final
 
 from rig.commands.faults import RigError
-from rig.timing.measure import STANDARD, Measurement, TimingVerdict, standard_order, with_unit
+from rig.timing.measure import (
+    CONNECTION_INTERVAL,
+    LATENESS,
+    STANDARD,
+    SUPERVISION_GAP,
+    Measurement,
+    TimingVerdict,
+    standard_order,
+    with_unit,
+)
 
 VERSION: Final = 1
 MOST_KEPT: Final = 10_000
@@ -49,7 +65,11 @@ MINIMUM_EFFECT: Final = 0.05
 """The share of the baseline's median from which on a change matters."""
 MARGINAL_SHARE: Final = 0.5
 """The share of the effect that matters from which on a change is marginal."""
+NOT_FROM_EVERYTHING: Final = frozenset({CONNECTION_INTERVAL.name, SUPERVISION_GAP.name, LATENESS.name})
+"""Measurements that only a capture has, or only a replay: that they are missing says nothing."""
 
+_LOOKED_AT: Final = 256  # octets
+_BEGINNING: Final = re.compile(rb'\s*\{\s*"baseline"\s*:')
 _EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -131,6 +151,16 @@ class Comparison:
     after: tuple[float, ...] = ()
     """The new samples, ascending."""
 
+    @property
+    def decides(self) -> bool:
+        """Whether it counts for the whole, or is only told: see the rule of this module.
+
+        What stands behind a space in the name, as where several comparisons are put together, makes no difference.
+        """
+        if self.before_count and self.after_count:
+            return True
+        return bool(self.before_count) and self.name.partition(" ")[0] not in NOT_FROM_EVERYTHING
+
     def as_json(self) -> dict[str, object]:
         """Everything but the samples, JSON-ready."""
         return {
@@ -192,6 +222,15 @@ def load(path: str | Path) -> Baseline:
     except UnicodeDecodeError as error:
         raise BaselineError(f"{path}: is no baseline: not text; make one with `rig baseline save`") from error
     return loads(text, str(path))
+
+
+def is_baseline(path: str | Path) -> bool:
+    """Whether a file begins as a baseline does; False for what cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return _BEGINNING.match(file.read(_LOOKED_AT)) is not None
+    except OSError:
+        return False
 
 
 def dumps(baseline: Baseline) -> str:

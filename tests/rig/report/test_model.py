@@ -173,3 +173,14 @@ def test_moments_are_seconds_to_the_millisecond() -> None:
 def test_a_difference_begins_with_its_kind_once() -> None:
     assert sentence(Difference("missing", 3, 0, "missing: exchange 3")) == "missing: exchange 3"
     assert sentence(Difference("refused", 3, 0, "checksum byte order")) == "refused: checksum byte order"
+
+
+def test_what_only_one_side_has_is_told_apart_and_need_not_decide() -> None:
+    before = Baseline.of({NAME: latencies(100, 22.9, 1), "lateness": [1.0]})
+    alike, new = compare(before, {NAME: latencies(100, 22.9, 2), "theirs": [1.0]})[0:3:2]
+    assert (Report("any", (), [alike, new]).exit_code, Report("any", [passed()], [alike, new]).exit_code) == (0, 0)
+    assert Report("any", (), [alike, new]).headline == "Timing: 1 passed, 1 on one side only"
+    assert (Report("any", (), [new]).exit_code, Report("any", [passed()], [new]).exit_code) == (3, 3)
+    assert Report("any", [failed()], [new]).exit_code == 1
+    (gone,) = compare(Baseline.of({NAME: [1.0] * 9}), {})
+    assert (gone.decides, Report("any", [passed()], [alike, gone]).exit_code) == (True, 3)

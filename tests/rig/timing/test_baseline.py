@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from rig.timing.baseline import (
     Comparison,
     compare,
     dumps,
+    is_baseline,
     load,
     loads,
     save,
@@ -298,3 +300,36 @@ def test_a_spoilt_file_is_told_in_one_line_with_its_field(text: str, problem: st
 
 def test_samples_edited_by_hand_are_put_in_order_again() -> None:
     assert loads(_measured(samples=[3, 1, 2], count=3)).measurements["reply"].samples == (1, 2, 3)
+
+
+# --- what only one side has -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "decides"),
+    [
+        ({"gap_between_writes": [1.0] * 9}, {"gap_between_writes": [1.0]}, True),
+        ({"gap_between_writes": [1.0]}, {}, True),
+        ({}, {"gap_between_writes": [1.0]}, False),
+        ({"lateness": [1.0]}, {"lateness": [1.0]}, True),
+        ({"lateness": [1.0]}, {}, False),
+        ({"connection_interval": [1.0]}, {}, False),
+        ({"supervision_gap": [1.0]}, {}, False),
+    ],
+    ids=["on both", "gone", "new", "late on both", "late gone", "interval gone", "silence gone"],
+)
+def test_what_only_one_side_has_is_told_and_decides_where_it_should_be_there(
+    before: dict[str, list[float]], now: dict[str, list[float]], decides: bool
+) -> None:
+    (found,) = compare(Baseline.of(before), now)
+    assert (found.verdict, found.decides) == (TimingVerdict.NOT_ENOUGH, decides)
+    assert replace(found, name=f"{found.name} [of a file]").decides == decides
+
+
+def test_a_baseline_is_known_by_how_it_begins(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    save(kept, {"gap_between_writes": [1.0]})
+    assert is_baseline(kept)
+    kept.write_text('{"report": 1, "baseline": 1}')
+    assert not is_baseline(kept)
+    assert not is_baseline(tmp_path / "gone")
