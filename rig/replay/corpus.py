@@ -7,7 +7,7 @@ processes there are. Refuses to know roles and reports.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final
 
 from rig.capture.records import CaptureError
 from rig.commands.faults import RigError, UsageError
+from rig.folders import STANDARD_INPUT, files_in
 from rig.replay.job import Job, play, recording_of
 from rig.replay.outcome import Difference, Outcome, Verdict
 from rig.replay.transcript import is_transcript
@@ -25,7 +26,6 @@ Progress = Callable[[int, int], None]
 
 GOLDEN_SUFFIX: Final = ".golden.jsonl"
 """What the name of a recording's golden file has behind the recording's own."""
-STANDARD_INPUT: Final = "-"
 
 
 # --- which files ------------------------------------------------------------------------------------------------------
@@ -34,45 +34,16 @@ STANDARD_INPUT: Final = "-"
 def recordings_in(files: Sequence[str]) -> list[str]:
     """Return the recordings that ``files`` name: files as they are, of folders what is a capture or a transcript.
 
-    Folders are searched with all that is below them, in the order of names; what begins with a dot is left out. A file
-    there is a recording by its content: golden files, fault plans, reports and handle maps are none. One that cannot be
-    opened is taken, so that somebody is told of it. A recording that is named twice is taken once.
+    In a folder (see :func:`rig.folders.files_in`) a file is a recording by its content: golden files, fault plans,
+    reports and handle maps are none. One that cannot be opened is taken, so that somebody is told of it.
 
     Raises:
-        UsageError: nothing is named, a name is of nothing, a folder has no recording in it, or standard input (``-``)
-            is not alone.
+        UsageError: nothing is named, a folder has no recording in it, or standard input (``-``) is not alone.
+        RigError: there is no such file, or a folder cannot be read.
     """
-    if not files:
-        raise UsageError("name a recording, or a folder of them; `--help` says more")
     if STANDARD_INPUT in files and len(files) > 1:
         raise UsageError("`-` is one recording, on standard input; name it alone")
-    found: dict[str, str] = {}
-    for file in files:
-        for path in _recordings(file):
-            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - links stay what they are called
-    return list(found.values())
-
-
-def _recordings(file: str) -> Iterable[str]:
-    path = Path(file)
-    if path.is_dir():
-        found = [str(one) for one in sorted(_files_below(path)) if is_recording(one)]
-        if not found:
-            raise UsageError(f"{file}: no recording is in this folder; captures and transcripts are known by content")
-        return found
-    if file != STANDARD_INPUT and not path.exists():
-        raise UsageError(f"{file}: there is no such file or folder")
-    return [file]
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UsageError(f"{error.filename}: the folder cannot be read: {error.strerror or error}") from error
-
-    for at, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        # a pipe or a device would be waited for
-        yield from (one for name in names if not name.startswith(".") and (one := Path(at, name)).is_file())
+    return files_in(files, is_recording, "recording")
 
 
 def is_recording(path: str | Path) -> bool:

@@ -6,6 +6,7 @@ Knows suffixes and files. Refuses to know what a report says: each form has a mo
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -18,6 +19,9 @@ from rig.report.model import Report
 
 FORMS: Final = ".html, .xml (JUnit) or .json"
 """What a report may be, as errors and help say it."""
+
+_LOOKED_AT: Final = 256  # octets
+_BEGINNING: Final = re.compile(rb'\s*\{\s*"report"\s*:')
 
 
 def check_report_paths(paths: Iterable[str]) -> None:
@@ -57,6 +61,15 @@ def write_report(report: Report, path: str) -> None:
         with suppress(OSError):
             beside.unlink()
         raise RigError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def is_report(path: str | Path) -> bool:
+    """Whether a file begins as a report in JSON does; False for what cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return _BEGINNING.match(file.read(_LOOKED_AT)) is not None
+    except OSError:
+        return False
 
 
 def read_report(path: str) -> Report:

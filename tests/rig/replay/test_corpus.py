@@ -86,20 +86,20 @@ def test_a_file_that_cannot_be_opened_is_taken_so_that_it_is_told_of(
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ((), "name a recording, or a folder of them; `--help` says more"),
-        (("none",), "none: there is no such file or folder"),
-        (("empty",), "empty: no recording is in this folder; captures and transcripts are known by content"),
+        ((), "FILE is missing: name a recording, or a folder of them"),
+        (("none",), "none: no such file or folder; check the name"),
+        (("empty",), "empty: there is no recording in this folder, by the content of its files; name another"),
         (("-", "empty"), "`-` is one recording, on standard input; name it alone"),
     ],
     ids=["nothing", "missing", "empty folder", "standard input and more"],
 )
-def test_what_names_no_recording_is_a_mistake_in_the_command_line(
+def test_what_names_no_recording_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no recording")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(RigError) as refused:
         recordings_in(names)
     assert str(refused.value) == said
 
