@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rig.replay.outcome import Outcome, Verdict
 from rig.report.folding import folded
-from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence
+from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence, untold
 from rig.report.text import plain_line
 from rig.timing.baseline import Comparison
 from rig.timing.measure import Judgement, TimingVerdict
@@ -87,7 +87,7 @@ def _reason(outcome: Outcome) -> tuple[str, str]:
 def _account(outcome: Outcome) -> Iterator[str]:
     for difference in outcome.differences:
         yield f"{moment(difference.at_ns)} s  {sentence(difference)}"
-    for name in never_fired(outcome):
+    for name in untold(outcome):
         yield f"planned, and never fired: {name}"
     if outcome.conversation:
         yield ""

@@ -104,7 +104,7 @@ class _Text:
         late = how_late(report.lateness)
         covered = [each for line in coverage_lines(report.ordered) for each in self._wrapped(printable(line), "  ")]
         timing, faults = list(self._timing(report)), list(self._faults(report.faults))
-        sections = [late] if late else [], timing, covered, faults
+        sections = self._wrapped(late, "  "), timing, covered, faults
         for section in sections:
             if section:
                 yield ""
@@ -121,7 +121,8 @@ class _Text:
         for name, measured in report.measured.items():
             if name not in compared:
                 told = [spread(measured.now, measured.unit), odd(measured)]
-                yield f"measured   {printable(name).replace('_', ' ')}: {', '.join(filter(None, told))}"
+                said = f"measured   {printable(name).replace('_', ' ')}: {', '.join(filter(None, told))}"
+                yield from self._wrapped(said, " " * 11)
 
     def _faults(self, faults: Mapping[str, int]) -> Iterator[str]:
         for name, count in faults.items():

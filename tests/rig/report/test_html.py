@@ -97,7 +97,7 @@ def test_titles_of_any_script_read_as_they_are_written() -> None:
     for title in (family, persian, "夜のお手入れ"):
         root = parsed(page(Report("any", [Outcome("decoder", title, Verdict.FAILED)])))
         assert [words(each) for each in root.iter("bdi")] == [title]
-    for hidden, shown in (("a\u200db", r"a\u200db"), ("\u200d", r"\u200d"), ("\u591c\u200d", "\u591c" r"\u200d")):
+    for hidden, shown in (("a\u200db", r"a\u200db"), ("\u200d", r"\u200d"), ("\u591c\u200d", "\u591c\\u200d")):
         root = parsed(page(Report("any", [Outcome("decoder", hidden, Verdict.FAILED)])))
         assert [words(each) for each in root.iter("bdi")] == [shown]
 

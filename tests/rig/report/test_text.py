@@ -53,7 +53,7 @@ def test_timing_coverage_and_lateness_are_told() -> None:
 def test_samples_that_are_no_numbers_are_left_out_and_counted() -> None:
     outcome = passed(pairs=1)
     outcome.samples = {"burst_length": [2.0, float("nan"), float("inf")], "other": [float("nan")]}
-    text = list(lines(Report("any", [outcome])))
+    text = list(lines(Report("any", [outcome]), width=200))
     left_out = "of 1 sample, 2 samples without a finite value left out"
     assert f"measured   burst length: p50 2 writes, p90 2 writes, p99 2 writes, max 2 writes {left_out}" in text
     assert "measured   other: 0 samples, 1 sample without a finite value left out" in text
@@ -87,6 +87,14 @@ def test_sentences_are_wrapped_to_the_terminal_and_bytes_are_not() -> None:
     assert len(differences) == 12
     assert max(map(len, differences)) <= 60
     assert "  -     5.000  app writes without response ffe0/ffe1: 55 aa 06 14 01 00 8c  # level 3" in conversation
+
+
+def test_what_was_measured_is_wrapped_to_the_terminal_and_aligned() -> None:
+    text = list(lines(Report("any", [passed()]), width=60))
+    start = next(number for number, line in enumerate(text) if line.startswith("measured   command"))
+    assert text[start + 1].startswith(" " * 11)
+    assert text[start + 1][11] != " "
+    assert max(map(len, text)) <= 60
 
 
 def test_a_note_in_a_conversation_is_a_sentence_and_is_wrapped() -> None:
