@@ -15,7 +15,7 @@ from typing import Final
 
 from rig.replay.linux_timers import Timer, fine_sleeping, short_slices, timers_of
 
-HOLD_NS: Final = 250_000
+HOLD_NS: Final = 300_000
 """How long the loop is held before a deadline while spinning: time to prepare what is due, which is then at hand."""
 
 PLAIN_HOLD_NS: Final = 600_000

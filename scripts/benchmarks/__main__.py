@@ -15,6 +15,7 @@ BENCHES = {
     "clock": "the virtual loop against a stock loop whose selector advances (with --peers: and other virtual loops)",
     "codec": "55 AA frames decoded and encoded per second",
     "capture": "rig decode against tshark and btmon on generated captures of 5 k, 100 k and 1 M records (minutes)",
+    "replay": "lateness on the wall clock against python-can (with --peers), virtual time, drift (minutes)",
     "baseline": "the rule that compares timing: false alarms of 2,000 null comparisons, power at a shift of 10 %",
 }
 
@@ -32,12 +33,13 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, help="repetitions (each bench has its own default)")
     parser.add_argument("--seed", type=int, default=0, help="seed of whatever is random (default 0)")
     parser.add_argument(
-        "--peers", action="store_true", help="use .venv-bench, where other virtual clocks are installed"
+        "--peers", action="store_true", help="use .venv-bench, where other virtual clocks and players are installed"
     )
     parser.add_argument(
         "--captures", type=Path, help="capture: a folder of recordings to time beside the generated ones"
     )
     parser.add_argument("--huge", action="store_true", help="capture: 10 M records as well (450 MB of disk)")
+    parser.add_argument("--long", action="store_true", help="replay: drift over 10 minutes instead of one")
     options = parser.parse_args()
 
     sys.path.insert(0, str(Path(__file__).parent))
@@ -47,7 +49,11 @@ def main() -> int:
     noise = MachineNoise()
     for name in BENCHES if options.bench == "all" else [options.bench]:
         noise.sample()
-        own = {"captures": options.captures, "huge": options.huge} if name == "capture" else {}
+        own: dict[str, object] = {}
+        if name == "capture":
+            own = {"captures": options.captures, "huge": options.huge}
+        elif name == "replay":
+            own = {"long": options.long}
         importlib.import_module(name).run(report, repeat=options.repeat, seed=options.seed, **own)
     noise.sample()
     if options.json:

@@ -466,3 +466,14 @@ def test_the_clock_goes_by_the_loop() -> None:
     assert run(kind(), speed=1.0) == (True, 1.0)
     assert run(kind(), speed=8.0) == (True, 8.0)
     assert run(kind(), speed=math.inf) == (False, 1.0)
+
+
+def test_a_relaxed_pacer_has_its_loop_never_held() -> None:
+    async def clocks() -> list[bool]:
+        return [
+            clock.relaxed
+            for pacer in (Pacer(SCHEDULE), Pacer(SCHEDULE, relaxed=True))
+            if isinstance(clock := pacer._clock_for_loop(), WallClock)
+        ]
+
+    assert run(clocks(), speed=1.0) == [False, True]

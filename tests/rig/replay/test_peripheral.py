@@ -601,6 +601,52 @@ def test_what_is_due_when_the_app_writes_is_said_before() -> None:
     assert device.outcome(0.05).differences == []
 
 
+def pushing_device(*at_ms: float) -> TranscriptDevice:
+    """Subscribed to, and connected at 0: notifies 01, 02 … at those times."""
+    pushed = [exchange(at, "device", "notification", STATUS, f"{n:02x}") for n, at in enumerate(at_ms, 1)]
+    written = exchange(90, "app", "write_command", CONTROL, "ff")
+    device = TranscriptDevice(transcript(exchange(0, "app", "subscribe", STATUS), *pushed, written))
+    device.connected(0.0)
+    device.subscribed(NOTIFY, enabled=True, now=0.0)
+    return device
+
+
+def test_lateness_is_taken_when_each_word_was_handed_over() -> None:
+    device = pushing_device(50, 50, 80)
+    device.deadline_passed(0.05)
+    device.handed_over([0.051, 0.053])
+    device.deadline_passed(0.08)
+    assert device.lateness.samples_ns == (1_000_000, 3_000_000, 0)  # the last has not been handed over yet
+    device.handed_over([0.08])
+    assert device.lateness.samples_ns == (1_000_000, 3_000_000, 0)
+    assert [e.at_ns for e in device.played.exchanges if e.by == "device"] == [51_000_000, 53_000_000, 80_000_000]
+
+
+def test_where_faults_have_come_between_one_time_stands_for_all() -> None:
+    device = pushing_device(50, 50)
+    device.deadline_passed(0.05)
+    device.handed_over([0.052])
+    assert device.lateness.samples_ns == (2_000_000, 2_000_000)
+
+
+def test_what_was_said_before_a_write_is_not_taken_for_what_is_handed_over_later() -> None:
+    device = pushing_device(50)
+    device.write_arrived(WRITE, b"\xff", 0.06, with_response=False)
+    device.handed_over([0.5])
+    assert device.lateness.samples_ns == (10_000_000,)
+
+
+def test_an_answer_has_taken_as_long_as_it_took_to_hand_it_over() -> None:
+    device = TranscriptDevice(transcript(exchange(0, "app", "read", STATE, "2a", answered_ms=20)))
+    device.connected(0.0)
+    with pytest.raises(AnswerLater):
+        device.read(READ, 0.1)
+    assert device.deadline_passed(0.12) == (Answer(b"\x2a"),)
+    device.handed_over([0.124])
+    assert device.lateness.samples_ns == (pytest.approx(4_000_000, abs=10),)
+    assert [e.answered_ns for e in device.played.exchanges] == [pytest.approx(24_000_000, abs=10)]
+
+
 def test_a_recording_from_the_middle_waits_for_the_last_of_its_subscriptions() -> None:
     device = TranscriptDevice(
         transcript(
