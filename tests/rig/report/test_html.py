@@ -225,7 +225,7 @@ def test_the_bytes_that_differ_are_marked() -> None:
 
 def test_lines_that_have_nothing_in_common_are_not_compared() -> None:
     lines = [Line("-", 0, "app writes ffe1: 01 02 03"), Line("+", 0, "app reads 2a19")]
-    lines += [Line("-", 1, "device notifies 01"), Line("+", 1, "app notifies 02")]
+    lines += [Line("-", 1, "device ends the link: 01 02"), Line("+", 1, "app ends the link: 01 02")]
     root = parsed(page(Report("any", [Outcome("central", "x", Verdict.FAILED, [], lines)])))
     assert [each for span in root.iter("span") for each in span.findall("b")] == []
 
