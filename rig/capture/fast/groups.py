@@ -19,6 +19,7 @@ from rig.capture.fast.window import Int64s, reordered
 from rig.capture.layers.l2cap import CID_ATT
 
 _CIDS_OF_BREDR: Final = (0x0001, 0x0002, 0x0007)  # Vol 3 Part A, 2.1, table 2.2
+_TOO_MANY: Final = 1 << 17  # octets: the longest PDU that a header can announce has half as many
 _CONTINUES: Final = 0x1000  # low bit of the packet boundary flag: a continuing fragment
 
 # What a plain PDU is, by opcode. All else is for the tracker to name: discovery, errors, prepared and signed writes …
@@ -201,7 +202,7 @@ class _Pdus:
 
 def _assembled(packets: Packets, acl: Int64s) -> _Pdus:
     """Put streams one after the other, each in order, and find where PDUs begin in them."""
-    stream = ((packets.heads["head"][acl] & 0xFFF) << 1 | packets.side[acl]).astype(np.uint16)
+    stream = ((packets.heads["head"] & 0xFFF) << 1 | packets.side).astype(np.uint16)[acl]
     order = np.argsort(stream, kind="stable")
     records = acl[order]
     stream = stream[order]
@@ -213,14 +214,14 @@ def _assembled(packets: Packets, acl: Int64s) -> _Pdus:
     first = np.flatnonzero(is_start | is_new)
     counts = np.diff(first, append=len(records))
     fragments = heads["size"].astype(np.int64)
-    octets = np.add.reduceat(fragments, first)
-    whole = np.minimum.reduceat(packets.whole[records].view(np.uint8), first).view(np.bool_)
+    # One fragment that is not whole, and there is more of the PDU than there can be.
+    octets = np.add.reduceat(np.where(packets.whole[records], fragments, _TOO_MANY), first)
     heads = reordered(heads, first)
     in_first = fragments[first]
     length = heads["length"].astype(np.int64)
     begins_stream = is_new[first]
 
-    sound = is_start[first] & whole & (in_first >= 4)
+    sound = is_start[first] & (in_first >= 4)
     is_att = heads["cid"] == CID_ATT
     exact = sound & (octets == length + 4)
     exact &= ~(is_att & ((length < 1) | (in_first < 5)))
@@ -271,7 +272,7 @@ def _plain(packets: Packets, data: bytes, pdus: _Pdus, *, special: Bools, handle
     in_pieces = ~special & (pdus.counts > 1)
     joined = b""
     if in_pieces.any():
-        of_pieces = np.repeat(in_pieces, pdus.counts)
+        of_pieces = np.flatnonzero(np.repeat(in_pieces, pdus.counts))
         l2cap = 4 * pdus.is_start[of_pieces]
         pieces = packets.bodies[pdus.records[of_pieces]] + 4 + l2cap
         joined = joined_pieces(data, pieces, pdus.fragments[of_pieces] - l2cap)

@@ -96,13 +96,13 @@ def _walk(
     """
     lengths = np.ndarray((len(data) - 3,), f"{framing.order}u4", data, strides=(1,))[framing.length_at :]
     last = len(lengths) - 1
-    beyond, least = framing.beyond, framing.header_bytes
+    beyond, least = framing.beyond, max(framing.header_bytes - framing.beyond, 0)
     position = guesses
     steps = [position]
     while np.count_nonzero(position < borders) > _FEW:
         for _ in range(_STEPS):  # a chain that is through goes on for nothing: cheaper than to look each time
-            advance = lengths[np.minimum(position, last)] + np.int64(beyond)
-            position = position + (advance if beyond >= least else np.maximum(advance, least))
+            length = lengths[np.minimum(position, last)]
+            position = position + beyond + (np.maximum(length, least) if least else length)
             steps.append(position)
     together = np.stack(steps, axis=1)
     walked = np.count_nonzero(together < borders[:, None], axis=1)

@@ -55,9 +55,6 @@ class _Parts(NamedTuple):
     """Whether something may follow them."""
 
 
-_ONE_BY_ONE: Final = _Parts(b"", -1, valued=False)
-
-
 class Lines:
     """Writes blocks; remembers what kinds look like."""
 
@@ -79,9 +76,8 @@ class Lines:
         value = octets - skipped
         odd = np.flatnonzero((skipped < 0) | (value < 0) | (~self._valued[kind] & (value != 0)))
         if len(odd):
-            kind, octets = kind.copy(), octets.copy()
-            kind[odd] = self._known  # the one behind all, of which nothing is written
-            octets[odd] = value[odd] = 0
+            octets = octets.copy()
+            octets[odd] = value[odd] = 0  # what there is of them is written over at the end
         odd_lines = [_line(block, row) for row in odd.tolist()]
 
         timed = np.repeat([part.itemsize for part in times], [len(part) for part in times])
@@ -111,7 +107,7 @@ class Lines:
         return out.data
 
     def _learn(self, kinds: list[Kind]) -> None:
-        parts = [*map(_parts_of, kinds), _ONE_BY_ONE]
+        parts = [_parts_of(kind) for kind in kinds]
         self._kinds = kinds
         self._known = len(kinds)
         self._abouts = b"".join([part.about for part in parts])
@@ -124,7 +120,7 @@ class Lines:
 def _parts_of(kind: Kind) -> _Parts:
     link, sender, opcode, handle, uuid = kind
     if opcode not in _SKIPPED:
-        return _ONE_BY_ONE
+        return _Parts(b"", -1, valued=False)
     named = "" if handle is None else f"0x{handle:04x}"
     return _Parts(
         f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{named}\t{uuid}\t".encode("ascii"),

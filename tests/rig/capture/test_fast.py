@@ -93,6 +93,21 @@ def test_plain_traffic_hardly_touches_the_layers(tmp_path: Path) -> None:
     assert found.fed <= 6, "each window's first PDU of a direction, and what goes on beyond it"
 
 
+@pytest.mark.parametrize("most", [1, 5, 30])
+def test_more_kinds_of_rows_than_are_remembered_give_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """A capture can make up handles without end; what is known of them is given up, and found out again."""
+    monkeypatch.setattr("rig.capture.fast.engine._MOST_KINDS", most)
+    handles = [n * n % 241 + n // 150 for n in range(900)]  # each window has some of those before, and others
+    said = [att(0x40, RECEIVED, b"\x1b" + bytes((handle, 0, handle))) for handle in handles]
+    path = tmp_path / "kinds"
+    path.write_bytes(as_btsnoop([connected(0x40), *said]))
+    lines, _ = one_by_one(path)
+    assert len({line.split("\t")[5] for line in lines.splitlines()}) > 100
+    assert in_windows(path, window_records=300, few_records=20).lines == lines
+
+
 def test_a_handle_means_another_link_once_it_is_given_away_again(tmp_path: Path) -> None:
     talk = [packet for n in range(60) for packet in exchange(n)]
     path = tmp_path / "again"
