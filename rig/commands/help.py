@@ -31,8 +31,8 @@ def page(command: str) -> str:
 PAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "": """
-The test bench of Microcurrent Companion: reads Bluetooth LE captures, and puts
-simulated devices on the air.
+The test bench of Microcurrent Companion: reads Bluetooth LE captures, replays
+them in every role, and puts simulated devices on the air.
 
   rig COMMAND …
 
@@ -41,6 +41,12 @@ Captures
   info       what a capture is: links, roles, names, counts, everything odd
   convert    a capture as btsnoop, pcap or pcapng, with names replaced if asked
   record     what a device notifies, live, as a capture
+
+Replay
+  replay     a recording as decoder test, as the device, or as the app
+  transcript a capture as the text file that replays are made of
+  baseline   timing kept, and held against what was kept
+  report     reports of several runs as one, or in another form
 
 Devices
   devices    the simulated devices, what they advertise and offer
@@ -53,8 +59,11 @@ Everywhere
 
 Exit codes
   0          done
-  1          a fault, or a damaged capture: what comes before is printed
+  1          a fault; a damaged capture: what comes before is printed; a replay
+             that differs, timing that got worse
   2          a mistake in the command line
+  3          a replay or comparison that says nothing: a planned fault never
+             fired, a precondition did not hold, too few samples
   130        ended by Ctrl+C
   141        whoever read the output left (as `| head` does)
 """,
@@ -147,6 +156,161 @@ Options
 Everywhere
   --help             this page
   --debug            where a fault came from, for a bug report
+""",
+        "replay": """
+Plays a recording (a capture in any container, or a transcript) and says in
+words where what happened is not what was recorded. Nothing has to be there but
+the file: the other side is on a virtual radio.
+
+  rig replay FILE … [OPTIONS]
+
+Argument
+  FILE               captures, transcripts, or folders of them; `-` reads a
+                     capture from standard input. example:NAME is a recording
+                     that comes with rig: example:dr05-makers-total-stop
+
+The role
+  --as decoder       feed what was said to the device's protocol (the usual)
+  --as peripheral    be the device; the recorded app is the other side
+  --as central       be the app; the simulated device is the other side
+  --golden FILE      decoder: the events that the recording has to give; for
+                     several recordings a folder with a file for each
+  --update           write --golden instead of comparing with it
+  --app FILE         peripheral: the recording whose app is the other side
+  --simulate NAME    central: which simulated device, where the recording does
+                     not tell; `rig devices` lists them
+  --order ORDER      strict, or by-characteristic: for an app that does several
+                     things at once
+
+Time
+  --speed SPEED      max (the usual): at once, in virtual time; 1 (the usual
+                     with real hardware): as recorded; N: N times as fast
+  --cap S            a gap longer than S seconds becomes S seconds
+  --cut S            a gap longer than S seconds is left out
+  --tolerance S      how much longer than recorded either side may take before
+                     it is late (0.05), or none
+  --patience S       how long past its time anything is waited for (30)
+
+Real hardware
+  --device ADDRESS   central: play to the real device with this address. What
+                     the protocol forbids is never written, and every run ends
+                     with the device's total stop.
+  --consent          say that this device may put out current now, and that it
+                     touches nobody
+  --transport HCI    peripheral: play on this Bluetooth controller (usb:0 …) to
+                     whatever app connects
+  --address ADDRESS  the random static address to use there
+
+What goes wrong
+  --faults FILE      a plan of faults between the two sides; a run in which a
+                     planned fault never fired says nothing, and ends with 3
+  --seed N           what is random in device and radio (the usual: 0)
+
+Result
+  --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
+                     several times
+  --baseline FILE    hold the timing against a baseline, too
+  --false-alarm P    the rate of false alarms of that comparison (0.01)
+  --jobs N           worker processes for several recordings (one a core)
+
+Reading
+  --link N           which link of a capture (the one with most exchanges)
+  --map FILE         a handle map, where the capture has no discovery
+  --protocol NAME    the device's protocol, where the recording does not tell
+  --skip-unnamed     leave out handles that have no UUID
+
+Everywhere
+  --help             this page
+  --debug            where a fault came from, for a bug report
+
+Exit codes: 0 all as recorded, 1 a difference, 2 a mistake in the command line,
+3 the run says nothing.
+""",
+        "transcript": """
+Writes the conversation of a capture as a transcript: a text file with one line
+for each exchange, by UUID, that a diff shows well and `rig replay` plays.
+
+  rig transcript IN OUT [OPTIONS]
+
+Arguments
+  IN                 the capture; `-` reads it from standard input. Of a
+                     transcript, the newest version is written
+  OUT                the file to write; `-` prints it
+
+Options
+  --link N           which link of the capture (the one with most exchanges)
+  --map FILE         a handle map, where the capture has no discovery
+  --protocol NAME    the device's protocol, where the capture does not tell
+  --skip-unnamed     leave out handles that have no UUID
+
+Everywhere
+  --help             this page
+  --debug            where a fault came from, for a bug report
+""",
+        "baseline": """
+Keeps the timing of recordings and replays as whole distributions, and holds
+later ones against it: pass, marginal or fail for each measurement, with what
+changed in words.
+
+  rig baseline save BASELINE FILE … [OPTIONS]
+  rig baseline compare BASELINE FILE … [OPTIONS]
+
+Arguments
+  BASELINE           the file with the distributions
+  FILE               captures, transcripts, JSON reports of `rig replay`, or
+                     folders of them
+
+Options of save
+  --note KEY=VALUE   what the baseline is of, as firmware=2.1; may be given
+                     several times
+  --seed N           which samples are kept, of more than 10,000
+
+Options of compare
+  --false-alarm P    how often a comparison may say that something changed where
+                     nothing has (0.01)
+  --minimum-effect P from which share of the median on a change matters (0.05)
+  --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
+                     several times
+
+Reading
+  --link N           one link of the captures only
+  --map FILE         a handle map, where captures have no discovery
+  --protocol NAME    the device's protocol, where the recordings do not tell
+
+Everywhere
+  --help             this page
+  --debug            where a fault came from, for a bug report
+
+A measurement that the baseline does not have is told, and decides nothing. One
+that only the baseline has decides: it is not enough, unless only captures have
+it (connection interval, supervision gap) or only replays (lateness).
+
+Exit codes: 0 no measurement fails, 1 one does, 2 a mistake in the command line,
+3 too few samples to say.
+""",
+        "report": """
+Reads the JSON reports that `rig replay` and `rig baseline compare` wrote, and
+prints them as one, or writes them in another form.
+
+  rig report FILE … [OPTIONS]
+
+Argument
+  FILE               reports in JSON, or folders of them
+
+Options
+  --report FILE      write the report: .html, .xml (JUnit) or .json; may be
+                     given several times
+  --title TEXT       its title
+
+Everywhere
+  --help             this page
+  --debug            where a fault came from, for a bug report
+
+What several of them have under one name, as a recording that was replayed
+twice, is told apart by its file.
+
+Ends with the exit code of the whole: 0 all as recorded, 1 a difference, 3 a run
+that says nothing.
 """,
         "devices": """
 Lists the simulated devices: what they advertise and offer.

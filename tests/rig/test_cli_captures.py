@@ -94,18 +94,26 @@ def commands_of(app: App) -> dict[str, App]:
     return {name: app[name] for name in app if not name.startswith("-")}
 
 
+def named_by(app: App) -> set[str]:
+    """Arguments and options of a command, and of the commands within it, as a command line spells them."""
+    within = commands_of(app).values()
+    if within:
+        return set().union(*map(named_by, within))
+    return {name for argument in app.assemble_argument_collection() for name in argument.names if argument.parse}
+
+
 def test_every_command_has_a_help_page_and_every_page_a_command() -> None:
     assert {"", *commands_of(tree.app)} == set(help_pages.PAGES)
-    for command in commands_of(tree.app):
+    for command, app in commands_of(tree.app).items():
         assert f"\n  {command} " in help_pages.page("")
+        for within in commands_of(app):
+            assert f"\n  rig {command} {within} " in help_pages.page(command)
 
 
 @pytest.mark.parametrize("command", commands_of(tree.app))
 def test_a_help_page_names_every_option_and_argument_and_no_others(command: str) -> None:
-    arguments = commands_of(tree.app)[command].assemble_argument_collection()
-    real = {name for argument in arguments for name in argument.names if argument.parse}
     listed = [line.split()[0] for line in help_pages.page(command).splitlines() if line[:2] == "  " and line[2] != " "]
-    assert set(listed) - {"rig", "--help", "--debug"} == real
+    assert set(listed) - {"rig", "--help", "--debug"} == named_by(commands_of(tree.app)[command])
 
 
 @pytest.mark.parametrize("command", help_pages.PAGES)
@@ -239,7 +247,7 @@ def loaded_by(*arguments: str | Path) -> set[str]:
     return {name.partition(".")[0] for name in modules} | set(modules)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("decode", "--help"), ()], ids=" ".join)
+@pytest.mark.parametrize("arguments", [("--help",), ("decode", "--help"), ("replay", "--help"), ()], ids=" ".join)
 def test_help_loads_neither_captures_nor_anything_of_weight(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
     assert loaded & HEAVY == set()
