@@ -38,8 +38,11 @@ WINDOW: Final = timedelta(minutes=30)
 AROUND_SESSION: Final = timedelta(minutes=30)
 """How long before a session's start, and after its end, a glass is asked."""
 
+APART: Final = timedelta(minutes=45)
+"""How far asks are planned from each other at least: :data:`WINDOW`, and room to tell one of them a little late."""
+
 _STEP = timedelta(minutes=5)
-_STEPS_APART = WINDOW // _STEP
+_STEPS_APART = APART // _STEP
 _MINUTE = timedelta(minutes=1)
 
 
@@ -77,11 +80,19 @@ class Hours:
         """Whether the clock in ``zone`` is within these hours at ``moment`` (aware)."""
         return self.show(moment.astimezone(zone).time())
 
+    def left(self, moment: datetime, zone: tzinfo) -> timedelta:
+        """How far the clock in ``zone`` is from the end of these hours at ``moment`` (aware), by its face alone."""
+        return (_since_midnight(self.end) - _since_midnight(moment.astimezone(zone).time())) % timedelta(days=1)
+
     def show(self, clock: time) -> bool:
         """Whether a clock face that shows ``clock`` is within these hours."""
         if self.start < self.end:
             return self.start <= clock < self.end
         return clock >= self.start or clock < self.end
+
+
+def _since_midnight(clock: time) -> timedelta:
+    return timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond)
 
 
 WAKING: Final = Hours(time(7, 30), time(22, 0))
@@ -220,7 +231,7 @@ def water(
 def schedule(day: date, zone: tzinfo, goal: Goal, sessions: Sequence[Span] = ()) -> tuple[Ask, ...]:
     """The asks of one local ``day`` in order, as they follow from the goal alone, whatever was drunk.
 
-    Never two within :data:`WINDOW`, none outside waking hours, none at all when fluids are limited, and in sum at most
+    Never two within :data:`APART`, none outside waking hours, none at all when fluids are limited, and in sum at most
     the goal: what does not fit is not asked. Empty for a date that ``zone`` skipped.
     """
     return () if goal.limited else _schedule(day, zone, goal, tuple(sessions))
@@ -292,10 +303,10 @@ def _asks(day: date, zone: tzinfo, goal: Goal, sessions: Sequence[Span]) -> list
     glasses = list(_glasses(zone, goal, sessions))
     asks = [_ask(at, occasion, day) for at, occasion in glasses if at.astimezone(zone).date() == day]
     asks = asks[: -(-goal.ml // goal.glass_ml)]
-    free = [at for at in _steps(day, zone, goal) if all(abs(at - glass) >= WINDOW for glass, _ in glasses)]
+    free = [at for at in _steps(day, zone, goal) if all(abs(at - glass) >= APART for glass, _ in glasses)]
     rest = max(0, goal.ml - len(asks) * goal.glass_ml)
     count = min(-(-rest // goal.glass_ml), len(free) // _STEPS_APART)
-    # The middles of equal parts. Steps of one part are at least 30 minutes together, so are the ends of two days.
+    # The middles of equal parts. Steps of one part are at least APART together, so are the ends of two days.
     asks += [_ask(free[(2 * k + 1) * len(free) // (2 * count)], Occasion.DAY, day) for k in range(count)]
     return list(_counted(sorted(asks, key=_when), goal))
 
@@ -325,7 +336,7 @@ def _glasses(zone: tzinfo, goal: Goal, sessions: Sequence[Span]) -> Iterator[tup
     around += [(instant(span.end) + AROUND_SESSION, Occasion.AFTER) for span in sessions]
     last: datetime | None = None
     for at, occasion in sorted(around):
-        if goal.waking.hold(at, zone) and (last is None or at - last >= WINDOW):
+        if goal.waking.hold(at, zone) and (last is None or at - last >= APART):
             yield at, occasion
             last = at
 

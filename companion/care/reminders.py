@@ -162,7 +162,7 @@ class Reminder:
 
 
 def due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Reminder]:
-    """What is to be told at ``now`` (aware), the earliest first: at most one of it about water.
+    """What is to be told at ``now`` (aware), the session first, water last: at most one of it about water.
 
     ``fired`` is what the ledger holds of the last :data:`KEPT`. Whoever tells must claim each key first, as
     :func:`claimed` does.
@@ -171,7 +171,9 @@ def due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Re
         ValueError: a moment has no UTC offset.
     """
     now = instant(now)
-    ready = [one for one in _open(now, agenda, fired) if one.at <= now]
+    if agenda.quiet is not None and agenda.quiet.hold(now, agenda.zone):
+        return []
+    ready = [_worded_late(one, now, agenda) for one in _open(now, agenda, fired) if one.at <= now]
     water = [one for one in ready if one.ml]
     return [one for one in ready if not one.ml or one is water[-1]]
 
@@ -186,7 +188,8 @@ def next_due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> da
         ValueError: a moment has no UTC offset.
     """
     now = instant(now)
-    return min((max(one.at, now) for one in _open(now, agenda, fired)), default=None)
+    moments = [(_outside_quiet(max(one.at, now), one.until, agenda), one.until) for one in _open(now, agenda, fired)]
+    return min((at for at, until in moments if at < until), default=None)
 
 
 def claimed(now: datetime, agenda: Agenda, ledger: Ledger) -> list[Reminder]:
@@ -215,23 +218,14 @@ def water_told(fired: Mapping[str, datetime]) -> list[datetime]:
     return [at for key, at in fired.items() if key.startswith(_WATER_PREFIXES)]
 
 
-# --- what is of use from now on, each from its first moment outside quiet hours ---------------------------------------
+# --- what is of use from now on, whatever the quiet hours -------------------------------------------------------------
 
 
-def _open(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Reminder]:
-    """Whatever is still to be told, in order, ``at`` moved to the first moment from ``now`` on that suits."""
-    suits: list[Reminder] = []
+def _open(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> Iterator[Reminder]:
+    """Whatever is still to be told at ``now`` or later."""
     for one in (*_waiting(agenda), *_water(now, agenda, fired)):
-        if one.key in fired or one.until <= now:
-            continue
-        at = _outside_quiet(max(one.at, now), one.until, agenda)
-        if at < one.until:
-            suits.append(_worded_late(replace(one, at=at), one.at, agenda))
-    return sorted(suits, key=_when)
-
-
-def _when(one: Reminder) -> datetime:
-    return one.at
+        if one.key not in fired and one.until > now:
+            yield one
 
 
 def _waiting(agenda: Agenda) -> Iterator[Reminder]:
@@ -283,6 +277,8 @@ def _water(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> Iter
     asks = [ask for day in days for ask in schedule(day, agenda.zone, goal, spans)]
     told = water_told(fired)
     for ask in asks:
+        if ask.until <= now and not agenda.snoozes:
+            continue
         kind = _WATER[ask.occasion]
         key, about = _named(kind, ask.day, ask.number)
         moved: Ask | None = ask
@@ -311,9 +307,14 @@ def _again(about: str, to: datetime) -> str:
 
 
 def _outside_quiet(at: datetime, until: datetime, agenda: Agenda) -> datetime:
-    """The first moment from ``at`` (UTC) on outside quiet hours, which end with a minute; ``until`` if it is later."""
-    while at < until and agenda.quiet is not None and agenda.quiet.hold(at, agenda.zone):
-        at = at.replace(second=0, microsecond=0) + _MINUTE
+    """The first moment from ``at`` (UTC) on outside quiet hours; ``until`` if it is later."""
+    quiet, zone = agenda.quiet, agenda.zone
+    while at < until and quiet is not None and quiet.hold(at, zone):
+        end = at + quiet.left(at, zone)
+        if end.astimezone(zone).utcoffset() != at.astimezone(zone).utcoffset():
+            # The clocks change meanwhile, with a minute: the face may skip the end of the quiet hours, or repeat it.
+            end = at.replace(second=0, microsecond=0) + _MINUTE
+        at = end
     return min(at, until)
 
 
@@ -330,9 +331,9 @@ def _session_text(session: Upcoming, named: str, plain: str) -> str:
     return named.format(title=session.title, minutes=max(1, round(session.minutes))) if session.title else plain
 
 
-def _worded_late(one: Reminder, meant: datetime, agenda: Agenda) -> Reminder:
+def _worded_late(one: Reminder, now: datetime, agenda: Agenda) -> Reminder:
     """A session that is told well after its time is told as one that can still be had."""
-    if one.kind is not Kind.SESSION or agenda.session is None or one.at - meant < WINDOW:
+    if one.kind is not Kind.SESSION or agenda.session is None or now - one.at < WINDOW:
         return one
     return replace(one, text=_session_text(agenda.session, words.SESSION_LATE, words.SESSION_LATE_PLAIN))
 

@@ -54,3 +54,4 @@ BAD_CHARACTER: Final = (
 BAD_VARIABLE: Final = (
     "Task Scheduler would read a variable into {value!r}: install the companion in a folder without % and $ in its name"
 )
+NOT_DELETED: Final = "{path} cannot be deleted ({detail}); delete it by hand, and the reminders are gone"

@@ -154,14 +154,14 @@ def test_eight_glasses_are_spread_over_the_waking_hours() -> None:
 def test_a_glass_half_an_hour_before_and_after_a_session_and_the_rest_around_them() -> None:
     asks = schedule(DAY, BERLIN, Goal(), [EVENING])
     assert [(f"{ask.at.astimezone(BERLIN):%H:%M}", ask.occasion.value) for ask in asks] == [
-        ("08:30", "day"),
-        ("10:35", "day"),
-        ("12:40", "day"),
-        ("14:50", "day"),
-        ("16:55", "day"),
+        ("08:25", "day"),
+        ("10:25", "day"),
+        ("12:25", "day"),
+        ("14:20", "day"),
+        ("16:20", "day"),
         ("18:30", "before"),
         ("19:42", "after"),
-        ("20:55", "day"),
+        ("21:00", "day"),
     ]
     assert asks[-1].by_ml == 1600
 
@@ -186,7 +186,7 @@ def test_the_last_ask_is_what_is_left_of_the_goal() -> None:
 
 def test_what_does_not_fit_into_short_waking_hours_is_not_asked() -> None:
     asks = schedule(DAY, BERLIN, Goal(3000, glass_ml=250, waking=Hours(time(9), time(11))))
-    assert clocks(asks) == ["09:15", "09:45", "10:15", "10:45"]
+    assert clocks(asks) == ["09:30", "10:30"]
 
 
 def test_nothing_is_asked_of_whom_the_doctor_limits() -> None:
@@ -208,13 +208,15 @@ def test_an_ask_holds_for_half_an_hour() -> None:
 
 
 def test_an_ask_shortly_before_sleep_ends_with_the_waking_hours() -> None:
-    goal = Goal(500, glass_ml=250, waking=Hours(time(9), time(10)))
-    assert [f"{ask.until.astimezone(BERLIN):%H:%M}" for ask in schedule(DAY, BERLIN, goal)] == ["09:15", "10:00"]
+    goal = Goal(500, glass_ml=250, waking=Hours(time(9), time(9, 50)))
+    (ask,) = schedule(DAY, BERLIN, goal)
+    assert (ask.at, ask.until) == (instant(at(9, 25)), instant(at(9, 50)))
 
 
-def test_an_ask_that_another_follows_in_half_an_hour_cannot_be_told_late() -> None:
-    first, second = schedule(DAY, BERLIN, Goal(500, glass_ml=250, waking=Hours(time(9), time(10))))
-    assert (second.at - first.at, first.until) == (timedelta(minutes=30), first.at)
+def test_an_ask_that_another_follows_closely_can_only_be_told_a_little_late() -> None:
+    first, second = schedule(DAY, BERLIN, Goal(500, glass_ml=250, waking=Hours(time(9), time(10, 30))))
+    assert second.at - first.at == timedelta(minutes=45)
+    assert second.at - first.until == timedelta(minutes=30)
 
 
 # --- what may be asked now --------------------------------------------------------------------------------------------
