@@ -6,7 +6,9 @@ processes there are. Refuses to know roles and reports.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +26,9 @@ from rig.replay.workers import Ended, Task, cores, in_workers
 Progress = Callable[[int, int], None]
 """Called after each recording with how many are done, and how many there are."""
 
+ALONE_S: Final = 0.4
+"""How long recordings are played in this process alone, where nobody says how many there shall be: it is what two
+workers take to start, and most folders are done by then."""
 GOLDEN_SUFFIX: Final = ".golden.jsonl"
 """What the name of a recording's golden file has behind the recording's own."""
 
@@ -70,6 +75,7 @@ def play_all(
     named: Sequence[str] = (),
     jobs: int | None = None,
     progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[Outcome]:
     """Play every recording as the job says, over several processes where there are several.
 
@@ -84,9 +90,11 @@ def play_all(
         paths: recordings, no two the same; :func:`recordings_in` finds them.
         job: how, for each of them, seed and all.
         named: the files and folders that ``paths`` were found in, for :func:`golden_files`.
-        jobs: how many processes at most; None: one for each core that this process may use. With one, or for one
-            recording, nothing is played but in this process.
+        jobs: how many processes at most; None: one for each core that this process may use, once playing in virtual
+            time has taken longer than they take to start (:data:`ALONE_S`). With one, or for one recording, everything
+            is played in this process.
         progress: told how far it has come.
+        clock: seconds on a clock that never jumps; decides on nothing but when processes are started.
 
     Returns:
         The outcomes in the order of ``paths``.
@@ -104,10 +112,9 @@ def play_all(
         raise UsageError(f"--jobs {jobs}: at least one process is needed")
     check(job)
     tasks = _tasks(paths, job, named)
-    count = min(cores() if jobs is None else jobs, len(tasks))
     outcomes: list[Outcome | None] = [None] * len(tasks)
     # closed at once, and not whenever the collector comes by: workers end with it
-    with closing(in_workers(tasks, outcome_of, count) if count > 1 else _here(tasks)) as played:
+    with closing(_each_played(tasks, jobs, clock)) as played:
         for done, (place, said) in enumerate(played, 1):
             outcomes[place] = _lost(tasks[place], said) if isinstance(said, Ended) else said
             if progress is not None:
@@ -205,10 +212,27 @@ def _make_folders(folders: Iterable[Path]) -> None:
             raise UsageError(f"--golden: the folder {folder} cannot be made: {error.strerror or error}") from error
 
 
-def _here(tasks: Sequence[Task]) -> Generator[tuple[int, Outcome | Ended]]:
+def _each_played(
+    tasks: Sequence[Task], jobs: int | None, clock: Callable[[], float]
+) -> Generator[tuple[int, Outcome | Ended]]:
+    """The place of each task with what came of it, as they are done."""
     if len(tasks) == 1:  # a defect is told with its traceback where somebody asks for it
         yield 0, _played(*tasks[0])
         return
+    here = 0
+    if jobs is None and math.isinf(tasks[0].job.speed):
+        until = clock() + ALONE_S
+        while here < len(tasks) and clock() < until:
+            yield here, outcome_of(*tasks[here])
+            here += 1
+    rest = tasks[here:]
+    count = min(cores() if jobs is None else jobs, len(rest))
+    with closing(in_workers(rest, outcome_of, count) if count > 1 else _one_by_one(rest)) as played:
+        for place, said in played:
+            yield here + place, said
+
+
+def _one_by_one(tasks: Sequence[Task]) -> Generator[tuple[int, Outcome | Ended]]:
     for place, task in enumerate(tasks):
         yield place, outcome_of(*task)
 

@@ -221,22 +221,41 @@ def test_one_recording_is_played_in_this_process(tmp_path: Path, monkeypatch: py
     assert (outcome.verdict, outcome.title) == (Verdict.PASSED, str(tmp_path / "one"))
 
 
-def test_no_more_processes_are_started_than_there_are_recordings_or_cores(
-    small: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
+def counted_workers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """How many processes are asked for, for how many recordings, from now on; none is started."""
+    asked: list[tuple[int, int]] = []
 
     def counted(tasks: list[Task], _: object, count: int) -> Any:
-        asked.append(count)
+        asked.append((count, len(tasks)))
         yield from ((place, outcome_of(*task)) for place, task in enumerate(tasks))
 
     monkeypatch.setattr(corpus, "in_workers", counted)
     monkeypatch.setattr(corpus, "cores", lambda: 3)
+    return asked
+
+
+def test_no_more_processes_are_started_than_there_are_recordings_or_cores(
+    small: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = counted_workers(monkeypatch)
     paths = recordings_in([str(small[0])])
     play_all(paths[:2], Job(), jobs=8)
-    play_all(paths[:5], Job())
-    assert asked == [2, 3]
+    play_all(paths[:5], Job(speed=1e6))
+    assert asked == [(2, 2), (3, 5)]
     assert cores() >= 1
+
+
+def test_processes_are_started_once_it_takes_longer_than_they_do(
+    small: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = counted_workers(monkeypatch)
+    paths = recordings_in([str(small[0])])
+    at_once = play_all(paths, Job(), clock=lambda: 0.0)
+    assert asked == []
+    ticks = iter(range(100))
+    later = play_all(paths, Job(), clock=lambda: next(ticks) * corpus.ALONE_S / 4)
+    assert asked == [(3, 21)]
+    assert later == at_once
 
 
 # --- what cannot be played --------------------------------------------------------------------------------------------
