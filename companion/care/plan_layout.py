@@ -132,14 +132,12 @@ class Layout:
         """What ``day`` is in the calendar."""
         if day in self.done_dates:
             return Mark.DONE
-        if day >= self.chosen.start and paused(self.chosen.pauses, day):
+        if paused(self.chosen.pauses, day):
             return Mark.PAUSED
+        if day in self.held:  # before the start of the plan too: the skin knows nothing of it
+            return Mark.PUT_OFF
         if any(one.at.date() == day for one in self.proposals):
             return Mark.PLANNED
-        if day < self.chosen.start:
-            return Mark.FREE
-        if day in self.held:
-            return Mark.PUT_OFF
         week = next((week for week in self.weeks if week.plan.days[0] <= day <= week.plan.days[-1]), None)
         if week is not None and day in week.missed:
             return Mark.MISSED
