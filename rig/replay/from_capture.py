@@ -82,7 +82,8 @@ def from_capture(
 
     Args:
         path: a capture in any container, or ``-`` for standard input.
-        link: number of the link as ``rig decode`` has it; None: the one with the most exchanges.
+        link: number of the link as ``rig decode`` has it; None: the one with the most exchanges, of those that have
+            any which can come along.
         handle_map: what handles mean where the capture's own discovery does not tell.
         protocol: key of the protocol that is spoken; None: find out.
         skip_unnamed: leave out what is about handles that have no UUID, instead of raising.
@@ -154,13 +155,13 @@ def extract(
     with Reading(path, handle_map) as reading:
         name = reading.name
         talks = Talks(reading, progress)
-        chosen = talks.choose(link)
-        table = reading.tracker.table(chosen.link, OTHER[chosen.client])
+        chosen, table, places, conversation = _looked_at(talks, link, reading)
+        if link is None and conversation.is_empty and (skip_unnamed or not conversation.unnamed):
+            # the link with the most exchanges has none that can come along
+            others = (_looked_at(talks, number, reading) for number in talks.ranked)
+            fitting = (one for one in others if not one[3].is_empty and (skip_unnamed or not one[3].unnamed))
+            chosen, table, places, conversation = next(fitting, (chosen, table, places, conversation))
         observations = reading.stack.observations
-    places = Places(table)
-    for handle, _ in chosen.values_by_type():
-        places.is_readable(handle)
-    conversation = _Conversation(chosen, places, talks.cut.get(chosen.link.number, set()))
     if conversation.unnamed and not skip_unnamed:
         raise TranscriptError(f"{name}: {_unnamed(conversation.unnamed, chosen, talks)}")
     if conversation.is_empty:
@@ -183,6 +184,17 @@ def extract(
     )
     key = protocol_of(transcript) if key is None else key
     return Extraction(replace(transcript, protocol=key), chosen.link.number, conversation.left_out)
+
+
+def _looked_at(
+    talks: Talks, link: int | None, reading: Reading
+) -> tuple[Talk, AttributeTable | None, Places, _Conversation]:
+    chosen = talks.choose(link)
+    table = reading.tracker.table(chosen.link, OTHER[chosen.client])
+    places = Places(table)
+    for handle, _ in chosen.values_by_type():
+        places.is_readable(handle)
+    return chosen, table, places, _Conversation(chosen, places, talks.cut.get(chosen.link.number, set()))
 
 
 def protocol_of(transcript: Transcript, registry: Registry | None = None) -> str:

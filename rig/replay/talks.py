@@ -94,6 +94,14 @@ class Talks:
         """Numbers of the links on which something was read, written or notified."""
         return sorted({number for (number, _), talk in self._talks.items() if talk.said})
 
+    @property
+    def ranked(self) -> list[int]:
+        """Numbers of those links, that with the most exchanges first."""
+        most: dict[int, int] = {}
+        for (number, _), talk in self._talks.items():
+            most[number] = max(most.get(number, 0), len(talk.said))
+        return sorted(self.talking, key=lambda number: -most[number])
+
     def choose(self, number: int | None) -> Talk:
         """The talk asked for, or the one with the most exchanges; what a sniffer could not attribute belongs to it.
 
