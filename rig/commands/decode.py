@@ -5,6 +5,7 @@ Knows which of these to ask for and how to print them. Refuses to know container
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -52,6 +53,8 @@ def decode(
     if not (gatt or events or save_map) and format == "tsv":
         from rig.capture.decode import write_tsv  # noqa: PLC0415 - the shortest way, which large files take too
 
+        # The linear algebra in numpy starts a thread per core when it is loaded, each to spin for a tenth of a second.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with bar(beside_output=True) as progress:
             write_tsv(file, sys.stdout.buffer, handle_map=handle_map, progress=progress)
         return FINISHED
