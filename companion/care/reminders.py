@@ -173,7 +173,7 @@ def due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Re
     now = instant(now)
     if agenda.quiet is not None and agenda.quiet.hold(now, agenda.zone):
         return []
-    ready = [_worded_late(one, now, agenda) for one in _open(now, agenda, fired) if one.at <= now]
+    ready = [_worded_late(one, now, agenda) for one in _open(now, agenda, fired, at_most=now) if one.at <= now]
     water = [one for one in ready if one.ml]
     return [one for one in ready if not one.ml or one is water[-1]]
 
@@ -221,9 +221,11 @@ def water_told(fired: Mapping[str, datetime]) -> list[datetime]:
 # --- what is of use from now on, whatever the quiet hours -------------------------------------------------------------
 
 
-def _open(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> Iterator[Reminder]:
-    """Whatever is still to be told at ``now`` or later."""
-    for one in (*_waiting(agenda), *_water(now, agenda, fired)):
+def _open(
+    now: datetime, agenda: Agenda, fired: Mapping[str, datetime], *, at_most: datetime | None = None
+) -> Iterator[Reminder]:
+    """Whatever is still to be told at ``now`` or later; water that comes after ``at_most`` may be left out."""
+    for one in (*_waiting(agenda), *_water(now, agenda, fired, at_most)):
         if one.key not in fired and one.until > now:
             yield one
 
@@ -265,7 +267,9 @@ def _snoozed(one: Reminder, agenda: Agenda) -> Reminder:
     return replace(one, key=_again(one.about, to), at=max(one.at, instant(to)))
 
 
-def _water(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> Iterator[Reminder]:
+def _water(
+    now: datetime, agenda: Agenda, fired: Mapping[str, datetime], at_most: datetime | None
+) -> Iterator[Reminder]:
     goal = agenda.goal
     if goal is None:
         return
@@ -277,6 +281,8 @@ def _water(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> Iter
     asks = [ask for day in days for ask in schedule(day, agenda.zone, goal, spans)]
     told = water_told(fired)
     for ask in asks:
+        if at_most is not None and ask.at > at_most:
+            break
         if ask.until <= now and not agenda.snoozes:
             continue
         kind = _WATER[ask.occasion]

@@ -224,7 +224,14 @@ def systemd_service(job: Job) -> str:
         TimerError: a value holds a character that a unit cannot.
     """
     _refuse_unprintable(job)
-    command = " ".join(_systemd_quoted(word) for word in (f":{job.argv[0]}", *job.argv[1:]))
+    argv = job.argv
+    if any(character in "\"'\\" for character in argv[0]):
+        # "Executable name contains special characters" is said of the program alone, not of what env is to run; and
+        # env takes what has an equals sign for a variable.
+        if "=" in argv[0]:
+            raise TimerError(words.BAD_CHARACTER.format(value=argv[0]))
+        argv = ("/usr/bin/env", *argv)
+    command = " ".join(_systemd_quoted(word) for word in (f":{argv[0]}", *argv[1:]))
     environment = "".join(f"Environment={_systemd_quoted(f'{k}={v}')}\n" for k, v in job.environment.items())
     return f"[Unit]\nDescription={words.ABOUT}\n\n[Service]\nType=oneshot\n{environment}ExecStart={command}\n"
 

@@ -113,7 +113,13 @@ def test_a_systemd_service_runs_exactly_what_was_meant(name: str) -> None:
 
 @given(printable, printable)
 def test_a_systemd_service_keeps_any_printable_text(first: str, second: str) -> None:
-    check_systemd(Job((f"/{first}", second), {"COMPANION_DATA": second}))
+    check_systemd(Job((f"/{first.replace('=', '')}", second), {"COMPANION_DATA": second}))
+
+
+def test_a_program_that_env_would_take_for_a_variable_is_refused() -> None:
+    check_systemd(Job(("/home/a=b/python",)))
+    with pytest.raises(TimerError, match="holds a character"):
+        systemd_service(Job(("/home/a='b'/python",)))
 
 
 def check_systemd(job: Job) -> None:
@@ -121,6 +127,9 @@ def check_systemd(job: Job) -> None:
     (command,) = systemd_values(text, "ExecStart")
     program, *arguments = systemd_words(command)
     assert program[0] == ":", "or variables would be substituted"
+    if any(character in job.argv[0] for character in "\"'\\"):
+        assert program[1:] == "/usr/bin/env"  # systemd takes no program with such a name
+        program = f":{arguments.pop(0)}"
     assert (program[1:], *arguments) == job.argv
     settings = [systemd_words(value) for value in systemd_values(text, "Environment")]
     assert settings == [[f"{key}={value}"] for key, value in job.environment.items()]
