@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import fromstring
@@ -426,3 +427,12 @@ def test_ctrl_c_ends_every_process_at_once_and_prints_nothing() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_whoever_stops_a_run_leaves_no_process_behind(small: tuple[Path, dict[str, str]]) -> None:
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play_all(recordings_in([str(small[0])]), Job(), jobs=2, progress=stop)
+    assert active_children() == []
