@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from rig.clock import ScaledLoop, VirtualTimeLoop
 from rig.replay.outcome import Lateness
 from rig.replay.schedule import Schedule, Turn
-from rig.replay.wall_clock import WallClock
+from rig.replay.wall_clock import THIS_MACHINE, WallClock
 
 _YIELD_EVERY_NS = 1_000_000  # of wall time that exchanges which are due already may keep the loop to themselves
 
@@ -371,7 +371,7 @@ class Pacer:
                 self._clock = LoopClock()
             else:
                 factor = loop.factor if isinstance(loop, ScaledLoop) else 1.0
-                self._clock = WallClock(speed=factor, relaxed=self._relaxed)
+                self._clock = WallClock(speed=factor, machine=THIS_MACHINE, relaxed=self._relaxed)
         return self._clock
 
     def _clock_time_of(self, position_ns: int) -> int:

@@ -22,9 +22,10 @@ def timing_for_loop() -> Timing | None:
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualTimeLoop):
         return None
-    from rig.replay.wall_clock import WallClock  # noqa: PLC0415 - virtual time has no use for it
+    from rig.replay.wall_clock import THIS_MACHINE, WallClock  # noqa: PLC0415 - virtual time has no use for it
 
-    return PreciseTiming(WallClock(speed=loop.factor if isinstance(loop, ScaledLoop) else 1.0))
+    speed = loop.factor if isinstance(loop, ScaledLoop) else 1.0
+    return PreciseTiming(WallClock(speed=speed, machine=THIS_MACHINE))
 
 
 class PreciseTiming:

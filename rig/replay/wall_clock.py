@@ -21,6 +21,9 @@ HOLD_NS: Final = 300_000
 PLAIN_HOLD_NS: Final = 600_000
 """How long the loop is held, asleep, where there is no spinning, and 1 ms more where it has no fine timers."""
 
+LONGEST_HOLD_NS: Final = 5_000_000
+"""How long it is held, asleep, where whoever works before a deadline has the core taken away for some milliseconds."""
+
 LONGEST_LEAD_NS: Final = 2_000_000
 """How long before a deadline the core is kept awake at most; the loop runs freely until it is held."""
 
@@ -142,6 +145,26 @@ class Spinning:
             self._retreat_ns = min(_LONGEST_RETREAT_NS, 2 * self._retreat_ns)
 
 
+class Machine:
+    """What is known of the machine: it is the same for all clocks of a process, and outlives a replay."""
+
+    def __init__(self) -> None:
+        self.lead = Margin(
+            0.995, first_ns=_FIRST_LEAD_NS, shortest_ns=HOLD_NS, longest_ns=LONGEST_LEAD_NS, step_ns=1_000
+        )
+        """How long before a deadline to wake up in order to spin."""
+        self.plain_hold = Margin(
+            0.99, first_ns=PLAIN_HOLD_NS, shortest_ns=PLAIN_HOLD_NS, longest_ns=LONGEST_HOLD_NS, step_ns=10_000
+        )
+        """How long before a deadline to wake up in order to be back asleep in time, with all prepared."""
+        self.nap = Margin(0.9, first_ns=60_000, shortest_ns=_SHORTEST_NAP_NS, longest_ns=_LONGEST_NAP_NS, step_ns=2_000)
+        """How much longer than asked for a sleep with the loop held takes."""
+        self.spinning = Spinning()
+
+
+THIS_MACHINE: Final = Machine()
+
+
 class WallClock:
     """The wall clock, in nanoseconds, and how to wait for a moment on it.
 
@@ -151,6 +174,7 @@ class WallClock:
 
     Args:
         speed: how many seconds of the running loop's clock go by in one of the wall's.
+        machine: what is known of the machine; None: nothing yet.
         relaxed: neither hold the loop nor spin: a deadline comes as late as the system's timers are.
         now_ns: the clock, in nanoseconds.
         sleep: sleeps for so many seconds, in this thread.
@@ -162,6 +186,7 @@ class WallClock:
         self,
         *,
         speed: float = 1.0,
+        machine: Machine | None = None,
         relaxed: bool = False,
         now_ns: Callable[[], int] = time.perf_counter_ns,
         sleep: Callable[[float], None] = time.sleep,
@@ -170,13 +195,8 @@ class WallClock:
         self.relaxed = relaxed
         self.now_ns = now_ns
         self._sleep = sleep
-        self.lead = Margin(
-            0.995, first_ns=_FIRST_LEAD_NS, shortest_ns=HOLD_NS, longest_ns=LONGEST_LEAD_NS, step_ns=1_000
-        )
-        """How long a wake-up takes."""
-        self.nap = Margin(0.9, first_ns=60_000, shortest_ns=_SHORTEST_NAP_NS, longest_ns=_LONGEST_NAP_NS, step_ns=2_000)
-        """How much longer than asked for a sleep with the loop held takes."""
-        self.spinning = Spinning()
+        self.machine = machine or Machine()
+        self._woken_for_ns: int | None = None  # the deadline that a timer has woken somebody up for, in time
         self._coarse_ns: int | None = None  # by how much the loop's timers may be late; None until it is known
 
     def is_close(self, due_ns: int) -> bool:
@@ -198,25 +218,39 @@ class WallClock:
         A relaxed clock holds nothing: the time may be before then, by as much as :meth:`is_close` lets pass.
         """
         now = self.now_ns()
-        if now >= due_ns or self.relaxed:
+        if self.relaxed:
             return now
-        if not self.spinning.may_spin(now, due_ns - now):
-            at_ns = due_ns - self.nap.ns
+        in_time, self._woken_for_ns = self._woken_for_ns == due_ns, None
+        spins = self.machine.spinning.may_spin(now, due_ns - now)
+        if in_time:
+            if not spins:
+                self.machine.plain_hold.saw(now - due_ns + self.machine.plain_hold.ns)
+            elif now - due_ns > STALL_NS:  # somebody else had the core while what is due was prepared
+                self.machine.spinning.stalled(now)
+        if now >= due_ns:
+            return now
+        if not spins:
+            at_ns = due_ns - self.machine.nap.ns
             if now < at_ns:
                 now = self._sleep_until(at_ns)
-                self.nap.saw(now - at_ns)
+                self.machine.nap.saw(now - at_ns)
             if now >= due_ns:
                 return now
         # Twice through the same lines: after a sleep they are in nobody's cache, and the second time they are.
         self._spin(now, due_ns - _WARM_UP_NS)
         return self._spin(now, due_ns)
 
+    def noted(self, due_ns: int) -> None:
+        """Note that somebody was woken up for a deadline, by a timer that was set in time."""
+        self._woken_for_ns = due_ns
+
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def _hold_ns(self) -> int:
         if self.relaxed:
             return 0
-        return HOLD_NS if self.spinning.allowance_ns(self.now_ns()) else PLAIN_HOLD_NS + self.coarse_ns
+        machine = self.machine
+        return HOLD_NS if machine.spinning.allowance_ns(self.now_ns()) else machine.plain_hold.ns + self.coarse_ns
 
     @property
     def coarse_ns(self) -> int:
@@ -240,7 +274,7 @@ class WallClock:
             if now - before > longest:  # noqa: PLR1730 - a call takes as long as two steps
                 longest = now - before
             before = now
-        self.spinning.spun(now, now - begun_ns, longest)
+        self.machine.spinning.spun(now, now - begun_ns, longest)
         return now
 
 
@@ -256,7 +290,8 @@ class _Approach:
         now = clock.now_ns()
         lead_ns = 0
         if not clock.relaxed:
-            lead_ns = min(clock.lead.ns, clock.spinning.allowance_ns(now)) or PLAIN_HOLD_NS
+            machine = clock.machine
+            lead_ns = min(machine.lead.ns, machine.spinning.allowance_ns(now)) or machine.plain_hold.ns
         self._at_ns = due_ns - lead_ns
         self._handle: asyncio.Handle | Timer
         timers = timers_of(loop)
@@ -274,12 +309,13 @@ class _Approach:
         self._handle.cancel()
 
     def _woken(self) -> None:
-        clock = self._clock
-        self._awake_since_ns = now = clock.now_ns()
+        machine = self._clock.machine
+        self._awake_since_ns = now = self._clock.now_ns()
+        self._clock.noted(self._due_ns)
         if now - self._at_ns > _STUCK_NS:
-            clock.spinning.stalled(now)
+            machine.spinning.stalled(now)
         elif now > self._at_ns:  # else a timer that is early to be sure
-            clock.lead.saw(now - self._at_ns + HOLD_NS)
+            machine.lead.saw(now - self._at_ns + HOLD_NS)
         self._look()
 
     def _look(self) -> None:
@@ -288,7 +324,7 @@ class _Approach:
             self._handle = self._loop.call_soon(self._look)
             return
         if not clock.relaxed:
-            clock.spinning.was_awake(clock.now_ns() - self._awake_since_ns)
+            clock.machine.spinning.was_awake(clock.now_ns() - self._awake_since_ns)
         self._wake()
 
 

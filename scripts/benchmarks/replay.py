@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import clock
@@ -128,7 +128,8 @@ def _decoder(report: Report, repeat: int) -> None:
         report.leave_out("simpy is not installed (scripts/bench replay --peers installs it in .venv-bench)")
     else:
         works["simpy"] = rate(theirs)
-    results = {name: statistics.median(seconds) for name, seconds in interleaved(works, repeat).items()}
+    with _nothing_to_collect():
+        results = {name: statistics.median(seconds) for name, seconds in interleaved(works, repeat).items()}
     report.add(Measurement("replay: decoder, events a second, protocol and all", count / results["whole"], "1/s"))
     report.add(Measurement("replay: decoder, events a second, keeping time alone", count / results["ours"], "1/s"))
     if "simpy" in results:
@@ -136,6 +137,17 @@ def _decoder(report: Report, repeat: int) -> None:
         report.add(
             Measurement("replay: decoder against simpy", results["simpy"] / results["ours"], "times", at_least=5.0)
         )
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Leave what other benches have loaded out of garbage collections, which would be most of what is measured."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _in_simpy(transcript: Transcript, take: Callable[[int, int, bool], None]) -> Callable[[], None] | None:
@@ -204,7 +216,7 @@ def _lateness(report: Report, transcripts: list[Transcript], peer: Peer | None, 
     ratios: dict[str, list[float]] = {"p50": [], "p99": []}
     found: dict[str, list[float]] = {"ours p50": [], "ours p99": [], "MessageSync p50": [], "MessageSync p99": []}
     shares: list[float] = []
-    with _all_cores_busy() if busy else _as_it_is():
+    with _all_cores_busy() if busy else nullcontext():
         for round_number in range(repeat):
             ours: list[int] = []
             theirs: list[int] = []
@@ -254,12 +266,6 @@ def _all_cores_busy() -> Iterator[None]:
         for hog in hogs:
             hog.kill()
             hog.wait()
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    gc.collect()
-    yield
 
 
 def _drift(report: Report, duration_s: float) -> None:

@@ -79,21 +79,21 @@ def test_one_stalled_spin_is_forgiven_and_a_second_makes_it_sleep_up_to_the_last
     reached = clock.finish(due)
     assert wall.slept_s == [pytest.approx((150_000 - 60_000) * 1e-9, abs=1e-6)]
     assert due <= reached <= due + 62_000
-    assert clock.spinning.stalls == 2
+    assert clock.machine.spinning.stalls == 2
 
 
 def test_sleeps_are_shortened_by_as_much_as_they_take_too_long() -> None:
     wall = Wall()
     clock = on(wall)
-    clock.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
-    clock.nap.ns = 5 * US
+    clock.machine.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
+    clock.machine.nap.ns = 5 * US
     late = []
     for _ in range(30):
         due = wall.ns + 400 * US
         late.append(clock.finish(due) - due)
     assert late[0] > 50 * US
     assert max(late[10:]) < 2 * US  # at rest at its quantile, one in ten comes a step too late
-    assert 60 * US <= clock.nap.ns < 85 * US
+    assert 60 * US <= clock.machine.nap.ns < 85 * US
 
 
 def test_a_sleep_that_ends_early_is_taken_up_again() -> None:
@@ -104,7 +104,7 @@ def test_a_sleep_that_ends_early_is_taken_up_again() -> None:
         wall.ns += round(seconds * 5e8)
 
     clock = WallClock(now_ns=wall.now_ns, sleep=sleep_half)
-    clock.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
+    clock.machine.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
     assert clock.finish(150_000) >= 150_000
     assert len(wall.slept_s) > 5
 
@@ -274,7 +274,7 @@ def test_awake_the_loop_runs_freely_until_the_last_stretch(monkeypatch: pytest.M
     assert lead == 600 * US
     assert len(woken) == 1
     assert -HOLD_NS <= woken[0] <= -HOLD_NS + 51 * US
-    assert clock.lead.ns == 599 * US
+    assert clock.machine.lead.ns == 599 * US
     assert clock.is_close(10_000 * US)
 
 
@@ -312,16 +312,16 @@ def test_a_wake_up_stuck_behind_others_tells_nothing_of_the_lead_but_counts_as_a
 ) -> None:
     wall = Wall()
     clock = on(wall)
-    lead = clock.lead.ns
+    lead = clock.machine.lead.ns
     approached(monkeypatch, wall, clock, 10_000 * US, late=1_500 * US)
-    assert (clock.lead.ns, clock.spinning.stalls) == (lead, 1)
+    assert (clock.machine.lead.ns, clock.machine.spinning.stalls) == (lead, 1)
 
 
 def test_where_there_is_no_spinning_the_loop_is_held_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     wall = Wall()
     clock = on(wall)
-    clock.spinning.stalled(0)
-    clock.spinning.stalled(0)
+    clock.machine.spinning.stalled(0)
+    clock.machine.spinning.stalled(0)
     lead, woken = approached(monkeypatch, wall, clock, 10_000 * US, late=20 * US)
     assert lead == PLAIN_HOLD_NS
     assert woken == [pytest.approx(-PLAIN_HOLD_NS + 20 * US, abs=US)]
@@ -333,7 +333,7 @@ def test_a_relaxed_clock_wakes_at_the_deadline_itself(monkeypatch: pytest.Monkey
     lead, woken = approached(monkeypatch, wall, clock, 10_000 * US, late=20 * US)
     assert lead == 0
     assert woken == [pytest.approx(20 * US, abs=US)]
-    assert clock.spinning.may_spin(wall.ns, 20_000 * US)  # it has used nothing up
+    assert clock.machine.spinning.may_spin(wall.ns, 20_000 * US)  # it has used nothing up
 
 
 def test_who_has_left_is_not_woken(monkeypatch: pytest.MonkeyPatch) -> None:
