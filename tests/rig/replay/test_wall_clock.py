@@ -18,10 +18,12 @@ from rig.replay import linux_timers
 from rig.replay.linux_timers import LoopTimers, fine_sleeping, short_slices, timers_of
 from rig.replay.wall_clock import (
     HOLD_NS,
+    LONGEST_HOLD_NS,
     LONGEST_LEAD_NS,
     PLAIN_HOLD_NS,
     SPIN_SHARE,
     STALL_NS,
+    Machine,
     Margin,
     Spinning,
     WallClock,
@@ -261,7 +263,9 @@ def approached(
             alarm.ring()
             for _ in range(100):
                 await asyncio.sleep(0)
-                wall.ns += 0 if woken else 50 * US
+                if woken:
+                    break
+                wall.ns += 50 * US
 
     run(go())
     return due - alarm.at_ns[-1], woken
@@ -325,6 +329,60 @@ def test_where_there_is_no_spinning_the_loop_is_held_asleep(monkeypatch: pytest.
     lead, woken = approached(monkeypatch, wall, clock, 10_000 * US, late=20 * US)
     assert lead == PLAIN_HOLD_NS
     assert woken == [pytest.approx(-PLAIN_HOLD_NS + 20 * US, abs=US)]
+
+
+def prepared_late(monkeypatch: pytest.MonkeyPatch, wall: Wall, clock: WallClock, late_ns: int, times: int) -> list[int]:
+    """How long before each of some deadlines the timer was set; what is prepared then takes until so long after."""
+    leads = []
+    for _ in range(times):
+        due = wall.ns + 20_000 * US
+        lead, _ = approached(monkeypatch, wall, clock, due, late=20 * US)
+        leads.append(lead)
+        wall.ns = due + late_ns
+        clock.finish(due)
+    return leads
+
+
+def test_where_preparing_is_interrupted_asleep_the_loop_is_held_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall()
+    clock = on(wall)
+    clock.machine.spinning.may_spin = lambda *_: False  # type: ignore[method-assign]
+    clock.machine.spinning.allowance_ns = lambda *_: 0  # type: ignore[method-assign]
+    leads = prepared_late(monkeypatch, wall, clock, 3_000 * US, 8)
+    assert leads == sorted(leads)
+    assert (leads[0], leads[-1]) == (PLAIN_HOLD_NS, LONGEST_HOLD_NS)
+    later = prepared_late(monkeypatch, wall, clock, -4_800 * US, 200)
+    assert later[-1] < 3_500 * US  # and for less again when it is not
+
+
+def test_where_preparing_is_interrupted_spinning_gives_way_to_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall()
+    clock = on(wall)
+    prepared_late(monkeypatch, wall, clock, 3_000 * US, 2)
+    assert clock.machine.spinning.stalls == 2
+    assert clock.machine.spinning.retreats(wall.ns)
+
+
+def test_a_deadline_that_was_past_when_somebody_came_to_wait_says_nothing_of_the_machine() -> None:
+    wall = Wall()
+    clock = on(wall)
+    for _ in range(5):
+        wall.ns += 20_000 * US
+        clock.finish(wall.ns - 3_000 * US)
+    assert clock.machine.spinning.stalls == 0
+    assert clock.machine.plain_hold.ns == PLAIN_HOLD_NS
+
+
+def test_what_one_clock_learns_of_the_machine_another_knows() -> None:
+    wall = Wall()
+    machine = Machine()
+    clocks = [WallClock(machine=machine, now_ns=wall.now_ns, sleep=wall.sleep) for _ in range(2)]
+    for _ in range(2):
+        wall.taken_at_look[wall.looks + 20] = 3_000 * US
+        clocks[0].finish(wall.ns + 150_000)
+        wall.ns += 20_000 * US
+    clocks[1].finish(wall.ns + 150_000)
+    assert len(wall.slept_s) == 1
 
 
 def test_a_relaxed_clock_wakes_at_the_deadline_itself(monkeypatch: pytest.MonkeyPatch) -> None:
