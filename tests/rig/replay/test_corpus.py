@@ -422,7 +422,7 @@ def test_ctrl_c_ends_every_process_at_once_and_prints_nothing() -> None:
         assert process.stderr is not None
         pids = [int(process.stdout.readline()) for _ in range(3)]
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=120) == 130
         assert process.stderr.read() == ""
     for pid in pids:
         with pytest.raises(ProcessLookupError):
