@@ -248,12 +248,12 @@ def _waiting(agenda: Agenda) -> Iterator[Reminder]:
             agenda,
         )
     if agenda.screened_at is not None:
-        at = agenda.screened_at.astimezone(UTC) + VALID
+        at = instant(agenda.screened_at) + VALID
         names = _named(Kind.SCREENING, at.astimezone(agenda.screened_at.tzinfo).date(), 1)
         title, text = words.SCREENING_TITLE, words.SCREENING_TEXT
         yield _snoozed(Reminder(Kind.SCREENING, *names, at, at + SCREENING_KEEPS, title, text), agenda)
     if agenda.patch_at is not None:
-        at = agenda.patch_at.astimezone(UTC) + PATCH_TEST
+        at = instant(agenda.patch_at) + PATCH_TEST
         # A second test of the same day is another one: its minute tells them apart.
         local = at.astimezone(agenda.patch_at.tzinfo)
         names = _named(Kind.PATCH, local.date(), 1 + 60 * local.hour + local.minute)
@@ -298,7 +298,9 @@ def _water(
             continue
         at = opens(moved, now, zone=agenda.zone, goal=goal, drinks=agenda.drinks, told=told)
         if at is not None:
-            yield Reminder(kind, key, about, at, moved.until, words.WATER_TITLE, _water_text(moved, goal), moved.ml)
+            lacking = replace(moved, ml=min(moved.ml, goal.ml - total_ml(agenda.drinks, ask.day, agenda.zone)))
+            text = _water_text(lacking, goal)
+            yield Reminder(kind, key, about, at, moved.until, words.WATER_TITLE, text, lacking.ml)
 
 
 def _named(kind: Kind, day: date, number: int) -> tuple[str, str]:

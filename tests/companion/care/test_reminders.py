@@ -149,6 +149,12 @@ def test_less_than_a_glass_is_said_in_millilitres() -> None:
     assert [one.text for one in last] == ["40 mL of water, if you like."]
 
 
+def test_no_more_is_asked_than_the_goal_lacks() -> None:
+    agenda = Agenda(zone=BERLIN, session=EVENING, goal=Goal(), drinks=[Drink(at(8), 1550)])
+    (told,) = due(at(18, 30), agenda, {})
+    assert (told.ml, told.text) == (50, "50 mL of water before your session, if you like.")
+
+
 def test_who_must_limit_fluids_or_has_no_goal_hears_nothing_of_water() -> None:
     for goal in (None, Goal(limited=True)):
         assert next_due(at(0), Agenda(zone=BERLIN, goal=goal, session=None), {}) is None
@@ -312,6 +318,13 @@ def test_nothing_to_remind_of_is_never_due() -> None:
 
 def test_a_moment_without_offset_is_refused() -> None:
     naive = datetime(2026, 5, 4, 9)  # noqa: DTZ001 - the point of the test
-    for make in (lambda: due(naive, PLAN, {}), lambda: next_due(naive, PLAN, {}), lambda: Upcoming(naive, 12)):
+    for make in (
+        lambda: due(naive, PLAN, {}),
+        lambda: next_due(naive, PLAN, {}),
+        lambda: claimed(naive, PLAN, MemoryLedger()),
+        lambda: Upcoming(naive, 12),
+        lambda: due(at(12), Agenda(zone=BERLIN, screened_at=naive), {}),
+        lambda: due(at(12), Agenda(zone=BERLIN, patch_at=naive), {}),
+    ):
         with pytest.raises(ValueError, match="has no UTC offset"):
             make()
