@@ -25,6 +25,7 @@ from companion.care.hydration import (
     opens,
     postponed,
     schedule,
+    total_ml,
 )
 from companion.care.screening import VALID
 from companion.words import reminders as words
