@@ -279,6 +279,7 @@ def test_awake_the_loop_runs_freely_until_the_last_stretch(monkeypatch: pytest.M
     assert len(woken) == 1
     assert -HOLD_NS <= woken[0] <= -HOLD_NS + 51 * US
     assert clock.machine.lead.ns == 599 * US
+    assert not clock.machine.spinning.may_spin(wall.ns, 20_000 * US - 200 * US)  # being awake is paid for
     assert clock.is_close(10_000 * US)
 
 
@@ -565,14 +566,17 @@ def test_slices_are_short_for_a_while_and_then_as_before() -> None:
     before = linux_timers._scheduling()
     if before is None:
         pytest.fail("this machine's scheduler cannot be asked: add its numbers to linux_timers._SCHED_NUMBERS")
-    with short_slices():
-        during = linux_timers._scheduling()
-    after = linux_timers._scheduling()
+    linux_timers._set_slice(700_000)
+    try:
+        with short_slices():
+            during = linux_timers._scheduling()
+        after = linux_timers._scheduling()
+    finally:
+        linux_timers._set_slice(before.runtime)
     assert during is not None
     assert after is not None
     assert (during.nice, after.nice) == (before.nice, before.nice)
-    assert after.runtime == before.runtime
-    assert during.runtime in (100_000, 0)  # 0: before Linux 6.12
+    assert (during.runtime, after.runtime) in ((100_000, 700_000), (0, 0))  # zeros: before Linux 6.12
 
 
 def test_without_such_a_scheduler_nothing_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
