@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, Hangu
 from rig.radio.bleak_backend import HciRadio
 from rig.radio.delay_laws import Fixed
 from rig.radio.fault_plan import Delay, FaultPlan
+from rig.radio.faults import FaultyDevice
 from rig.radio.link import VirtualRadio
 from rig.replay.app import AppPlayer
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
@@ -627,6 +630,40 @@ def test_where_faults_have_come_between_one_time_stands_for_all() -> None:
     device.deadline_passed(0.05)
     device.handed_over([0.052])
     assert device.lateness.samples_ns == (2_000_000, 2_000_000)
+
+
+def test_behind_faults_lateness_is_taken_where_they_are_handed_over() -> None:
+    device = pushing_device(50)
+    never = Delay(name="slow", direction="to_app", time=Fixed(seconds=0.06), nth=(99,))
+    faulty = FaultyDevice(device, FaultPlan(faults=(never,), seed=1))
+    faulty.deadline_passed(0.05)
+    faulty.handed_over([0.054, 0.07])
+    assert device.lateness.samples_ns == (4_000_000,)
+
+
+@pytest.mark.parametrize(("speed", "times"), [(200.0, 1), (math.inf, 0)], ids=["on the wall", "in virtual time"])
+def test_on_the_wall_a_replay_is_undisturbed_and_its_app_out_of_the_devices_way(
+    monkeypatch: pytest.MonkeyPatch, speed: float, times: int
+) -> None:
+    undisturbed: list[str] = []
+    relaxed: list[bool] = []
+
+    class Watched(Pacer):
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)  # type: ignore[arg-type]
+            relaxed.append(self._relaxed)
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        undisturbed.append("begins")
+        yield
+        undisturbed.append("ends")
+
+    monkeypatch.setattr("rig.replay.pacing.Pacer", Watched)
+    monkeypatch.setattr("rig.replay.wall_clock.undisturbed", watched)
+    run(replay_as_peripheral(CONVERSATION, tolerance_s=None), speed=speed)
+    assert undisturbed == ["begins", "ends"] * times
+    assert relaxed == [True]
 
 
 def test_what_was_said_before_a_write_is_not_taken_for_what_is_handed_over_later() -> None:
