@@ -163,7 +163,9 @@ class Reminder:
 
 
 def due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Reminder]:
-    """What is to be told at ``now`` (aware), the session first, water last: at most one of it about water.
+    """What is to be told at ``now`` (aware), the session first, water last.
+
+    At most one of it is about water, since each ask ends well before the next begins, snoozed or not.
 
     ``fired`` is what the ledger holds of the last :data:`KEPT`. Whoever tells must claim each key first, as
     :func:`claimed` does.
@@ -174,9 +176,7 @@ def due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> list[Re
     now = instant(now)
     if agenda.quiet is not None and agenda.quiet.hold(now, agenda.zone):
         return []
-    ready = [_worded_late(one, now, agenda) for one in _open(now, agenda, fired, at_most=now) if one.at <= now]
-    water = [one for one in ready if one.ml]
-    return [one for one in ready if not one.ml or one is water[-1]]
+    return [_worded_late(one, now, agenda) for one in _open(now, agenda, fired, at_most=now) if one.at <= now]
 
 
 def next_due(now: datetime, agenda: Agenda, fired: Mapping[str, datetime]) -> datetime | None:
@@ -207,8 +207,8 @@ def claimed(now: datetime, agenda: Agenda, ledger: Ledger) -> list[Reminder]:
 def _alone(one: Reminder, now: datetime, ledger: Ledger) -> bool:
     """Whether no other water was asked for while this one was claimed.
 
-    Two processes may have looked before either claimed, and seen different glasses due: around a snooze, or a setting
-    that was just changed. Each looks again after its claim, so at least one of them sees both, and says nothing.
+    Two processes may have looked before either claimed, and seen different glasses due, since the person has just
+    changed a setting or the plan. Each looks again after its claim: at least one sees both, and says nothing.
     """
     others = {key: at for key, at in ledger.fired(now - WINDOW).items() if key != one.key}
     return all(abs(instant(at) - now) >= WINDOW for at in water_told(others))

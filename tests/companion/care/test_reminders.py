@@ -245,13 +245,23 @@ def test_a_snoozed_glass_comes_back_half_an_hour_after_it_was_asked_at_the_soone
     assert again.ml == 200
 
 
+def test_a_snoozed_glass_can_be_told_late_as_well() -> None:
+    agenda = snoozed(WATER, water_1=at(8, 25))
+    assert len(due(at(9, 19), agenda, {"water/2026-05-04/1": at(8, 20)})) == 1
+
+
+def test_a_snooze_brings_nothing_forward() -> None:
+    for agenda, moment in ((snoozed(WATER, water_1=at(8)), at(8, 20)), (snoozed(PLAN, session_1=at(18)), at(19))):
+        assert next_due(at(7, 45), agenda, {}) == moment.astimezone(UTC)
+
+
 def test_a_glass_that_is_snoozed_towards_the_next_one_is_let_go() -> None:
     fired = {"water/2026-05-04/1": at(8, 20)}
     agenda = snoozed(WATER, water_1=at(9, 45))
     assert next_due(at(8, 25), agenda, fired) == at(10, 10).astimezone(UTC)
 
 
-def test_two_glasses_snoozed_to_one_moment_are_one() -> None:
+def test_of_two_glasses_snoozed_to_one_moment_the_later_one_comes() -> None:
     agenda = snoozed(WATER, water_2=at(12, 35), water_3=at(12, 35))
     assert keys(due(at(12, 35), agenda, {})) == ["water/2026-05-04/3~20260504T103500Z"]
 

@@ -106,7 +106,7 @@ def told_by_two(chance: Random, now: datetime, agenda: Agenda, ledger: MemoryLed
     return told
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(CHANGES))
 def test_each_is_told_once_and_never_in_quiet_hours(seed: int, where: tuple[str, date]) -> None:
     chance = Random(seed)
@@ -114,7 +114,7 @@ def test_each_is_told_once_and_never_in_quiet_hours(seed: int, where: tuple[str,
     ledger = MemoryLedger()
     told: list[tuple[datetime, Reminder]] = []
     looked: list[datetime] = []
-    for _ in range(100):
+    for _ in range(70):
         now += timedelta(minutes=chance.choice([1, 5, 5, 5, 29, 30, 31]))
         if chance.random() < 0.03:
             now += timedelta(hours=chance.randint(1, 12))  # asleep
@@ -156,7 +156,7 @@ def test_each_is_told_once_and_never_in_quiet_hours(seed: int, where: tuple[str,
         assert times == chances[:1], kind
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(CHANGES))
 def test_a_snooze_is_kept_to_and_brings_it_back_once(seed: int, where: tuple[str, date]) -> None:
     chance = Random(seed)
@@ -164,8 +164,9 @@ def test_a_snooze_is_kept_to_and_brings_it_back_once(seed: int, where: tuple[str
     ledger = MemoryLedger()
     told: list[tuple[datetime, Reminder]] = []
     granted: dict[str, int] = {}
-    for _ in range(100):
+    for _ in range(70):
         now += timedelta(minutes=chance.choice([1, 5, 5, 10, 30]))
+        assert sum(1 for one in due(now, agenda, {}) if one.ml) <= 1
         new = told_by_two(chance, now, agenda, ledger)
         for one in new:
             assert not shown(now, agenda.zone if isinstance(agenda.zone, ZoneInfo) else ZoneInfo("UTC"), agenda.quiet)
@@ -183,7 +184,7 @@ def test_a_snooze_is_kept_to_and_brings_it_back_once(seed: int, where: tuple[str
     event(f"{sum(1 for _, one in told if '~' in one.key)} told again")
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(CHANGES))
 def test_the_limit_holds_for_who_sets_everything_anew_and_travels(seed: int, where: tuple[str, date]) -> None:
     chance = Random(seed)
@@ -230,7 +231,7 @@ def test_sleeping_until_the_next_one_tells_what_looking_every_minute_tells(seed:
     assert everything(begin, begin + timedelta(minutes=length), agenda, MemoryLedger()) == looked
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(CHANGES))
 def test_who_is_awake_and_drinks_nothing_is_asked_for_every_glass(seed: int, where: tuple[str, date]) -> None:
     chance = Random(seed)
@@ -245,6 +246,7 @@ def test_who_is_awake_and_drinks_nothing_is_asked_for_every_glass(seed: int, whe
     assert glasses == [max(ask.at, begin) for ask in asks if ask.until > begin and ask.at < end]
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.sampled_from(CHANGES))
 def test_nothing_is_due_before_it_was_foretold(seed: int, where: tuple[str, date]) -> None:
     chance = Random(seed)
