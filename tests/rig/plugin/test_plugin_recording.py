@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rig.pytest_plugin.files import golden_path, name_of, stale, transcript_path, write_whole
@@ -187,6 +187,9 @@ def test_a_transcript_that_no_test_has_is_named_when_its_file_ran_whole(project:
 IDS = st.text(st.sampled_from("aAbB_[]-.:/ 1é"), min_size=1, max_size=8)
 
 
+@example("test_A", "test_a")
+@example("test_on[A]", "test_on[a]")
+@example("test_on[b-c]", "test_on[b.c]")
 @given(IDS, IDS)
 def test_two_ids_never_share_a_file_whatever_the_file_system_folds(one: str, other: str) -> None:
     assert (one == other) == (name_of(one).casefold() == name_of(other).casefold())
