@@ -14,7 +14,23 @@ from rig.capture.text import printable
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.report.coverage import coverage_lines
 from rig.report.folding import Folded, folded
-from rig.report.model import Report, fired, how_late, in_words, many, moment, odd, played, sentence, spread, untold
+from rig.report.model import (
+    QUANTILES,
+    Measured,
+    Report,
+    figures,
+    fired,
+    how_late,
+    in_words,
+    many,
+    moment,
+    odd,
+    played,
+    quantile,
+    sentence,
+    spread,
+    untold,
+)
 
 
 class _Breaks(TypedDict):
@@ -118,11 +134,31 @@ class _Text:
             yield self._paint(first[: len(verdict)], verdict) + first[len(verdict) :]
             yield from rest
         compared = {each.name for each in report.compared}
-        for name, measured in report.measured.items():
-            if name not in compared:
-                told = [spread(measured.now, measured.unit), odd(measured)]
-                said = f"measured   {printable(name).replace('_', ' ')}: {', '.join(filter(None, told))}"
-                yield from self._wrapped(said, " " * 11)
+        alone = {name: measured for name, measured in report.measured.items() if name not in compared}
+        if compared and alone:
+            yield ""
+        if alone:
+            yield from self._table(alone)
+
+    def _table(self, found: Mapping[str, Measured]) -> Iterator[str]:
+        """What was measured and held against nothing: a row each where the terminal is wide enough for rows."""
+        rows: list[tuple[str, ...]] = [("measured", "samples", *(name for name, _ in QUANTILES), "")]
+        for name, measured in found.items():
+            values = [quantile(measured.now, share) for _, share in QUANTILES]
+            told = ["-" if value is None else figures(value) for value in values]
+            rows.append((printable(name).replace("_", " "), f"{len(measured.now):,}", *told, measured.unit))
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        if sum(widths) + 2 * (len(widths) - 1) <= self._width:
+            for name, *numbers, unit in rows:
+                cells = [name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:-1]), unit]
+                yield "  ".join(cells).rstrip()
+        else:
+            for name, measured in found.items():
+                said = f"{printable(name).replace('_', ' ')}: {spread(measured.now, measured.unit)}"
+                yield from self._wrapped(said, "  ")
+        for name, measured in found.items():
+            if measured.odd:
+                yield from self._wrapped(f"{printable(name).replace('_', ' ')}: {odd(measured)}", "  ")
 
     def _faults(self, faults: Mapping[str, int]) -> Iterator[str]:
         for name, count in faults.items():

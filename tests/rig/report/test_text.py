@@ -54,9 +54,11 @@ def test_samples_that_are_no_numbers_are_left_out_and_counted() -> None:
     outcome = passed(pairs=1)
     outcome.samples = {"burst_length": [2.0, float("nan"), float("inf")], "other": [float("nan")]}
     text = list(lines(Report("any", [outcome]), width=200))
-    left_out = "of 1 sample, 2 samples without a finite value left out"
-    assert f"measured   burst length: p50 2 writes, p90 2 writes, p99 2 writes, max 2 writes {left_out}" in text
-    assert "measured   other: 0 samples, 1 sample without a finite value left out" in text
+    rows = [line.split() for line in text]
+    assert ["burst", "length", "1", "2", "2", "2", "2", "writes"] in rows
+    assert ["other", "0", "-", "-", "-", "-"] in rows
+    assert "burst length: 2 samples without a finite value left out" in text
+    assert "other: 1 sample without a finite value left out" in text
 
 
 def test_many_passed_replays_are_counted_and_few_are_named() -> None:
@@ -89,12 +91,24 @@ def test_sentences_are_wrapped_to_the_terminal_and_bytes_are_not() -> None:
     assert "  -     5.000  app writes without response ffe0/ffe1: 55 aa 06 14 01 00 8c  # level 3" in conversation
 
 
-def test_what_was_measured_is_wrapped_to_the_terminal_and_aligned() -> None:
-    text = list(lines(Report("any", [passed()]), width=60))
-    start = next(number for number, line in enumerate(text) if line.startswith("measured   command"))
-    assert text[start + 1].startswith(" " * 11)
-    assert text[start + 1][11] != " "
-    assert max(map(len, text)) <= 60
+def test_what_was_measured_is_a_table_whose_numbers_align() -> None:
+    text = list(lines(Report("any", [passed()]), width=80))
+    start = next(number for number, line in enumerate(text) if line.startswith("measured "))
+    heads, *rows = text[start : text.index("", start)]
+    assert heads.split() == ["measured", "samples", "p50", "p90", "p99", "max"]
+    assert rows
+    ends = [match.end() for match in re.finditer(r"(samples|p50|p90|p99|max)", heads)]
+    for row in rows:
+        assert [match.end() for match in re.finditer(r"(?<= )[\d.,]+(?= |$)", row)] == ends
+    assert max(map(len, text)) <= 80
+
+
+def test_where_the_terminal_has_no_room_for_the_table_each_measurement_is_a_sentence() -> None:
+    text = list(lines(Report("any", [passed()]), width=45))
+    assert not any(line.startswith("measured ") for line in text)
+    start = next(number for number, line in enumerate(text) if line.startswith("command to acknowledgement: p50"))
+    assert text[start + 1].startswith("  ")
+    assert max(map(len, text[start:])) <= 45
 
 
 def test_a_note_in_a_conversation_is_a_sentence_and_is_wrapped() -> None:
