@@ -175,7 +175,7 @@ def task(data: bytes) -> Callable[[str], str]:
     return text
 
 
-@pytest.mark.parametrize("name", [name for name in HARD_NAMES if name.count("%") < 2], ids=str)
+@pytest.mark.parametrize("name", [name for name in HARD_NAMES if name.count("%") < 2], ids=range(len(HARD_NAMES) - 1))
 def test_a_windows_task_runs_exactly_what_was_meant(name: str) -> None:
     job = Job((name, "-m", name, ""))
     text = task(windows_task(job, "HOME\\Zoë & co"))
