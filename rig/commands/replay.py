@@ -207,19 +207,20 @@ def _meant(file: str) -> str:
 
 
 def _spare(paths: Sequence[str], options: Options) -> None:
-    """Make sure that nothing is written over a recording.
+    """Make sure that nothing is written over what is read.
 
     Raises:
         UsageError: an option would.
     """
     written = [("--report", report) for report in options.reports]
-    if options.update and options.golden is not None:
+    read = [*paths, *filter(None, (options.app, options.faults, options.baseline, options.map))]
+    if options.golden is not None and options.update:
         written.append(("--golden", options.golden))
+    elif options.golden is not None:
+        read.append(options.golden)
     for option, target in written:
-        if any(are_one(path, target) for path in paths):
-            raise UsageError(
-                f"{option} {target} is a recording that is played, and would be written over; name another"
-            )
+        if any(are_one(path, target) for path in read):
+            raise UsageError(f"{option} {target}: is read for this replay, and would be written over; name another")
 
 
 def _job(options: Options) -> Job:

@@ -299,6 +299,18 @@ def test_timing_is_held_against_a_baseline_in_the_same_report(tmp_path: Path) ->
     assert "fail command to acknowledgement: median 60 ms slower (22.9 → 82.9 ms)" in words(done)
 
 
+def test_the_rate_of_false_alarms_is_the_one_asked_for(tmp_path: Path) -> None:
+    session = told(Talk().started().risen(6, wait_s=0.3).hung_up())
+    now, before = tmp_path / "now.jsonl", tmp_path / "before.json"
+    save(slower(session, 60_000_000), now)
+    save_baseline(before, {"command_to_acknowledgement": samples_of(session)["command_to_acknowledgement"]}, {})
+    often = rig("replay", now, "--baseline", before, "--false-alarm", "0.2")
+    assert "fail command to acknowledgement: median 60 ms slower" in words(often)
+    never = rig("replay", now, "--baseline", before, "--false-alarm", "0.000001")
+    assert never.returncode == 3
+    assert "not enough command to acknowledgement" in words(never)
+
+
 def test_reports_are_written_in_every_form_asked_for(talk: Path, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("r.html", "r.xml", "r.json")]
     options = [word for path in paths for word in ("--report", path)]
@@ -460,13 +472,20 @@ def test_a_recording_that_no_protocol_knows_says_nothing_as_decoder() -> None:
     assert "give a golden file, or name the protocol" in words(done)
 
 
-def test_nothing_is_written_over_a_recording(talk: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_over_what_is_read(talk: Path, tmp_path: Path) -> None:
     before = talk.read_bytes()
     one_line(rig("replay", talk, "--golden", talk, "--update"), 2, "--golden", "written over")
     same = tmp_path / "same.json"
     os.link(talk, same)
     one_line(rig("replay", talk, "--report", same), 2, "--report", "written over")
     assert talk.read_bytes() == before
+    kept = tmp_path / "kept.json"
+    kept.write_text("kept")
+    decoder, others = ("--baseline", "--map", "--golden"), (("--app", "peripheral"), ("--faults", "central"))
+    for option, role in (*((option, "decoder") for option in decoder), *others):
+        done = rig("replay", talk, "--as", role, option, kept, "--report", kept)
+        one_line(done, 2, f"--report {kept}", "written over")
+    assert kept.read_text() == "kept"
 
 
 def test_real_hardware_plays_one_recording(talk: Path, tmp_path: Path) -> None:

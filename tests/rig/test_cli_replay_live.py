@@ -78,9 +78,10 @@ def to_device(
         loop = asyncio.get_running_loop()
         while not running.output_percent(loop.time()):  # noqa: ASYNC110 - a device tells nobody
             await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
         for _ in range(2):
-            await asyncio.sleep(0.05)
             signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0)  # the device is being stopped by now, and that takes longer
 
     async def scenario() -> replay_live.Seen:
         async with VirtualRadio() as radio:

@@ -422,6 +422,28 @@ def test_a_rise_that_comes_a_little_too_soon_is_held_until_the_protocol_allows_i
     assert_never_beyond_the_protocol(device)
 
 
+def test_faster_than_life_the_walls_own_jitter_makes_no_rise_come_too_soon() -> None:
+    script = Talk().started().risen(3, wait_s=0.05).transcript()  # 73 ms too soon, 18 of the wall's at this speed
+    rules = Rules(tolerance_s=None)
+    assert any("the next rise is allowed in" in text for text in texts(play(script, SimulatedDr05(), rules)))
+    device = SimulatedDr05()
+    outcome = run(replay_as_central(script, device, rules), speed=4.0)
+    assert texts(outcome) == []
+    assert_never_beyond_the_protocol(device)
+
+
+def test_faster_than_life_the_tolerance_is_of_the_wall() -> None:
+    script = plain(
+        exchange(0.0, "app", "subscribe"),
+        exchange(0.1, "app", "write_command", value=b"go"),
+        exchange(0.1, "device", "notification", value=b"go"),
+    )
+    rules, slow = Rules(tolerance_s=1.0), echo_device(delay_s=3.0)
+    assert texts(play(script, slow, rules))[0].startswith("late by 3000.0 ms: exchange 2")
+    outcome = run(replay_as_central(script, echo_device(delay_s=3.0), rules), speed=20.0)
+    assert texts(outcome) == []
+
+
 def test_a_write_to_a_descriptor_is_refused() -> None:
     class Described(SimulatedDr05):
         @property

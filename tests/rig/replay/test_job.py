@@ -71,12 +71,6 @@ def test_on_the_wall_clock_lateness_is_measured(recording: str, role: Role) -> N
     assert min(outcome.lateness.samples_ns) >= 0
 
 
-def test_faster_than_life_as_the_app_tolerance_is_of_the_wall(recording: str) -> None:
-    # At this speed a wake-up of one millisecond is 50 of the loop's: with the loop's tolerance all would be late.
-    outcome = play(recording, Job("central", speed=50.0, tolerance_s=20.0))
-    assert [text for text in texts(outcome) if "late by" in text] == []
-
-
 def test_gaps_are_cut_for_both_sides(recording: str) -> None:
     for job in (Job("peripheral"), Job("central")):
         whole, short = (play(recording, replace(job, gaps=gaps)).duration_s for gaps in (Gaps(), Gaps(cut_s=0.19)))
@@ -226,8 +220,9 @@ def test_a_replay_tells_how_far_it_has_come_and_goes_no_differently_for_it(role:
     job = Job(role, speed=speed, tolerance_s=None)
     watched = play_transcript(SCRIPT, job, progress=lambda position, size: told.append((position, size)))
     assert watched.verdict is Verdict.PASSED
-    assert {size for _, size in told} == {round(SCRIPT.exchanges[-1].at_ns / 1e6)}
-    assert len(told) >= (500 if math.isinf(speed) else 1)
+    assert {size for _, size in told} <= {round(SCRIPT.exchanges[-1].at_ns / 1e6)}
+    # on the wall clock ten times a second at most, however short the recording is
+    assert len(told) == 1000 if math.isinf(speed) else len(told) <= 2
     assert all(before <= after for (before, _), (after, _) in pairwise(told))
     if math.isinf(speed):
         assert watched == play_transcript(SCRIPT, job)
