@@ -204,11 +204,11 @@ def test_five_hundred_recordings_over_two_processes_make_one_summary(tmp_path: P
 def test_with_a_radio_between_them_the_number_of_processes_makes_no_difference_either(
     tmp_path: Path, role: Any
 ) -> None:
-    write_corpus(tmp_path, 30, 11)
+    write_corpus(tmp_path, 16, 11)
     paths = recordings_in([str(tmp_path)])
     job = Job(role=role)
     alone = play_all(paths, job, jobs=1)
-    assert Counter(each.verdict for each in alone)[Verdict.PASSED] >= 26
+    assert Counter(each.verdict for each in alone)[Verdict.PASSED] >= 13
     assert forms(play_all(paths[::-1], job, jobs=2)) == forms(alone)
 
 
