@@ -192,18 +192,16 @@ class _Clock:
         """Take note of a session that ends at ``end`` (UTC)."""
         insort(self._ends, end)
 
-    def preferred(self, day: date) -> datetime | None:
-        """The preferred time on ``day`` in UTC; None on a day that the zone leaves out (Samoa had one in 2011)."""
-        moment = datetime.combine(day, self._at, tzinfo=self._zone).astimezone(UTC)
-        return moment if moment.astimezone(self._zone).date() == day else None
+    def preferred(self, day: date) -> datetime:
+        """The preferred time on ``day``, in UTC."""
+        return datetime.combine(day, self._at, tzinfo=self._zone).astimezone(UTC)
 
     def time_on(self, day: date, rest: timedelta) -> datetime | None:
         """The first good time on ``day``, at the preferred one or later, in the zone; None when there is none."""
         preferred = self.preferred(day)
-        if preferred is None:
-            return None
         ready = self._ends[-1] + rest if self._ends else preferred
         at = (preferred if ready <= preferred else _ceil(ready)).astimezone(self._zone)
+        # A zone may also leave a whole day out (Samoa in 2011): then the preferred time is on the day after it.
         if at.date() != day or at.time() > self._latest:
             return None
         since = bisect_left(self._ends, at.astimezone(UTC) - _INTERLOCK_LOOKS_BACK)
@@ -305,10 +303,9 @@ def _has_room(layout: Layout, week: LaidWeek, following: LaidWeek | None, day: d
     """Whether a session may move to ``day`` and ``end`` then: the next keeps its time, and days in a row stay few."""
     open_days = [one.plan.slots[slot] for one in (week, following) if one is not None for slot in one.unfilled]
     coming = [other for other in open_days if other > day and other not in layout.held]
-    following_at = layout.clock.preferred(coming[0]) if coming else None
-    if following_at is not None:
+    if coming:
         rested = end.astimezone(UTC) + timedelta(hours=week.plan.phase.rest_h)
-        if rested > following_at or end.date() >= coming[0]:
+        if rested > layout.clock.preferred(coming[0]) or end.date() >= coming[0]:
             return False
     taken = layout.done_dates.union(coming, (one.at.date() for one in layout.proposals))
     row = 1 + sum(1 for _ in _run(day, -DAY, taken)) + sum(1 for _ in _run(day, DAY, taken))

@@ -183,6 +183,13 @@ def test_a_moved_session_leaves_the_next_week_alone() -> None:
     assert sum(one.week == 1 for one in seen.proposals) == 3
 
 
+def test_a_session_moves_only_to_where_the_next_one_keeps_its_rest() -> None:
+    own = Chosen(MONDAY, "custom", (0, 2, 4), custom=Custom(first_a_week=3, rest_h=36))
+    first, second = drawn(look(own, 1, days=14)).split()
+    assert [number for number, letter in enumerate(first) if letter == "P"] == [2, 4]
+    assert second == "P.P.P.."
+
+
 def test_no_move_fills_a_third_day_in_a_row_of_the_course() -> None:
     seen = look(COURSE, 2, days=7)  # Monday's and Wednesday's are open on Wednesday
     assert "PPP" not in drawn(seen)
@@ -395,6 +402,34 @@ def test_travel_does_not_rewrite_what_was() -> None:
     assert drawn(there)[:5] == "D.D.D"
     assert there.sessions == 3
     assert all(one.at.utcoffset() == timedelta(hours=-11) for one in there.proposals)
+
+
+def test_one_session_a_day_holds_by_the_date_there_and_by_the_date_here() -> None:
+    daily = Chosen(MONDAY, "custom", custom=Custom(first_days=0, then_a_week=7))
+    west, east = ZoneInfo("Pacific/Pago_Pago"), ZoneInfo("Pacific/Kiritimati")
+    by_here = Diary((Done(moment(1, 6).astimezone(west)),))  # there it was still the day before
+    assert outlook(daily, by_here, moment(1, 7), zone=BERLIN).next_session == moment(2, 19)
+    by_there = Diary((Done(moment(1, 13).astimezone(east)),))  # there it was the next day
+    assert by_there.done[0].ended_at.date() == day(2)
+    assert outlook(daily, by_there, moment(2, 7), zone=BERLIN).next_session == moment(3, 19)
+    ahead = Diary((Done(moment(2, 13).astimezone(east)),))  # Wednesday here, Thursday there
+    seen = outlook(COURSE, ahead, moment(2, 14), zone=BERLIN, first=MONDAY, days=7)
+    assert drawn(seen) == ">..DP.P"  # nothing more on either, and no third day in a row
+
+
+def test_a_rest_that_ends_on_the_next_day_brings_no_session_into_a_pause() -> None:
+    away = Chosen(MONDAY, "sensitive", weekdays=(0, 1), pauses=(Pause(day(2), day(2)),))
+    seen = look(away, 1, 0, days=7)
+    assert drawn(seen)[:3] == "D.|"
+    assert seen.next_session == moment(3, 19)
+
+
+def test_the_day_of_a_clock_change_is_free_after_a_session_that_its_clock_counts_to_it() -> None:
+    """H6: half past eleven in the evening of winter time is half past midnight on the summer clock of the next day."""
+    daily = Chosen(date(2026, 3, 28), "custom", custom=Custom(first_days=0, then_a_week=7))
+    late = Diary((Done(datetime(2026, 3, 28, 23, 30, tzinfo=BERLIN)),))
+    seen = outlook(daily, late, datetime(2026, 3, 29, 9, tzinfo=BERLIN), zone=BERLIN)
+    assert seen.next_session == datetime(2026, 3, 30, 19, tzinfo=BERLIN)
 
 
 def test_all_that_is_said_is_free_of_shame_and_of_claims() -> None:
