@@ -43,7 +43,7 @@ def save(
 
     gathered = _gathered(files, link, map, protocol)
     kept = keep(baseline, gathered.samples, meta, seed=seed)
-    lines = [f"From {gathered.told}", "", *table(gathered), "", _kept_in_words(baseline, kept)]
+    lines = [f"From {gathered.told}", "", *table(gathered), "", *_kept_in_words(baseline, kept)]
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return FINISHED
 
@@ -127,13 +127,15 @@ def _spare(path: str) -> None:
         raise UsageError(f"{path}: is there already and is no baseline; name the baseline first, then what it is of")
 
 
-def _kept_in_words(path: str, kept: Baseline) -> str:
+def _kept_in_words(path: str, kept: Baseline) -> Iterator[str]:
     from rig.report.model import many  # noqa: PLC0415 - as above
-    from rig.timing.baseline import MOST_KEPT  # noqa: PLC0415 - as above
+    from rig.timing.baseline import MOST_KEPT, THIN  # noqa: PLC0415 - as above
 
     cut = any(each.count > len(each.samples) for each in kept.measurements.values())
     most = f", at most {MOST_KEPT:,} samples of each" if cut else ""
-    return f"Kept {many(len(kept.measurements), 'measurement')} in {path}{most}"
+    yield f"Kept {many(len(kept.measurements), 'measurement')} in {path}{most}"
+    if thin := [name.replace("_", " ") for name, each in kept.measurements.items() if each.count < THIN]:
+        yield f"Fewer than {THIN} samples, too few to tell a change by: {', '.join(thin)}; add recordings"
 
 
 def _what(path: str, kept: Baseline, gathered: Gathered) -> Iterator[str]:

@@ -281,9 +281,10 @@ Everywhere
   --help             this page
   --debug            where a fault came from, for a bug report
 
-A measurement that the baseline does not have is told, and decides nothing. One
-that only the baseline has decides: it is not enough, unless only captures have
-it (connection interval, supervision gap) or only replays (lateness).
+A measurement that the baseline has less than 10 samples of, or does not have,
+is told, and decides nothing: make the baseline of more recordings. One that
+only the baseline has decides: it is not enough, unless only captures have it
+(connection interval, supervision gap) or only replays (lateness).
 
 Exit codes: 0 no measurement fails, 1 one does, 2 a mistake in the command line,
 3 too few samples to say.

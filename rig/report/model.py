@@ -113,7 +113,7 @@ class Report:
             counted = ((verdict, sum(each.verdict is verdict for each in deciding)) for verdict in COMPARED)
             told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counted if count]
             if aside := len(self.comparisons) - len(deciding):
-                told.append(f"{aside:,} on one side only")
+                told.append(f"{aside:,} not compared")
             said.append(f"timing: {', '.join(told)}")
         text = "; ".join(said) or "nothing was replayed and nothing compared"
         return text[0].upper() + text[1:]

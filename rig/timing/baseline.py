@@ -13,6 +13,10 @@ The rule, for each measurement:
 4. Where even samples without any overlap could not give a small enough p-value, or a side has fewer than
    :data:`FEWEST`, the verdict is **not enough**. Everything else is a **pass**.
 
+A baseline of fewer than :data:`THIN` samples of a measurement could hardly tell a change whatever comes: its **not
+enough** is the baseline's own, known since it was made, told, and does not count for the whole
+(:attr:`Comparison.decides`). Too few samples now, of a measurement that the baseline has enough of, do count.
+
 What only one side has is **not enough** too, and told. It does not count for the whole (:attr:`Comparison.decides`)
 where the baseline does not have it: there is nothing that it could have become worse than; and where it is one of
 :data:`NOT_FROM_EVERYTHING`, which a baseline of captures has and a replay cannot give, or the other way round. Any
@@ -57,6 +61,9 @@ MOST_KEPT: Final = 10_000
 as good as that many measurements, and the test needs no more."""
 FEWEST: Final = 5
 """Fewer samples than this, in the baseline or now, say nothing of a distribution."""
+THIN: Final = 10
+"""Of fewer samples than this in a baseline nothing is expected: seven against seven, without any overlap, are no proof
+yet at the usual rate and with the usual nine measurements."""
 FALSE_ALARM: Final = 0.01
 LEVEL_SHARE: Final = 0.5
 """How much of the false-alarm rate the tests may use up. The rest is for what they cannot know: samples of one run are
@@ -158,7 +165,7 @@ class Comparison:
         What stands behind a space in the name, as where several comparisons are put together, makes no difference.
         """
         if self.before_count and self.after_count:
-            return True
+            return self.verdict is not TimingVerdict.NOT_ENOUGH or self.before_count >= THIN
         return bool(self.before_count) and self.name.partition(" ")[0] not in NOT_FROM_EVERYTHING
 
     def as_json(self) -> dict[str, object]:

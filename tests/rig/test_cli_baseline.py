@@ -85,6 +85,20 @@ def test_more_samples_than_are_kept_are_told(here: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.endswith("Kept 1 measurement in base.json, at most 10,000 samples of each\n")
 
 
+def test_a_baseline_with_too_few_samples_says_so_and_nothing_else_is_the_worse_for_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = Outcome("decoder", "x", Verdict.PASSED, samples={"stop_to_confirmed": [22.0] * 3, "theirs": [1.0, 2.0] * 9})
+    write_report(Report("few", [few]), "few.json")
+    command.save("base.json", ["few.json"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "Fewer than 10 samples, too few to tell a change by: stop to confirmed; add recordings"
+    assert main(["baseline", "compare", "base.json", "few.json"]) == 0
+    said = capsys.readouterr().out
+    assert "not enough stop to confirmed: 3 samples before and 3 now" in said
+    assert said.splitlines()[-1] == "Timing: 1 passed, 1 not compared"
+
+
 def test_the_same_again_passes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command.save("base.json", ["before"], notes=["firmware=2.1"])
     capsys.readouterr()
@@ -141,7 +155,7 @@ def test_a_measurement_that_the_baseline_does_not_have_is_told_and_decides_nothi
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Baseline base.json, now 1 report"
     assert "not enough lateness: not in the baseline; 2 samples now" in said
-    assert said[-1] == "Timing: 5 passed, 1 on one side only"
+    assert said[-1] == "Timing: 5 passed, 1 not compared"
 
 
 def test_what_only_replays_or_only_captures_have_need_not_be_there_again(
@@ -176,7 +190,7 @@ def test_two_sides_with_nothing_in_common_say_nothing(here: Path, capsys: pytest
     write_report(Report("any", [Outcome("decoder", "any", Verdict.PASSED, samples={"theirs": [1.0]})]), "now.json")
     capsys.readouterr()
     assert main(["baseline", "compare", "base.json", "now.json"]) == 3
-    assert capsys.readouterr().out.endswith("Timing: 2 on one side only\n")
+    assert capsys.readouterr().out.endswith("Timing: 2 not compared\n")
 
 
 def test_reports_have_the_comparisons_with_their_histograms(here: Path) -> None:

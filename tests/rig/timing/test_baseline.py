@@ -308,15 +308,25 @@ def test_samples_edited_by_hand_are_put_in_order_again() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "decides"),
     [
-        ({"gap_between_writes": [1.0] * 9}, {"gap_between_writes": [1.0]}, True),
+        ({"gap_between_writes": [1.0] * 10}, {"gap_between_writes": [1.0]}, True),
+        ({"gap_between_writes": [1.0] * 9}, {"gap_between_writes": [1.0]}, False),
         ({"gap_between_writes": [1.0]}, {}, True),
         ({}, {"gap_between_writes": [1.0]}, False),
-        ({"lateness": [1.0]}, {"lateness": [1.0]}, True),
+        ({"lateness": [1.0] * 10}, {"lateness": [1.0]}, True),
         ({"lateness": [1.0]}, {}, False),
         ({"connection_interval": [1.0]}, {}, False),
         ({"supervision_gap": [1.0]}, {}, False),
     ],
-    ids=["on both", "gone", "new", "late on both", "late gone", "interval gone", "silence gone"],
+    ids=[
+        "on both",
+        "on both, the baseline thin",
+        "gone",
+        "new",
+        "late on both",
+        "late gone",
+        "interval gone",
+        "silence gone",
+    ],
 )
 def test_what_only_one_side_has_is_told_and_decides_where_it_should_be_there(
     before: dict[str, list[float]], now: dict[str, list[float]], decides: bool
