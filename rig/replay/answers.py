@@ -115,9 +115,14 @@ class Answers:
         for lane in recorded | received:
             indices, positions = recorded.get(lane, []), received.get(lane, [])
             found = align([exchanges[i] for i in indices], [self._pushed(p) for p in positions], _key)
+            too_soon = {r for r, p in found.changed.items() if self._is_before_its_prompt(positions[p], indices[r])}
             for r, p in (found.same | found.changed | found.moved).items():
-                fates[positions[p]] = indices[r]
+                if r not in too_soon:
+                    fates[positions[p]] = indices[r]
             for r, p in found.changed.items():
+                if r in too_soon:
+                    self._tell_extra(self._pushed(positions[p]))
+                    continue
                 came = self._pushed(positions[p], like=exchanges[indices[r]])
                 self.differences.append(different(indices[r], exchanges[indices[r]], came, came.at_ns))
             for r, p in found.moved.items():
@@ -131,6 +136,14 @@ class Answers:
                 due_ns = self._due_of(indices[r])
                 self.differences.append(missing(indices[r], exchanges[indices[r]], due_ns))
         return fates
+
+    def _is_before_its_prompt(self, position: int, index: int) -> bool:
+        """Whether a value came before the app did what the recorded one follows: then it is another one.
+
+        A player that counted it as that one goes on too early, and the real one may never have its turn.
+        """
+        before = next((one for one in range(index - 1, -1, -1) if one in self._done), None)
+        return before is not None and self._received[position].at_ns < self._done[before].at_ns
 
     def _tell_extra(self, came: Exchange) -> None:
         near = nearest(came, ((i, e) for i, e in enumerate(self.transcript.exchanges) if e.does in PUSHED))

@@ -201,6 +201,8 @@ AS_DEVICE, AS_APP = "SPOILED --as peripheral --app ORIGINAL", "ORIGINAL --as per
         (without_an_acknowledgement, AS_DEVICE,
          ("missing: the app waited for exchange 15 of its recording, device notifies ffe0/ffe1: 55 aa 06 00 a6 31 01 "
          "03 00 d5 2a: the device did not say it within 30 s")),
+        (without_an_acknowledgement, AS_CENTRAL,
+         "extra: device notifies ffe0/ffe1: 55 aa 06 00 a6 31 01 03 00 d5 2a; the nearest recorded is exchange 48"),
         (with_an_acknowledgement_more, AS_CENTRAL,
          "missing: exchange 16, device notifies ffe0/ffe1: 55 aa 06 00 a6 31 01 03 00 d5 2a, recorded at 64.285 s"),
         (with_a_swapped_pair, BESIDE_GOLDEN,
@@ -222,6 +224,8 @@ AS_DEVICE, AS_APP = "SPOILED --as peripheral --app ORIGINAL", "ORIGINAL --as per
         (with_an_extra_write, AS_APP,
          ("extra: app writes without response ffe0/ffe1: 55 aa 06 00 a6 31 02 03 00 d5 da; the nearest recorded is "
          "exchange 14")),
+        (with_an_extra_write, AS_CENTRAL,
+         "extra: device notifies ffe0/ffe1: 55 aa 06 00 a6 31 01 03 00 d5 2a; the nearest recorded is exchange 15"),
     ],
     ids=lambda value: value.__name__ if callable(value) else None,
 )  # fmt: skip

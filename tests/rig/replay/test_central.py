@@ -250,6 +250,18 @@ def test_what_the_device_says_beyond_the_recording_is_named() -> None:
     assert "+" in [line.mark for line in outcome.conversation]
 
 
+def test_what_the_device_says_more_is_not_taken_for_what_comes_next() -> None:
+    """A recording that lacks an acknowledgement: the device's own is one more, whatever the app then does too soon."""
+    script = Talk().started().risen(3).transcript()
+    exchanges = list(script.exchanges)
+    lacking = next(at for at, one in enumerate(exchanges) if one.value == reply(ACTION, 0x03, 1))
+    del exchanges[lacking]
+    outcome = play(replace(script, exchanges=tuple(exchanges)), at_23_degrees())
+    assert outcome.verdict is Verdict.FAILED
+    assert texts(outcome)[0].startswith("extra: device notifies ffe0/ffe1: 55 aa 06 00 a6 31 01 03 01 15 eb")
+    assert not [text for text in texts(outcome) if text.startswith(("different", "swapped"))]
+
+
 def test_a_device_without_the_recorded_characteristic_makes_the_run_invalid() -> None:
     elsewhere = Place(uuid("fff0"), uuid("fff1"))
     script = plain(exchange(0.1, "app", "write_command", elsewhere, total_stop()), name="Dr-05", protocol="dr05")
