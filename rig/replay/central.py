@@ -223,7 +223,7 @@ class _Central:
         self._key = ""  # of the protocol spoken, where it is known
         self._trouble = ""
         self._refused: RefusedError | None = None
-        self._last_index = -1
+        self._heard_at_ns: int | None = None  # when the device pushed something last
         loop = asyncio.get_running_loop()
         # On a loop that is N times as fast as the wall, the machine's own jitter is N times as long.
         self._per_wall = loop.factor if isinstance(loop, ScaledLoop) else 1.0
@@ -240,7 +240,9 @@ class _Central:
         try:
             if entry is not None:
                 self._key = entry.key
-                self._guard = Guard(entry, name, on_trouble=self._in_trouble, soon_s=SOON_S * self._per_wall)
+                self._guard = Guard(
+                    entry, name, on_trouble=self._in_trouble, soon_s=SOON_S * self._per_wall, slack=self._slack_s
+                )
         except GuardError as error:
             return _invalid(self._transcript, str(error))
         more: dict[str, Any] = {} if backend is None else {"backend": backend}
@@ -326,7 +328,24 @@ class _Central:
             )
         self._answers.done(done)
 
+    def _slack_s(self) -> float:
+        """How much of the wait before the app's write was used up by a device that answered later than recorded.
+
+        An app waits so long after an answer; its replay is due at a time. Without this, a device that is a millisecond
+        slower would in a long rise make each step come a millisecond sooner than the one before.
+        """
+        index = self._player.reached
+        exchanges = self._transcript.exchanges
+        answered = (
+            None if index is None else next((i for i in range(index - 1, -1, -1) if exchanges[i].by == "device"), None)
+        )
+        if index is None or answered is None or self._heard_at_ns is None:
+            return 0.0
+        waited_ns = round(asyncio.get_running_loop().time() * 1e9) - self._heard_at_ns
+        return max(0, self._pacer.schedule.between_ns(answered, index) - waited_ns) / 1e9
+
     def _received(self, received: Received) -> None:
+        self._heard_at_ns = received.at_ns
         # What answers the guard's own stop is no part of the conversation.
         if self._guard is None or not self._guard.stopping:
             self._answers.received(received)

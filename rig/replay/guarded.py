@@ -104,6 +104,8 @@ class Guard:
         on_trouble: told once, in one sentence, why the replay has to end; the total stop is on its way by then.
         output_limit_s: see :data:`OUTPUT_LIMIT_S`; a shorter limit of the maker's wins.
         soon_s: see :data:`SOON_S`; more of it where the loop's time runs faster than the wall's, whose jitter it is.
+        slack: asked for with each write: how many seconds of its recorded wait the device itself has used up, by having
+            answered later than recorded. A write is held for that long, too; None: for none.
 
     Raises:
         GuardError: the protocol cannot read recordings, or does not know this model.
@@ -117,6 +119,7 @@ class Guard:
         on_trouble: Callable[[str], None],
         output_limit_s: float = OUTPUT_LIMIT_S,
         soon_s: float = SOON_S,
+        slack: Callable[[], float] | None = None,
     ) -> None:
         if entry.listen is None:
             raise GuardError(f"the protocol {entry.key!r} cannot read recordings: nothing could judge what they write")
@@ -127,6 +130,7 @@ class Guard:
         self._listener: Listener = entry.listen(name or None)
         self._on_trouble = on_trouble
         self._soon_s = soon_s
+        self._slack = slack
         makers = self._protocol.profile.max_session_s
         self._output_limit_s = output_limit_s if makers is None else min(makers, output_limit_s)
         self._client: BleakClient | None = None
@@ -324,7 +328,7 @@ class Guard:
         return heard.what
 
     async def _ask_when_due(self, asked: _Asked) -> None:
-        give_up = self._now() + self._soon_s
+        give_up = self._now() + self._soon_s + (0.0 if self._slack is None else self._slack())
         while True:
             try:
                 self._ask(asked)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from protocols.gatt import Characteristic, Property, Service, uuid
 from rig.clock import run
-from rig.devices.dr05 import SimulatedDr05
+from rig.devices.dr05 import BYTE_S, SimulatedDr05
 from rig.devices.foreo import CONTROL, SimulatedForeo
 from rig.devices.model import DeviceAction, SimulatedDevice
 from rig.radio.link import VirtualRadio
@@ -433,6 +433,24 @@ def test_a_rise_that_comes_a_little_too_soon_is_held_until_the_protocol_allows_i
     device = SimulatedDr05()
     script = Talk().started().risen(5, wait_s=0.11).transcript()  # 87 ms after each acknowledgement
     outcome = play(script, device, Rules(tolerance_s=0.005))  # the device is not late for what the guard held
+    assert (outcome.verdict, texts(outcome)) == (Verdict.PASSED, [])
+    assert_never_beyond_the_protocol(device)
+
+
+def test_a_device_that_is_a_little_slower_than_the_recorded_one_is_raised_all_the_way() -> None:
+    """Each answer takes 3 ms longer, and the app always waited just long enough after one."""
+    script = Talk().started().risen(40, wait_s=22 * BYTE_S + STEP_S).echoed(total_stop()).transcript()
+    device = SimulatedDr05(module_waits_s=0.003)
+    outcome = play(script, device)
+    assert (outcome.verdict, texts(outcome)) == (Verdict.PASSED, [])
+    assert max(entry.output_percent for entry in device.trace) == 40.0
+    assert_never_beyond_the_protocol(device)
+
+
+def test_an_answer_that_comes_much_later_than_recorded_does_not_make_the_next_rise_forbidden() -> None:
+    script = Talk().started().risen(4, wait_s=22 * BYTE_S + STEP_S).echoed(total_stop()).transcript()
+    device = SimulatedDr05(module_waits_s=0.08)
+    outcome = play(script, device, Rules(tolerance_s=None))
     assert (outcome.verdict, texts(outcome)) == (Verdict.PASSED, [])
     assert_never_beyond_the_protocol(device)
 
