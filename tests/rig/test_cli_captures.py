@@ -164,6 +164,9 @@ def test_the_version_is_told() -> None:
         ("record out.pcap --device X --seconds never", ["--seconds", "positive number"]),
         ("record out.pcap --device X --seconds 0", ["--seconds", "positive number"]),
         ("record out.pcap --device X --seconds inf", ["--seconds", "positive number"]),
+        ("baseline", ["a command is missing", "rig baseline save", "rig baseline compare", "rig baseline --help"]),
+        ("baseline keep b x", ["'keep'", "rig baseline save"]),
+        ("transcript a", ["OUT is missing", "rig transcript --help"]),
         ("deocde a", ['"deocde"', '"decode"']),
     ],
 )
