@@ -24,6 +24,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_copy_context = contextvars.copy_context  # the name is looked up for every handle
+
 _ASYNCIO_FOLDER = str(Path(asyncio.__file__).parent)
 
 # Rounds of the loop at one virtual instant before it is called a spin. A burst of a whole GATT discovery over an
@@ -56,11 +58,64 @@ class VirtualDeadlockError(VirtualTimeError):
         super().__init__("\n".join(lines))
 
 
-class _Timer(asyncio.TimerHandle):
-    """A timer handle whose flag the type checker knows too (asyncio sets it, typeshed leaves it out)."""
+# The next two are asyncio's own handles, filled in one step where asyncio takes three calls and a question for each:
+# making handles is most of a loop's work. Both are for a loop without debug mode; `_Timer.in_debug` is for one with it.
 
+
+class _Handle(asyncio.Handle):
     __slots__ = ()
-    _scheduled: bool
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._context = _copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ()
+    _scheduled: bool  # asyncio sets it, typeshed leaves it out
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._context = _copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = False
+
+    @classmethod
+    def in_debug(
+        cls,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> _Timer:
+        """Make one that remembers where it was made."""
+        timer = cls.__new__(cls)
+        asyncio.TimerHandle.__init__(timer, when, callback, args, loop, context)
+        return timer
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
@@ -83,7 +138,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     """
 
     # Attributes of asyncio.BaseEventLoop in 3.11 to 3.14 that this class works with.
-    _ready: deque[asyncio.Handle]
+    _ready: deque[Any]  # handles, whose attributes typeshed leaves out
     _stopping: bool
     _debug: bool
     _closed: bool
@@ -118,7 +173,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         """Call ``callback`` in the next round, at the same virtual time."""
         if self._closed or self._debug:
             return super().call_soon(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -126,7 +181,14 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """Call ``callback`` after ``delay`` virtual seconds."""
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        when = self._now + delay
+        if when != when or self._closed or self._debug:  # noqa: PLR0124 - as in call_at, which tells what is wrong
+            return self.call_at(when, callback, *args, context=context)
+        timer = _Timer(when, callback, args, self, context)
+        self._sequence += 1
+        heapq.heappush(self._timers, (when, self._sequence, timer))
+        timer._scheduled = True
+        return timer
 
     def call_at(  # type: ignore[override]  # as for call_soon
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -142,7 +204,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             self._check_closed()
             self._check_thread()
             self._check_callback(callback, "call_at")
-        timer = _Timer(when, callback, args, self, context)
+        make = _Timer.in_debug if self._debug else _Timer
+        timer = make(when, callback, args, self, context)
         self._sequence += 1
         heapq.heappush(self._timers, (when, self._sequence, timer))
         timer._scheduled = True
@@ -198,8 +261,15 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
                     handle._run()
                 finally:
                     self._current_handle = None
-            else:
-                handle._run()
+                continue
+            # What `handle._run()` does, without the call.
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio: no callback's fault ends the loop
+                said = f"Exception in callback {handle!r}"
+                self.call_exception_handler({"message": said, "exception": error, "handle": handle})
 
     def close(self) -> None:
         """Close the loop and put the signal handlers back that it replaced."""

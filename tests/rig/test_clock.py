@@ -126,6 +126,8 @@ def test_not_a_number_is_no_time() -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="a time to call"):
             asyncio.get_running_loop().call_at(math.nan, print)
+        with pytest.raises(ValueError, match="a time to call"):
+            asyncio.get_running_loop().call_later(math.nan, print)
 
     run(main())
 
@@ -139,6 +141,74 @@ def test_debug_mode_changes_nothing_but_the_checks() -> None:
 
     with asyncio.Runner(debug=True, loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(main()) == 1.0
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("way", ["call_soon", "call_later", "call_at"])
+def test_what_a_callback_raises_is_told_to_the_loops_handler_and_the_loop_goes_on(way: str, debug: bool) -> None:
+    told: list[dict[str, object]] = []
+    fault = ValueError("a callback's own")
+    came: list[str] = []
+
+    def fail(what: str) -> None:
+        came.append(what)
+        raise fault
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(debug)
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        when = () if way == "call_soon" else (1.0,)
+        handle = getattr(loop, way)(*when, fail, "once")
+        await asyncio.sleep(2.0)
+        assert told[0]["handle"] is handle
+        came.append("after")
+
+    run(main())
+    assert came == ["once", "after"]
+    assert [context["exception"] for context in told] == [fault]
+    assert "fail" in str(told[0]["message"])
+    assert str(told[0]["message"]).startswith("Exception in callback")
+    assert ("source_traceback" in told[0]) is debug
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_ends_the_loop(kind: type[BaseException]) -> None:
+    def leave() -> None:
+        raise kind
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(1.0, leave)
+        await asyncio.sleep(2.0)
+
+    with pytest.raises(kind):
+        run(main())
+
+
+def test_a_callback_runs_in_the_context_that_it_was_set_in_or_given() -> None:
+    number = contextvars.ContextVar("number", default=0)
+    seen: list[tuple[str, int]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        given = contextvars.copy_context()
+        given.run(number.set, 2)
+        number.set(1)
+        for way, when in (("call_soon", ()), ("call_later", (1.0,)), ("call_at", (2.0,))):
+            getattr(loop, way)(*when, lambda way=way: seen.append((way, number.get())))
+            getattr(loop, way)(*when, lambda way=way: seen.append((way, number.get())), context=given)
+        number.set(3)
+        await asyncio.sleep(5.0)
+
+    run(main())
+    assert seen == [(way, value) for way in ("call_soon", "call_later", "call_at") for value in (1, 2)]
+
+
+def test_asyncio_keeps_of_its_handles_what_the_loop_fills_in_and_nothing_more() -> None:
+    """Should a Python version add something, `_Handle` and `_Timer` have to set it, too."""
+    filled = {"_callback", "_args", "_cancelled", "_loop", "_source_traceback", "_repr", "_context"}
+    assert set(asyncio.Handle.__slots__) - {"__weakref__"} == filled
+    assert set(asyncio.TimerHandle.__slots__) == {"_when", "_scheduled"}
 
 
 def test_two_runs_with_tasks_queues_and_locks_are_the_same_to_the_last_digit() -> None:
