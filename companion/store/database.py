@@ -26,12 +26,31 @@ from companion.store.diary import Diary
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
 from companion.store.people import People, PersonError, zones_as_json
-from companion.store.rows import SESSION_COLUMNS, Person, Screening, SessionRecord, Status, session_record, to_json
+from companion.store.rows import (
+    SESSION_COLUMNS,
+    Held,
+    Person,
+    Screening,
+    SessionRecord,
+    Status,
+    session_record,
+    to_json,
+)
 from companion.store.schema import check_header, migrate
 from companion.store.seal import Seals
 from companion.store.writer import SessionWriter
 
-__all__ = ["Person", "PersonError", "Screening", "SessionRecord", "SessionWriter", "Status", "Store", "StoreError"]
+__all__ = [
+    "Held",
+    "Person",
+    "PersonError",
+    "Screening",
+    "SessionRecord",
+    "SessionWriter",
+    "Status",
+    "Store",
+    "StoreError",
+]
 
 DATABASE_NAME = "companion.sqlite3"
 
@@ -295,20 +314,33 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        past = []
+        return [PastSession(ended_at=held.ended_at, zones=held.zones) for held in self.held() if held.zones]
+
+    def held(self, *, demo: bool = False) -> list[Held]:
+        """Sessions with output, however little, newest first: with real devices, or with simulated ones (``demo``).
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        found = []
         for record in self.sessions():
-            if record.demo:
+            if record.demo is not demo:
                 continue
             if record.summary is None:
-                zones = self._zones_with_output(record.id)
+                zones, output = self.zones_with_output(record.id), False
             else:
                 zones = frozenset(zone for zone, seconds in record.summary.zone_seconds.items() if seconds > 0)
-            if zones:
-                past.append(PastSession(ended_at=record.ended_at or self._last_sign(record), zones=zones))
-        return past
+                output = record.summary.output_s > 0
+            if zones or output:
+                found.append(Held(record, record.ended_at or self._last_sign(record), zones))
+        return found
 
-    def _zones_with_output(self, session_id: int) -> frozenset[str]:
-        """Zones that the output was commanded in: kept before the command left, so none is missing after a crash."""
+    def zones_with_output(self, session_id: int) -> frozenset[str]:
+        """Zones that output was commanded in: kept before the command left, so none is missing after a crash.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
         commanded = (entry for _, entry in self.entries(session_id) if entry.kind is JournalKind.INTENSITY)
         named = (entry.data.get("zone") for entry in commanded)
         return frozenset(zone for zone in named if isinstance(zone, str))

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -25,6 +25,9 @@ Place = Literal["forearm", "jaw", "declined"]
 PatchOutcome = Literal["calm", "reaction"]
 MOST_ML = 2000
 """No drink is larger: what is more is a slip of the finger."""
+
+KEPT = timedelta(days=15)
+"""How long it is remembered which reminders were told (``companion.care.reminders.KEPT``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,12 @@ class Diary:
         """The drinks logged, in the order of logging; those from ``since`` on where given."""
         with self._reading():
             rows = self._connection.execute(
-                "SELECT id, at, ml FROM drink WHERE person_id = ? ORDER BY id", (self._person,)
+                "SELECT id, at, ml FROM drink WHERE person_id = ? AND at >= ? ORDER BY id",
+                (self._person, "" if since is None else _well_before(since)),
             )
             drinks = [Drink(number, datetime.fromisoformat(at), ml) for number, at, ml in rows]
         if since is None:
             return drinks
-        # in UTC: text of moments with different offsets does not sort by time
         return [drink for drink in drinks if drink.at.astimezone(UTC) >= since.astimezone(UTC)]
 
     # --- skin ---------------------------------------------------------------------------------------------------------
@@ -204,6 +207,18 @@ class Diary:
             ).fetchone()
             return None if row is None else Remark(row[0], msgspec.json.decode(row[1], type=tuple[str, ...]))
 
+    def remarks(self) -> dict[int, Remark]:
+        """What was said of each session of this person's, by its number; those of which nothing was are left out."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT session_id, text, photos FROM remark JOIN session ON session.id = remark.session_id"
+                " WHERE person_id = ?",
+                (self._person,),
+            )
+            return {
+                number: Remark(text, msgspec.json.decode(photos, type=tuple[str, ...])) for number, text, photos in rows
+            }
+
     def say(self, session_id: int, text: str, photos: Sequence[str] = ()) -> bool:
         """Keep words and photos' paths on a session, in place of earlier ones; False where it is not this person's."""
         with explained(self._path):
@@ -218,13 +233,30 @@ class Diary:
     # --- reminders ----------------------------------------------------------------------------------------------------
 
     def claim(self, key: str, at: datetime) -> bool:
-        """True for the first caller with that key, and for nobody after, whichever process asks."""
+        """True for the first caller with that key, and for nobody after, whichever process asks.
+
+        Keys of more than :data:`KEPT` before ``at`` (aware) are forgotten: no reminder is of use for as long.
+        """
         with explained(self._path):
             claimed = self._connection.execute(
                 "INSERT INTO reminded (person_id, key, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (self._person, key, at.isoformat()),
             )
-            return claimed.rowcount > 0
+            if not claimed.rowcount:
+                return False
+            self._connection.execute(
+                "DELETE FROM reminded WHERE person_id = ? AND at < ?", (self._person, _well_before(at - KEPT))
+            )
+            return True
+
+    def fired(self, since: datetime) -> dict[str, datetime]:
+        """The keys that were claimed at ``since`` or later (aware), each with its moment."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT key, at FROM reminded WHERE person_id = ? AND at >= ?", (self._person, _well_before(since))
+            )
+            moments = {key: datetime.fromisoformat(at) for key, at in rows}
+        return {key: at for key, at in moments.items() if at.astimezone(UTC) >= since.astimezone(UTC)}
 
     def claimed(self, key: str) -> bool:
         """Whether a reminder of that key was given."""
@@ -249,6 +281,13 @@ class Diary:
             rows = self._connection.execute("SELECT key, until FROM snoozed WHERE person_id = ?", (self._person,))
             return {key: datetime.fromisoformat(until) for key, until in rows}
 
+    def forget_snoozes(self, before: datetime) -> None:
+        """Forget which reminders rested until ``before`` (aware) or earlier."""
+        old = [key for key, until in self.snoozed().items() if until.astimezone(UTC) <= before.astimezone(UTC)]
+        with explained(self._path):
+            for key in old:
+                self._connection.execute("DELETE FROM snoozed WHERE person_id = ? AND key = ?", (self._person, key))
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """Rows that do not decode are damage like any other."""
@@ -257,3 +296,11 @@ class Diary:
                 yield
             except (msgspec.MsgspecError, ValueError) as error:
                 raise StoreError(damaged(self._path)) from error
+
+
+def _well_before(moment: datetime) -> str:
+    """Text before which no row of ``moment`` or later sorts, whatever its offset: rows are then looked at one by one.
+
+    Text of moments with different offsets does not sort by time, but no two offsets are further apart than 26 hours.
+    """
+    return (moment.astimezone(UTC) - timedelta(days=2)).isoformat()

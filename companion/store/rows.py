@@ -70,6 +70,15 @@ class SessionRecord:
     summary: Summary | None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A session that had output: when it ended (of one that runs: its last entry), and the zones of the output."""
+
+    record: SessionRecord
+    ended_at: datetime
+    zones: frozenset[str]
+
+
 SESSION_COLUMNS = "id, routine, device_name, device_key, protocol, demo, started_at, ended_at, interrupted, summary"
 _SUMMARY = msgspec.json.Decoder(Summary)
 
