@@ -1,0 +1,1 @@
+"""What holds for this computer and household: what can be set, and the one file that keeps it. No person, no screen."""
