@@ -190,7 +190,9 @@ class _Keys:
             if len(self._met) > _MOST_KINDS:
                 self._met = np.full(1, _NO_KEY, np.int64)
                 new = np.ones(len(keys), np.bool_)
-            self._met = np.union1d(self._met, keys[new])
+            # As np.union1d does, which imports numpy.ma for it: a fortieth of a large file's time.
+            met = np.sort(np.concatenate((self._met, keys[new])))
+            self._met = met[np.flatnonzero(np.diff(met, prepend=met[0] - 1))]
             places = self._met.searchsorted(keys)
         return self._met, places
 
