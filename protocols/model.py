@@ -288,7 +288,7 @@ class DeviceProfile:
     level ever asked for. ``ramp_percent_per_s`` bounds every rise. ``full_scale_ua`` is None where the maker publishes
     no current. ``max_session_s`` is the maker's limit of output per session (None: the maker is silent).
     ``cooling_range_c`` is the range that *SetCoolingTarget* accepts. ``hand_set`` says in one sentence what the person
-    sets on the device itself, or is empty.
+    sets on the device itself, or is empty. ``light``: the device has LEDs for a step with light.
     """
 
     key: str
@@ -307,3 +307,4 @@ class DeviceProfile:
     pairing: Pairing = Pairing.NONE
     neck_cleared: bool = False
     hand_set: str = ""
+    light: bool = False

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from companion.routines.planning import NotForThisDeviceError, plan_session
+from companion.routines.planning import NotForThisDeviceError, output_seconds, plan_session
 from companion.routines.schema import Document, Needs, OwnLimits, Routine, RoutineStep
 from companion.routines.zones import ZONES
 
@@ -40,9 +40,15 @@ _ALWAYS = frozenset({"kind", "title", "text"})
 _GUIDED = frozenset({"seconds", "confirm"})
 _ALLOWED: Mapping[str, frozenset[str]] = {
     "treat": _ALWAYS | _ZONE_FIELDS | {"share", "mode"},
-    "massage": _ALWAYS | _ZONE_FIELDS | _GUIDED,
+    "massage": _ALWAYS | _ZONE_FIELDS | _GUIDED | {"optional"},
     "cool": _ALWAYS | _GUIDED | {"cooling_c"},
+    "prepare": _ALWAYS | _GUIDED | {"optional"},
 }
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {"massage": ("massage",), "prepare": ("steam", "exfoliation")}
+
+_PATCH_ZONES = ("left-jawline", "right-jawline")
+_PATCH_SHARE = 0.5
+_PATCH_OUTPUT_S = 180.0
 
 
 def load(path_or_text: Path | str, *, file: str = "routine") -> Routine:
@@ -67,6 +73,9 @@ def load(path_or_text: Path | str, *, file: str = "routine") -> Routine:
         source.refuse_schema(str(error))
     for index, (step, table) in enumerate(zip(routine.steps, document["steps"], strict=True)):
         _check_step(step, table, index, routine.needs, source)
+    _check_order(routine, source)
+    if routine.patch_test:
+        _check_patch_test(routine, source)
     return Routine(**msgspec.structs.asdict(routine), file=file)
 
 
@@ -150,6 +159,8 @@ def _choices_at(path: str) -> Collection[str]:
         return ("1",)
     if path.endswith(".kind"):
         return ("prepare", "check", "massage", "treat", "light", "cool", "care", "hydrate")
+    if path.endswith(".optional"):
+        return ("massage", "steam", "exfoliation")
     return ("microcurrent", "pulsation", "any")
 
 
@@ -171,6 +182,7 @@ def _check_step(step: RoutineStep, table: Mapping[str, Any], index: int, needs: 
         if zone not in ZONES:
             field = f"{here}.zone" if step.zone is not None else f"{here}.zones"
             source.refuse(field, f'there is no zone "{zone}"', _nearest(zone, ZONES))
+    _check_kind(step, here, needs, source)
     if step.kind == "treat":
         if not step.zone_ids:
             source.refuse(here, 'a step of kind "treat" needs a zone', 'add "zone" or "zones"')
@@ -183,5 +195,46 @@ def _check_step(step: RoutineStep, table: Mapping[str, Any], index: int, needs: 
                 source.refuse(here, f'the field "{name}" is missing', "add it")
         if not step.seconds and not step.confirm:
             source.refuse(here, "this step never ends", 'give it "seconds", or "confirm = true"')
+
+
+def _check_kind(step: RoutineStep, here: str, needs: Needs, source: _Source) -> None:
+    """Refuse optional steps of another kind, and steps that the routine's own needs do not cover."""
+    if step.optional is not None and step.optional not in _OPTIONAL[step.kind]:
+        known = " or ".join(f'"{name}"' for name in _OPTIONAL[step.kind])
+        source.refuse(
+            f"{here}.optional", f'a step of kind "{step.kind}" cannot be "{step.optional}"', f"known here: {known}"
+        )
     if step.kind == "cool" and not needs.cooling:
         source.refuse(f"{here}.kind", "a step that cools needs a device that cools", 'say "cooling = true" in [needs]')
+    if step.kind == "light" and not needs.light:
+        source.refuse(f"{here}.kind", "a step with light needs a device with light", 'say "light = true" in [needs]')
+
+
+def _check_order(routine: Document, source: _Source) -> None:
+    """Refuse steam or a peeling cream on skin that has just had output."""
+    treated = False
+    for index, step in enumerate(routine.steps):
+        treated = treated or step.kind == "treat"
+        if treated and step.optional in ("steam", "exfoliation"):
+            source.refuse(f"steps[{index}].optional", f'"{step.optional}" comes before all output', "move the step up")
+
+
+def _check_patch_test(routine: Document, source: _Source) -> None:
+    """Hold a routine that calls itself a patch test to being one: such a routine may run before the test is passed."""
+
+    def refuse(problem: str, advice: str) -> NoReturn:
+        source.refuse("patch_test", f"a patch test {problem}", advice)
+
+    treated = [index for index, step in enumerate(routine.steps) if step.kind == "treat"]
+    if not treated:
+        refuse("has a step with output", "add one, or leave out patch_test")
+    first = routine.steps[treated[0]]
+    if first.share != 0 or len(first.zone_ids) != 1 or first.zone_ids[0] not in _PATCH_ZONES:
+        refuse("begins at the lowest level on one jawline", 'begin with zone = "left-jawline" and share = 0')
+    following = routine.steps[treated[0] + 1 : treated[0] + 2]
+    if not following or following[0].kind != "check":
+        refuse("has a look at the skin right after its first zone", 'add a step of kind "check" there')
+    if any((routine.steps[index].share or 0.0) > _PATCH_SHARE for index in treated):
+        refuse("stays at or below half of your maximum", f"lower every share to {_PATCH_SHARE}")
+    if output_seconds(routine) > _PATCH_OUTPUT_S:
+        refuse(f"has at most {_PATCH_OUTPUT_S:.0f} s of output", "take out zones or passes")

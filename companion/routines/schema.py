@@ -8,6 +8,7 @@ import msgspec
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+Optional = Literal["massage", "steam", "exfoliation"]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1200)]
 
 
@@ -16,6 +17,7 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     output: Literal["microcurrent", "pulsation", "any"] = "microcurrent"
     cooling: bool = False
+    light: bool = False
 
 
 class OwnLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +32,8 @@ class RoutineStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``share`` (0 to 1) is the target as a share of the person's comfortable maximum; 0 is the device's lowest level.
     ``seconds`` is for steps without passes; zones have ``passes`` and ``seconds_per_pass``. ``cooling_c`` is in °C.
+    ``optional`` steps are left out of a session unless the person asks for them; steaming and exfoliating are also
+    bound by ``companion.care.skin`` (at most twice a week, never on irritated skin, not within a week of a peel).
     """
 
     kind: Literal["prepare", "check", "massage", "treat", "light", "cool", "care", "hydrate"]
@@ -45,6 +49,7 @@ class RoutineStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     mode: Annotated[int, msgspec.Meta(ge=0)] | None = None
     cooling_c: Annotated[int, msgspec.Meta(ge=-20, le=40)] | None = None
+    optional: Optional | None = None
 
     @property
     def zone_ids(self) -> tuple[str, ...]:
@@ -53,7 +58,10 @@ class RoutineStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole routine file, format 1."""
+    """A whole routine file, format 1.
+
+    ``patch_test``: this routine begins with the test that comes before the first use; ``model`` holds it to that.
+    """
 
     format: Literal[1]
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
@@ -62,6 +70,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: Annotated[list[RoutineStep], msgspec.Meta(min_length=1, max_length=100)]
     needs: Needs = Needs()
     limits: OwnLimits = OwnLimits()
+    patch_test: bool = False
 
 
 class Routine(Document, frozen=True):

@@ -185,15 +185,18 @@ class Diary:
 
     def patch_test(self) -> PatchTest | None:
         """The newest patch test; None where there was none."""
+        return next(reversed(self.patch_tests()), None)
+
+    def patch_tests(self) -> list[PatchTest]:
+        """Every patch test, in order: a reaction is not undone by what was noted after it."""
         with self._reading():
-            row = self._connection.execute(
-                "SELECT id, at, place, outcome, note FROM patch_test WHERE person_id = ? ORDER BY id DESC LIMIT 1",
-                (self._person,),
-            ).fetchone()
-            if row is None:
-                return None
-            number, at, place, outcome, note = row
-            return PatchTest(number, datetime.fromisoformat(at), place, outcome, note)
+            rows = self._connection.execute(
+                "SELECT id, at, place, outcome, note FROM patch_test WHERE person_id = ? ORDER BY id", (self._person,)
+            )
+            return [
+                PatchTest(number, datetime.fromisoformat(at), place, outcome, note)
+                for number, at, place, outcome, note in rows
+            ]
 
     # --- words and photos ---------------------------------------------------------------------------------------------
 
