@@ -40,17 +40,26 @@ class Library:
             UnknownRoutineError: there is none.
             RoutineError: its file is not a valid routine, or calls itself something else.
         """
+        path = self.path(name)
+        routine = load(path)
+        if routine.name != name:
+            raise RoutineError(
+                path.name, f'the routine calls itself "{routine.name}"', f'say name = "{name}"', field="name"
+            )
+        return routine
+
+    def path(self, name: str) -> Path:
+        """Return the file of the routine called ``name``, right or wrong.
+
+        Raises:
+            UnknownRoutineError: there is none.
+        """
         files = self._files()
         if name not in files:
             close = difflib.get_close_matches(name, files, n=1)
             advice = f'did you mean "{close[0]}"?' if close else f"there are {', '.join(sorted(files))}"
             raise UnknownRoutineError(f'there is no routine "{name}"; {advice}')
-        routine = load(files[name])
-        if routine.name != name:
-            raise RoutineError(
-                files[name].name, f'the routine calls itself "{routine.name}"', f'say name = "{name}"', field="name"
-            )
-        return routine
+        return files[name]
 
     def _files(self) -> dict[str, Path]:
         return {path.stem: path for folder in self._folders for path in sorted(folder.glob("*.toml"))}

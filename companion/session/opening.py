@@ -15,6 +15,7 @@ from companion.care.skin import (
     PATCH_AGREED,
     SPECIAL_CARE,
     PatchState,
+    SkinToday,
     SpecialCare,
     patch_refusal,
     patch_state,
@@ -126,7 +127,7 @@ def plan_for(
     person = store.person()
     comfortable, ease = person.comfortable_percent, 1.0
     if calendar is not None:
-        ease = skin_today(store.diary.skin_checks(), calendar.now(), _special(store)).ease
+        ease = skin_now(store, calendar).ease
         if _patch_state(store, calendar) is PatchState.AGAIN:
             comfortable = profile.lowest_percent
     try:
@@ -197,6 +198,15 @@ def open_session(
 
 
 # --- the skin ---------------------------------------------------------------------------------------------------------
+
+
+def skin_now(store: Store, calendar: Calendar) -> SkinToday:
+    """Return what this person's skin checks say for now.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    return skin_today(store.diary.skin_checks(), calendar.now(), _special(store))
 
 
 def _special(store: Store) -> tuple[SpecialCare, ...]:
