@@ -486,10 +486,19 @@ class CompanionApp(App[int]):
             yield SystemCommand(title, help_text, callback)
 
 
-def run_app(demo: str | None, seed: int, speed: float, record: Path | None, data_folder: Path | None) -> int:
+def run_app(
+    demo: str | None,
+    seed: int,
+    speed: float,
+    record: Path | None,
+    data_folder: Path | None,
+    *,
+    person: str | None = None,
+) -> int:
     """Run the app until the person leaves; return the exit code.
 
-    ``demo`` is the key of a simulated device or None for the real radio; ``record`` a btsnoop file for the traffic.
+    ``demo`` is the key of a simulated device or None for the real radio; ``record`` a btsnoop file for the traffic;
+    ``person`` whose data to show, None for whoever's turn it is.
     Textual's own timers and its terminal driver live in real time, so ``speed`` has to be 1.
     """
     if speed != 1.0:
@@ -497,7 +506,7 @@ def run_app(demo: str | None, seed: int, speed: float, record: Path | None, data
         return Exit.USAGE
     from companion.household import Household  # noqa: PLC0415 - brings the store and the routines
 
-    app = CompanionApp(Household(demo=demo, seed=seed, record=record, folder=data_folder))
+    app = CompanionApp(Household(demo=demo, seed=seed, record=record, folder=data_folder, person=person))
 
     async def live() -> int:
         try:

@@ -71,12 +71,15 @@ def _tell(message: str, code: Exit, *, debug: bool) -> int:
         import traceback  # noqa: PLC0415
 
         traceback.print_exc()
-    sys.stderr.write(f"companion: {message}\n")
+    if sys.stderr is not None:  # a program without a console (pythonw) has none of the three streams
+        sys.stderr.write(f"companion: {message}\n")
     return code
 
 
 def _flushed(code: int) -> int:
     """Write out what is left to write. How a session ended says more than that nobody read on."""
+    if sys.stdout is None:
+        return code
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 from companion.account import JsonAccount, Lines, PlainAccount
+from companion.almanac import Almanac, local_place
 from companion.care.screening import TODAY_QUESTIONS
 from companion.config import CompanionError, Exit, routines_folder
 from companion.dates import Calendar
@@ -52,6 +53,7 @@ class RunOptions:
     """What ``companion run`` was asked for.
 
     ``speed`` is 1.0, a factor, or ``math.inf``; other than 1 in a demo alone. ``debug`` lets bleak tell what it does.
+    ``person`` is whose session it is, None for whoever's turn it is.
     """
 
     routine: str
@@ -63,6 +65,7 @@ class RunOptions:
     yes: bool
     data_folder: Path
     debug: bool = False
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,25 @@ def run_session(options: RunOptions) -> int:
         routine = Library([routines_folder()]).get(options.routine)
     except (UnknownRoutineError, RoutineError) as error:
         raise CompanionError(str(error), Exit.USAGE) from error
-    with Store.open(options.data_folder, calendar) as store:
+    with Store.open(options.data_folder, calendar, person=options.person) as store:
         if store.recover() and options.style == "plain":
             terminal.tell(words.INTERRUPTED_BEFORE)
         today = _ask_before(options, store, calendar, routine, terminal)
         run = _Run(options, store, calendar, routine, today, terminal=terminal)
-        return _in_time(run.main(), options.speed)
+        try:
+            return _in_time(run.main(), options.speed)
+        finally:
+            _keep_calendar(options, store, calendar, terminal)
+
+
+def _keep_calendar(options: RunOptions, store: Store, calendar: Calendar, terminal: Terminal) -> None:
+    """Bring the person's calendar file up to date after a session; what goes wrong with it is told, and no more."""
+    demo = options.demo is not None
+    almanac = Almanac(store, calendar, zone=local_place(calendar.now()).zone, demo=demo)
+    try:
+        almanac.refresh_calendar()
+    except CompanionError as error:
+        terminal.tell(f"companion: {error}")
 
 
 def run_scan(options: ScanOptions) -> int:

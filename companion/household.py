@@ -32,7 +32,10 @@ LOOK_S = 8.0
 
 
 class Household:
-    """See :class:`companion.home.Home`. ``folder`` None is the usual data folder (a demo's own one in a demo)."""
+    """See :class:`companion.home.Home`. ``folder`` None is the usual data folder (a demo's own one in a demo).
+
+    ``person`` is whose data it shows, None for whoever's turn it is.
+    """
 
     def __init__(
         self,
@@ -42,8 +45,10 @@ class Household:
         record: Path | None = None,
         folder: Path | None = None,
         calendar: Calendar | None = None,
+        person: str | None = None,
     ) -> None:
         self.demo = demo
+        self._person = person
         self._seed = seed
         self._record = record
         self._folder = folder or data_folder(demo=demo is not None)
@@ -58,7 +63,7 @@ class Household:
         """Open what is kept, and mark what an earlier run could not finish."""
         from companion.store.database import Store  # noqa: PLC0415 - sqlite after the first frame
 
-        self._store = Store.open(self._folder, self._calendar)
+        self._store = Store.open(self._folder, self._calendar, person=self._person)
         self._store.recover()
 
     @property

@@ -213,11 +213,11 @@ class Almanac:
         return "" if self.chosen() is None else self.outlook(days=1).milestone
 
     def barred(self) -> bool:
-        """Whether the health questions were answered, and speak against any session. Never in a demo."""
+        """Whether the answers to the health questions speak against any session, however old. Never in a demo."""
         screening = None if self.demo else self._store.screening()
         if screening is None:
             return False
-        verdict = judge(screening.answers, screening.at, self._calendar.now(), version=screening.version)
+        verdict = judge(screening.answers, screening.at, screening.at, version=screening.version)
         return verdict.blocked and verdict.completed
 
     def proposals(self, days: int = CALENDAR_DAYS) -> tuple[Proposal, ...]:
@@ -267,13 +267,24 @@ class Almanac:
             CompanionError: there is another file of that name, or it cannot be written.
             NoPlanError: there is no plan.
         """
+        return calendar_file.write_calendar(path, self.proposals(), self._calendar.now(), key=self._calendar_key())
+
+    def calendar(self) -> bytes:
+        """The plan as the content of a calendar file.
+
+        Raises:
+            NoPlanError: there is no plan.
+        """
+        return calendar_file.calendar_bytes(self.proposals(), self._calendar.now(), key=self._calendar_key())
+
+    def _calendar_key(self) -> str:
+        """What tells this person's plan from all others, and is the same for each file of it."""
         chosen = self._plan()
         key = self._diary.choice(_CALENDAR_KEY, str)
         if key is None:
             key = self._token()
             self._diary.choose(_CALENDAR_KEY, key)
-        now = self._calendar.now()
-        return calendar_file.write_calendar(path, self.proposals(), now, key=f"{key}/{chosen.start.isoformat()}")
+        return f"{key}/{chosen.start.isoformat()}"
 
     # --- water --------------------------------------------------------------------------------------------------------
 
@@ -336,7 +347,7 @@ class Almanac:
             goal=goal,
             drinks=self._drinks_of_late(),
             done=self._done_of_late(),
-            screened_at=screening.at if screening is not None and not self.barred() else None,
+            screened_at=None if screening is None else screening.at,
             patch_at=patch.at if patch is not None and waits else None,
             quiet=self.quiet,
             snoozes=self._diary.snoozed(),
@@ -450,7 +461,7 @@ class Almanac:
         today = self.now.date()
         again = self._diary.choice(_TOLD_AGAIN, _ToldAgain)
         number = again.number if again is not None and again.day == today else 1
-        if self._diary.claimed(f"{Kind.SESSION}/{today.isoformat()}/{number}"):
+        if f"{Kind.SESSION}/{today.isoformat()}/{number}" in self.told_of_late():
             self._diary.choose(_TOLD_AGAIN, _ToldAgain(today, number + 1))
 
     def _drinks_of_late(self) -> tuple[hydration.Drink, ...]:

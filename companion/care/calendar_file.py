@@ -117,6 +117,15 @@ def write_calendar(
     return True
 
 
+def is_ours(path: Path) -> bool:
+    """Whether the file at ``path`` is there, and a calendar that this app wrote."""
+    try:
+        content = _previous(path)
+        return content is not None and _parsed(content) is not None
+    except (NotACalendarError, OSError):
+        return False
+
+
 def _event(proposal: Proposal, uid: str, now: datetime, alarm: timedelta | None, known: _Known | None) -> Event:
     from icalendar import Alarm, Event  # noqa: PLC0415 - loaded by now
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from companion.words.cli import PAGES, Page
+from companion.words.cli import PAGES
+from companion.words.page import Page
 
 _INDENT = 2
 _GAP = 2

@@ -28,26 +28,29 @@ _REPLIES: Mapping[str, Answer] = {
 }
 
 
-def ask() -> int:
-    """Ask every question, keep the answers, say what they mean.
+def ask(*, person: str | None = None) -> int:
+    """Ask ``person`` (None: whose turn it is) every question, keep the answers, say what they mean.
 
     Raises:
+        PersonError: nobody is called so.
         CompanionError: nobody sits at a terminal, or left before the last question; nothing was kept.
         StoreError: the answers cannot be kept.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CompanionError(words.PROFILE_NEEDS_TERMINAL, Exit.USAGE)
-    return ask_of(sys.stdin, sys.stdout, data_folder(), Calendar.system())
+    return ask_of(sys.stdin, sys.stdout, data_folder(), Calendar.system(), person=person)
 
 
-def ask_of(answering: TextIO, asking: TextIO, folder: Path, calendar: Calendar) -> int:
+def ask_of(answering: TextIO, asking: TextIO, folder: Path, calendar: Calendar, *, person: str | None = None) -> int:
     """Do what :func:`ask` does, with whoever is behind ``answering`` and ``asking``.
 
     Raises:
         CompanionError: the answers ended before the questions; nothing was kept.
         StoreError: the answers cannot be kept.
     """
-    with Store.open(folder, calendar) as store:  # first of all: nobody answers thirteen questions in vain
+    with Store.open(
+        folder, calendar, person=person
+    ) as store:  # first of all: nobody answers thirteen questions in vain
         asking.write(words.PROFILE_INTRO)
         answers: dict[str, str] = {}
         for index, question in enumerate(QUESTIONS, start=1):
@@ -65,14 +68,15 @@ def ask_of(answering: TextIO, asking: TextIO, folder: Path, calendar: Calendar) 
     return Exit.FINISHED
 
 
-def show() -> int:
+def show(*, person: str | None = None) -> int:
     """Print the answers given last, and what they mean today.
 
     Raises:
+        PersonError: nobody is called so.
         StoreError: they cannot be read.
     """
     calendar = Calendar.system()
-    with Store.open(data_folder(), calendar) as store:
+    with Store.open(data_folder(), calendar, person=person) as store:
         screening = store.screening()
     if screening is None:
         sys.stdout.write(words.PROFILE_NONE + "\n")
@@ -86,24 +90,25 @@ def show() -> int:
     return Exit.FINISHED
 
 
-def comfortable(percent: int | None) -> int:
+def comfortable(percent: int | None, *, person: str | None = None) -> int:
     """Print the comfortable maximum in percent of full scale; with ``percent`` set it first (H2).
 
     Raises:
         CompanionError: ``percent`` is no level, or more than a first session may have.
+        PersonError: nobody is called so.
         StoreError: it cannot be read or kept.
     """
-    with Store.open(data_folder(), Calendar.system()) as store:
-        person = store.person()
+    with Store.open(data_folder(), Calendar.system(), person=person) as store:
+        limits = store.person()
         if percent is not None:
             if not 1 <= percent <= 100:
                 raise CompanionError(words.COMFORTABLE_RANGE.format(percent=percent), Exit.USAGE)
-            if person.first_session and percent > FIRST_SESSION_CAP_PERCENT:
+            if limits.first_session and percent > FIRST_SESSION_CAP_PERCENT:
                 cap = FIRST_SESSION_CAP_PERCENT
                 raise CompanionError(words.COMFORTABLE_FIRST.format(cap=cap, percent=percent), Exit.BLOCKED)
             store.set_comfortable(percent)
-            person = store.person()
-    now = FIRST_SESSION_CAP_PERCENT if person.comfortable_percent is None else person.comfortable_percent
+            limits = store.person()
+    now = FIRST_SESSION_CAP_PERCENT if limits.comfortable_percent is None else limits.comfortable_percent
     sys.stdout.write(words.COMFORTABLE.format(percent=now) + "\n")
     return Exit.FINISHED
 

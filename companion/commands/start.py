@@ -30,21 +30,34 @@ DIRECT: Final[Mapping[tuple[str, ...], DemoKey | None]] = MappingProxyType(
 
 
 def start(
-    demo: DemoKey | None = None, *, speed: float = 1.0, seed: int | None = None, record: Path | None = None
+    demo: DemoKey | None = None,
+    *,
+    speed: float = 1.0,
+    seed: int | None = None,
+    record: Path | None = None,
+    person: str | None = None,
 ) -> int:
-    """Run the app and return the exit code.
+    """Run the app, for ``person`` or whoever's turn it is, and return the exit code.
 
     Raises:
         UsageError: options that do not go together, or there is no terminal to draw on.
+        PersonError: nobody is called so.
+        StoreError: a person was named, and the data cannot be read.
     """
     demo_alone(demo, speed, seed)
     if math.isinf(speed):
         raise UsageError(words.APP_NOT_AT_MAX)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on the last
         raise UsageError(words.NEEDS_TERMINAL)
+    folder = data_folder(demo=demo is not None)
+    if person is not None:
+        from companion.dates import Calendar  # noqa: PLC0415 - who is named is looked for before anything is drawn
+        from companion.store.database import Store  # noqa: PLC0415 - as above
+
+        Store.open(folder, Calendar.system(), person=person).close()
     from companion.app import run_app  # noqa: PLC0415 - Textual: 160 ms
 
-    return run_app(demo, seed or 0, speed, record, data_folder(demo=demo is not None))
+    return run_app(demo, seed or 0, speed, record, folder, person=person)
 
 
 def demo_alone(demo: str | None, speed: float, seed: int | None) -> None:

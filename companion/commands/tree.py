@@ -7,75 +7,56 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Token, UnusedCliTokensError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
+from companion.commands import home_tree
 from companion.commands.help import command_of
+from companion.commands.parameters import (
+    Debug,
+    Demo,
+    DemoData,
+    Flag,
+    Json,
+    Person,
+    Record,
+    Seed,
+    SessionId,
+    Speed,
+    positive,
+)
 from companion.commands.start import USUAL_DEMO, DemoKey, demo_alone, set_up_logging, start
 from companion.config import UsageError, data_folder
 from companion.words import cli as words
 from companion.words.cli import PAGES
-
-
-def _speed(_: Any, tokens: Sequence[Token]) -> float:
-    try:
-        speed = math.inf if tokens[0].value == "max" else float(tokens[0].value)
-    except ValueError:
-        raise ValueError(words.BAD_SPEED) from None
-    if not speed > 0 or (math.isinf(speed) and tokens[0].value != "max"):
-        raise ValueError(words.BAD_SPEED)
-    return speed
-
-
-def _seed(_: Any, tokens: Sequence[Token]) -> int:
-    if not tokens[0].value.isdecimal():
-        raise ValueError(words.BAD_SEED)
-    return int(tokens[0].value)
-
-
-def _session_id(_: Any, tokens: Sequence[Token]) -> int:
-    if not tokens[0].value.isdecimal():
-        raise ValueError(words.BAD_ID)
-    return int(tokens[0].value)
-
-
-def _positive(kind: type[int | float], tokens: Sequence[Token]) -> float:
-    try:
-        number = kind(tokens[0].value)
-    except ValueError:
-        raise ValueError(words.BAD_POSITIVE) from None
-    if not 0 < number < math.inf:
-        raise ValueError(words.BAD_POSITIVE)
-    return number
-
-
-Demo = Annotated[DemoKey | None, Parameter(name="--demo")]
-DemoData = Annotated[bool, Parameter(name="--demo", negative=())]
-Speed = Annotated[float, Parameter(name="--speed", converter=_speed)]
-Seed = Annotated[int | None, Parameter(name="--seed", converter=_seed)]
-Record = Annotated[Path | None, Parameter(name="--record")]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-Flag = Annotated[bool, Parameter(negative=())]
-Debug = Annotated[bool, Parameter(parse=False)]
 
 # help and version are answered before the parser is imported; a second, different help would only drift from it
 app = App(name="companion", help_flags=(), version_flags=())
 routines = App(name="routines", help_flags=(), version_flags=())
 history = App(name="history", help_flags=(), version_flags=())
 profile = App(name="profile", help_flags=(), version_flags=())
-for _branch in (routines, history, profile):
+for _branch in (routines, history, profile, *home_tree.BRANCHES):
     app.command(_branch)
+for _single in home_tree.COMMANDS:
+    app.command(_single)
 
 
 @app.default
-def the_app(*, demo: Demo = None, speed: Speed = 1.0, seed: Seed = None, record: Record = None, debug: Debug) -> int:
+def the_app(
+    *,
+    demo: Demo = None,
+    speed: Speed = 1.0,
+    seed: Seed = None,
+    record: Record = None,
+    person: Person = None,
+    debug: Debug,
+) -> int:
     """The app itself."""
     del debug  # the app shows its faults on its own screen
-    return start(demo, speed=speed, seed=seed, record=record)
+    return start(demo, speed=speed, seed=seed, record=record, person=person)
 
 
 @app.command
@@ -90,6 +71,7 @@ def run(
     seed: Seed = None,
     record: Record = None,
     yes: Flag = False,
+    person: Person = None,
     debug: Debug,
 ) -> int:
     """One guided routine without the app."""
@@ -109,6 +91,7 @@ def run(
             yes=yes,
             data_folder=data_folder(demo=demo is not None),
             debug=debug,
+            person=person,
         )
     )
 
@@ -117,7 +100,7 @@ def run(
 def scan(
     *,
     demo: Demo = None,
-    timeout: Annotated[float, Parameter(converter=_positive)] = 8.0,
+    timeout: Annotated[float, Parameter(converter=positive)] = 8.0,
     json: Json = False,
     debug: Debug,
 ) -> int:
@@ -158,8 +141,9 @@ def routines_check(file: Path, /, *, debug: Debug) -> int:
 @history.default
 def history_list(
     *,
-    limit: Annotated[int | None, Parameter(converter=_positive)] = None,
+    limit: Annotated[int | None, Parameter(converter=positive)] = None,
     json: Json = False,
+    person: Person = None,
     demo: DemoData = False,
     debug: Debug,
 ) -> int:
@@ -167,15 +151,16 @@ def history_list(
     del debug
     from companion.commands.history import print_list  # noqa: PLC0415
 
-    return print_list(limit=limit, json=json, demo=demo)
+    return print_list(limit=limit, json=json, person=person, demo=demo)
 
 
 @history.command(name="show")
 def history_show(
-    session_id: Annotated[int, Parameter(name="ID", converter=_session_id)],
+    session_id: SessionId,
     /,
     *,
     json: Json = False,
+    person: Person = None,
     demo: DemoData = False,
     debug: Debug,
 ) -> int:
@@ -183,34 +168,70 @@ def history_show(
     del debug
     from companion.commands.history import print_one  # noqa: PLC0415
 
-    return print_one(session_id, json=json, demo=demo)
+    return print_one(session_id, json=json, person=person, demo=demo)
+
+
+@history.command(name="note")
+def history_note(
+    session_id: SessionId,
+    /,
+    *text: Annotated[str, Parameter(name="TEXT")],
+    person: Person = None,
+    demo: DemoData = False,
+    debug: Debug,
+) -> int:
+    """The person's own words."""
+    del debug
+    from companion.commands.history import note  # noqa: PLC0415
+
+    return note(session_id, text, person=person, demo=demo)
+
+
+@history.command(name="photo")
+def history_photo(
+    session_id: SessionId,
+    path: Path,
+    /,
+    *,
+    forget: Flag = False,
+    person: Person = None,
+    demo: DemoData = False,
+    debug: Debug,
+) -> int:
+    """A photo of the person's."""
+    del debug
+    from companion.commands.history import photo  # noqa: PLC0415
+
+    return photo(session_id, path, forget=forget, person=person, demo=demo)
 
 
 @profile.default
-def profile_ask(*, debug: Debug) -> int:
+def profile_ask(*, person: Person = None, debug: Debug) -> int:
     """The screening."""
     del debug
     from companion.commands.profile import ask  # noqa: PLC0415
 
-    return ask()
+    return ask(person=person)
 
 
 @profile.command(name="show")
-def profile_show(*, debug: Debug) -> int:
+def profile_show(*, person: Person = None, debug: Debug) -> int:
     """The answers given."""
     del debug
     from companion.commands.profile import show  # noqa: PLC0415
 
-    return show()
+    return show(person=person)
 
 
 @profile.command(name="comfortable")
-def profile_comfortable(percent: Annotated[int | None, Parameter(name="PERCENT")] = None, /, *, debug: Debug) -> int:
+def profile_comfortable(
+    percent: Annotated[int | None, Parameter(name="PERCENT")] = None, /, *, person: Person = None, debug: Debug
+) -> int:
     """The comfortable maximum."""
     del debug
     from companion.commands.profile import comfortable  # noqa: PLC0415
 
-    return comfortable(percent)
+    return comfortable(percent, person=person)
 
 
 @app.command
@@ -239,9 +260,13 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
     return int(command(*bound.args, **bound.kwargs, debug=debug))
 
 
+_WITH_DEVICE = frozenset({"run", "scan"})
+"""Commands whose ``--demo`` names a device, as that of the app does; elsewhere it means the demo's data."""
+
+
 def _with_demo_device(tokens: Sequence[str], path: tuple[str, ...]) -> list[str]:
     """Give a bare ``--demo`` its usual device, where the option takes one: the parser knows no optional values."""
-    if path[:1] == ("history",):
+    if path and path[0] not in _WITH_DEVICE:
         return list(tokens)
     filled = []
     for index, word in enumerate(tokens):

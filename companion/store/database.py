@@ -23,6 +23,7 @@ from companion.dates import Calendar
 from companion.session.interlocks import PastSession
 from companion.session.model import JournalEntry, JournalKind
 from companion.store.diary import Diary
+from companion.store.everything import everything
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
 from companion.store.people import People, PersonError, zones_as_json
@@ -152,6 +153,15 @@ class Store:
             ).fetchone()
             zones = frozenset(msgspec.json.decode(no_go, type=list[str]))
         return Person(self._person_id, name, comfortable, not self.past_sessions(), bool(neck), zones)
+
+    def everything(self) -> dict[str, Any]:
+        """All that is kept of the person, table by table: their own copy.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._reading():
+            return everything(self._connection, self._person_id)
 
     def set_comfortable(self, percent: int) -> None:
         """Keep the person's comfortable maximum in percent of full scale.

@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class Page(NamedTuple):
-    """One help page: lines of usage, what it is for, and titled sections of (term, what it means)."""
-
-    usage: tuple[tuple[str, str], ...]
-    about: str
-    sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    note: str = ""
-
+from companion.words.home import HOME_COMMANDS, HOME_PAGES, HOME_UNDER
+from companion.words.page import DEMO_DATA, EVERYWHERE, JSON_LIST, PERSON, Page
 
 TITLE: Final = "Guides you through a routine with a handheld microcurrent device."
 
@@ -25,16 +18,6 @@ _DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual) or foreo")
 _SPEED = ("--speed N", "how fast time runs in the demo: 1 (the usual), another number, or max")
 _SEED = ("--seed N", "what is random in the demo: the same number, the same session")
 _RECORD = ("--record FILE", "write the demo's Bluetooth traffic to FILE, for Wireshark (btsnoop)")
-_JSON_LIST = ("--json", "one JSON object a line")
-_DEMO_DATA = ("--demo", "the demo's sessions instead of yours")
-
-_EVERYWHERE = (
-    "Everywhere",
-    (
-        ("--help", "what a command does, as in `companion run --help`"),
-        ("--debug", "where a fault came from, for a bug report"),
-    ),
-)
 
 PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
     {
@@ -54,11 +37,15 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         ("routines", "the routines there are; check your own"),
                         ("history", "your past sessions"),
                         ("profile", "the health questions that come before a first session"),
+                        *HOME_COMMANDS,
                         ("doctor", "what this computer has and what it lacks"),
                     ),
                 ),
-                ("Options of the app", (_DEMO, ("--speed N", "how fast time runs in the demo"), _SEED, _RECORD)),
-                (_EVERYWHERE[0], (*_EVERYWHERE[1], ("--version", "the version"))),
+                (
+                    "Options of the app",
+                    (PERSON, _DEMO, ("--speed N", "how fast time runs in the demo"), _SEED, _RECORD),
+                ),
+                (EVERYWHERE[0], (*EVERYWHERE[1], ("--version", "the version"))),
                 (
                     "Exit codes",
                     (
@@ -86,12 +73,13 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         ("--plain", "an account line by line (the usual)"),
                         ("--json", "one JSON object a line, for programs"),
                         ("--yes", "yes to what is asked first; in a demo, to the health questions too"),
+                        PERSON,
                         _SPEED,
                         _SEED,
                         _RECORD,
                     ),
                 ),
-                _EVERYWHERE,
+                EVERYWHERE,
             ),
             note="Ctrl+C stops the output at once.",
         ),
@@ -104,10 +92,10 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     (
                         _DEMO,
                         ("--timeout SECONDS", "how long to look (the usual: 8)"),
-                        _JSON_LIST,
+                        JSON_LIST,
                     ),
                 ),
-                _EVERYWHERE,
+                EVERYWHERE,
             ),
         ),
         ("routines",): Page(
@@ -117,27 +105,29 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ("companion routines check FILE", "is this file a routine?"),
             ),
             about="Routines are small text files (TOML). Your own go into the folder `routines` of your data folder.",
-            sections=(("Options", (_JSON_LIST,)), _EVERYWHERE),
+            sections=(("Options", (JSON_LIST,)), EVERYWHERE),
         ),
         ("routines", "show"): Page(
             usage=(("companion routines show NAME", ""),),
             about="Shows one routine, step by step.",
-            sections=(("Argument", (("NAME", "as `companion routines` lists it"),)), _EVERYWHERE),
+            sections=(("Argument", (("NAME", "as `companion routines` lists it"),)), EVERYWHERE),
         ),
         ("routines", "check"): Page(
             usage=(("companion routines check FILE", ""),),
             about="Says whether a file is a routine, and if not, which line and field is wrong.",
-            sections=(("Argument", (("FILE", "a routine file (TOML)"),)), _EVERYWHERE),
+            sections=(("Argument", (("FILE", "a routine file (TOML)"),)), EVERYWHERE),
         ),
         ("history",): Page(
             usage=(
                 ("companion history", "your past sessions, the newest first"),
                 ("companion history show ID", "one session, moment by moment"),
+                ("companion history note ID TEXT …", "your own words on one"),
+                ("companion history photo ID PATH", "a photo of yours that belongs to one"),
             ),
             about="What happened, as it was written down.",
             sections=(
-                ("Options", (("--limit N", "at most N sessions"), _JSON_LIST, _DEMO_DATA)),
-                _EVERYWHERE,
+                ("Options", (("--limit N", "at most N sessions"), JSON_LIST, PERSON, DEMO_DATA)),
+                EVERYWHERE,
             ),
         ),
         ("history", "show"): Page(
@@ -145,8 +135,8 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             about="Shows one session, moment by moment.",
             sections=(
                 ("Argument", (("ID", "the number that `companion history` puts first"),)),
-                ("Options", (_JSON_LIST, _DEMO_DATA)),
-                _EVERYWHERE,
+                ("Options", (JSON_LIST, PERSON, DEMO_DATA)),
+                EVERYWHERE,
             ),
         ),
         ("profile",): Page(
@@ -156,29 +146,32 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ("companion profile comfortable [PERCENT]", "your comfortable maximum"),
             ),
             about="Some people must not use microcurrent: questions before a first session, and again every 90 days.",
-            sections=(("Answers", (("n, y, s", "no, yes, not sure"),)), _EVERYWHERE),
+            sections=(("Answers", (("n, y, s", "no, yes, not sure"),)), ("Options", (PERSON,)), EVERYWHERE),
             note="What you answer stays on this computer.",
         ),
         ("profile", "show"): Page(
             usage=(("companion profile show", ""),),
             about="Shows what you answered to the health questions, and when.",
-            sections=(_EVERYWHERE,),
+            sections=(("Options", (PERSON,)), EVERYWHERE),
         ),
         ("profile", "comfortable"): Page(
             usage=(("companion profile comfortable [PERCENT]", ""),),
             about="Shows or sets your comfortable maximum: the highest level of any session.",
             sections=(
                 ("Argument", (("PERCENT", "1 to 100 percent of what your device can do; without it, what it is now"),)),
-                _EVERYWHERE,
+                ("Options", (PERSON,)),
+                EVERYWHERE,
             ),
             note="At most 30 before your first session. The app never raises it.",
         ),
         ("doctor",): Page(
             usage=(("companion doctor", ""),),
             about="Looks at what a session needs: the data folder, Bluetooth, the parts of this program.",
-            sections=(_EVERYWHERE,),
+            sections=(EVERYWHERE,),
             note="Ends with 1 when something is missing. The demo needs no Bluetooth.",
         ),
+        **HOME_PAGES,
+        **HOME_UNDER,
     }
 )
 

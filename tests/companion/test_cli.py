@@ -94,9 +94,9 @@ def test_help_lists_the_commands_that_exist_and_the_exit_codes() -> None:
     done = companion("--help")
     assert done.returncode == 0
     assert done.stderr == ""
-    for word in ("run", "scan", "routines", "history", "profile", "doctor"):
+    for word in ("run", "scan", "routines", "history", "profile", "plan", "water", "export", "delete", "doctor"):
         assert f"\n  {word} " in done.stdout
-    for word in ("pair", "devices", "plan", "water", "export", "serve"):
+    for word in ("pair", "devices"):
         assert f"\n  {word} " not in done.stdout
     for code in (0, 1, 2, 3, 4, 5, 6):
         assert f"\n  {code}  " in done.stdout
@@ -230,8 +230,8 @@ def test_the_short_way_to_the_app_is_what_the_parser_makes_of_the_line(
 ) -> None:
     begun: list[tuple[object, ...]] = []
 
-    def run_app(*arguments: object) -> int:
-        begun.append(arguments)
+    def run_app(*arguments: object, person: str | None) -> int:
+        begun.append((*arguments, person))
         return 0
 
     monkeypatch.setattr("companion.app.run_app", run_app)
@@ -243,7 +243,7 @@ def test_the_short_way_to_the_app_is_what_the_parser_makes_of_the_line(
         assert cli.main(line) == 0
     by_parser, directly = begun
     assert directly == by_parser
-    assert directly == (demo, 0, 1.0, None, data_folder(demo=demo is not None))
+    assert directly == (demo, 0, 1.0, None, data_folder(demo=demo is not None), None)
 
 
 def test_speed_takes_numbers_and_max() -> None:
@@ -390,6 +390,7 @@ def test_the_history_as_json_says_the_same(folder: Path) -> None:
         "id": 1, "routine": "full-face", "device": "Dr-05", "device_key": "dr05", "protocol": "dr05", "demo": False,
         "started_at": NOW.isoformat(), "ended_at": NOW.isoformat(), "status": "finished", "reason": "stopped by you",
         "zones": {"chin": 12.0}, "skipped_zones": ["brow"], "highest_percent": 30, "output_s": 72.0, "elapsed_s": 80.0,
+        "note": "", "photos": [],
     }  # fmt: skip
 
 
