@@ -54,7 +54,7 @@ SPECIAL_CARE: Final = "special-care"
 PATCH_AGREED: Final = "patch-test-agreed"
 """The name under which the diary keeps the moment at which the person said that a doctor has agreed."""
 
-_KEPT: Final = timedelta(days=60)
+_MOST_KEPT: Final = 200  # two years of it, at twice a week
 _DAY: Final = timedelta(days=1)
 
 
@@ -272,9 +272,11 @@ def special_refusal(
 
 
 def with_special(kept: Collection[SpecialCare], care: SpecialCare) -> tuple[SpecialCare, ...]:
-    """Return ``kept`` with ``care`` added, the oldest first, without what is too old to matter."""
-    recent = {one for one in kept if one.on > care.on - _KEPT} | {care}
-    return tuple(sorted(recent, key=lambda one: (one.on, one.kind)))
+    """Return ``kept`` with ``care`` added, each once and the oldest first; of very many, the latest.
+
+    By number and not by date, so that a peel noted for a day to come pushes nothing out.
+    """
+    return tuple(sorted({*kept, care}, key=lambda one: (one.on, one.kind))[-_MOST_KEPT:])
 
 
 def _peel_over(special: Collection[SpecialCare], here: date) -> date | None:

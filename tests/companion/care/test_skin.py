@@ -247,14 +247,14 @@ def test_whoever_follows_the_rule_exfoliates_on_two_days_of_any_seven_at_most(wi
     assert len(days) >= min(2, len(wished))
 
 
-def test_special_care_is_kept_in_order_without_what_is_too_old_to_matter() -> None:
-    kept = with_special(exfoliated(0, 61, 5), SpecialCare("peel", TODAY))
-    assert kept == (
-        SpecialCare("exfoliation", TODAY - 5 * DAY),
-        SpecialCare("exfoliation", TODAY),
-        SpecialCare("peel", TODAY),
-    )
-    assert with_special(kept, SpecialCare("peel", TODAY)) == kept
+def test_special_care_is_kept_in_order_and_of_very_much_the_latest() -> None:
+    kept = with_special(exfoliated(0, 61, 5), SpecialCare("peel", TODAY + 300 * DAY))
+    assert [(TODAY - care.on).days for care in kept] == [61, 5, 0, -300]
+    assert with_special(kept, SpecialCare("peel", TODAY + 300 * DAY)) == kept
+    for day in range(400):
+        kept = with_special(kept, SpecialCare("steam", TODAY - 500 * DAY + day * DAY))
+    assert len(kept) == 200
+    assert kept[-2:] == (SpecialCare("exfoliation", TODAY), SpecialCare("peel", TODAY + 300 * DAY))
 
 
 # --- the patch test ---------------------------------------------------------------------------------------------------
