@@ -11,11 +11,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from companion.commands.layout import duration, table
+from companion.commands.start import DemoKey
 from companion.config import CompanionError, Exit, data_folder, routines_folder
 from companion.dates import Calendar
 from companion.routines.library import Library, UnknownRoutineError
@@ -31,8 +31,6 @@ from companion.store.rows import Person
 from companion.words import cli as words
 from companion.words import routines as own_words
 from protocols.registry import Registry
-
-DeviceKey = Literal["dr05", "foreo"]
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_NAME = 40
@@ -88,21 +86,24 @@ def check(file: Path) -> int:
     return Exit.FINISHED
 
 
-def preview(target: str, device: DeviceKey = "dr05") -> int:
-    """Print how a routine (its name, or a file) would go for this person with a device of that key.
+def preview(target: str, device: DemoKey = "dr05", *, person: str | None = None) -> int:
+    """Print how a routine (its name, or a file) would go for a person with a device of that key.
+
+    ``person`` is their name; None: whoever's turn it is.
 
     Raises:
+        PersonError: nobody is called so.
         CompanionError: there is no such routine, its file is wrong, or the device or the person cannot do it.
         StoreError: what is kept of the person cannot be read.
     """
     routine = _routine_at(target)
     profile = Registry.default().get(device).profile
     calendar = Calendar.system()
-    with Store.open(data_folder(), calendar) as store:
-        person = store.person()
+    with Store.open(data_folder(), calendar, person=person) as store:
+        whose = store.person()
         plan = plan_for(store, routine, profile, calendar=calendar)
         skin = skin_now(store, calendar)
-    sys.stdout.writelines(f"{line}\n" for line in _preview(routine, plan, person, skin.reasons))
+    sys.stdout.writelines(f"{line}\n" for line in _preview(routine, plan, whose, skin.reasons))
     return Exit.FINISHED
 
 

@@ -138,6 +138,31 @@ def routines_check(file: Path, /, *, debug: Debug) -> int:
     return check(file)
 
 
+@routines.command(name="new")
+def routines_new(name: str, /, *, source: Annotated[str | None, Parameter(name="--from")] = None, debug: Debug) -> int:
+    """A file for a routine of one's own."""
+    del debug
+    from companion.commands.routines import make  # noqa: PLC0415
+
+    return make(name, source)
+
+
+@routines.command(name="preview")
+def routines_preview(
+    target: Annotated[str, Parameter(name="NAME|FILE")],
+    /,
+    *,
+    device: DemoKey = "dr05",
+    person: Person = None,
+    debug: Debug,
+) -> int:
+    """How one routine would go."""
+    del debug
+    from companion.commands.routines import preview  # noqa: PLC0415
+
+    return preview(target, device, person=person)
+
+
 @history.default
 def history_list(
     *,

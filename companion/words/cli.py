@@ -34,7 +34,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     (
                         ("run", "one guided routine in plain text"),
                         ("scan", "the devices near you"),
-                        ("routines", "the routines there are; check your own"),
+                        ("routines", "the routines there are; look ahead, make your own"),
                         ("history", "your past sessions"),
                         ("profile", "the health questions that come before a first session"),
                         *HOME_COMMANDS,
@@ -102,6 +102,8 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(
                 ("companion routines", "all of them"),
                 ("companion routines show NAME", "one, step by step"),
+                ("companion routines preview NAME|FILE", "as it would go for you"),
+                ("companion routines new NAME", "a file for one of your own"),
                 ("companion routines check FILE", "is this file a routine?"),
             ),
             about="Routines are small text files (TOML). Your own go into the folder `routines` of your data folder.",
@@ -116,6 +118,26 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(("companion routines check FILE", ""),),
             about="Says whether a file is a routine, and if not, which line and field is wrong.",
             sections=(("Argument", (("FILE", "a routine file (TOML)"),)), EVERYWHERE),
+        ),
+        ("routines", "new"): Page(
+            usage=(("companion routines new NAME [--from ROUTINE]", ""),),
+            about="Writes a routine with comments into the folder of your own, for you to change.",
+            sections=(
+                ("Argument", (("NAME", "what to call it: small letters and digits with - between"),)),
+                ("Options", (("--from ROUTINE", "begin with that one instead of a small one"),)),
+                EVERYWHERE,
+            ),
+            note="It names shares of your maximum and never a level: your limits hold whatever it says.",
+        ),
+        ("routines", "preview"): Page(
+            usage=(("companion routines preview NAME|FILE [OPTIONS]", ""),),
+            about="Shows how a routine would go for you: zones, times, levels, and what is left out and why.",
+            sections=(
+                ("Argument", (("NAME|FILE", "as `companion routines` lists it, or a file"),)),
+                ("Options", (("--device DEVICE", "with dr05 (the usual) or foreo"), PERSON)),
+                EVERYWHERE,
+            ),
+            note="Nothing is switched on, and no device is needed.",
         ),
         ("history",): Page(
             usage=(

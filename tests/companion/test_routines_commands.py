@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from companion import cli
 from companion.care.skin import GENTLE_FROM
 from companion.commands import routines as command
+from companion.commands.start import DemoKey
 from companion.config import DATA_VARIABLE, CompanionError, Exit
 from companion.dates import Calendar
 from companion.routines.library import PACKAGED, Library
@@ -138,7 +140,7 @@ def test_a_folder_that_cannot_be_made_is_told(folder: Path) -> None:
 # --- a preview --------------------------------------------------------------------------------------------------------
 
 
-def told(capsys: Captured, target: str, device: command.DeviceKey = "dr05") -> list[str]:
+def told(capsys: Captured, target: str, device: DemoKey = "dr05") -> list[str]:
     capsys.readouterr()
     assert command.preview(target, device) == Exit.FINISHED
     return capsys.readouterr().out.splitlines()
@@ -189,6 +191,29 @@ def test_a_preview_is_as_gentle_as_today_has_to_be(folder: Path, capsys: Capture
     assert "Your skin is red today, so this session is half as strong and half as long." in eased
     assert row(whole, "Left cheek").startswith("treat Left cheek 50 s 24 %")
     assert row(eased, "Left cheek").startswith("treat Left cheek 27 s 12 %")
+
+
+def test_a_preview_is_for_the_person_it_is_asked_for(folder: Path, capsys: Captured) -> None:
+    with store(folder) as kept:
+        kept.people.add("Kim")
+    with Store.open(folder, Calendar.system(), person="Kim") as kims:
+        kims.set_zones(neck=False, no_go={"chin"})
+    assert "Chin" not in "".join(line for line in told(capsys, "jaw-and-neck") if "never treat" in line)
+    assert command.preview("jaw-and-neck", person="Kim") == Exit.FINISHED
+    assert "Chin             one of the zones that you never treat" in capsys.readouterr().out
+    with pytest.raises(CompanionError, match="nobody is called 'Lee'"):
+        command.preview("jaw-and-neck", person="Lee")
+
+
+def test_the_command_line_leads_here(folder: Path, capsys: Captured) -> None:
+    assert cli.main(["routines", "new", "mine", "--from", "pulse-cleanse"]) == Exit.FINISHED
+    assert cli.main(["routines", "preview", "mine", "--device", "foreo"]) == Exit.FINISHED
+    assert "Mine with FOREO" in capsys.readouterr().out
+    assert cli.main(["routines", "preview", "full-face"]) == Exit.FINISHED
+    assert cli.main(["routines", "new"]) == Exit.USAGE
+    assert "NAME is missing" in capsys.readouterr().err
+    assert cli.main(["routines", "preview", "mine", "--device", "toaster"]) == Exit.USAGE
+    assert "--device" in capsys.readouterr().err
 
 
 def test_a_preview_without_output_says_so(folder: Path, capsys: Captured) -> None:
