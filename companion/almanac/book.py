@@ -20,6 +20,7 @@ from companion.care.plan import Mark, Outlook, Proposal, Today
 from companion.care.plans import Chosen, Pause, PauseReason
 from companion.care.reminders import Agenda, Kind, Ledger, MemoryLedger, Reminder, Upcoming
 from companion.care.screening import judge
+from companion.care.skin import LOOK_BACK, SPECIAL_CARE, Advice, SpecialCare, skin_today, with_special
 from companion.config import CompanionError, Exit
 from companion.session.interlocks import PastSession, rest_refusal
 from companion.words import almanac as words
@@ -185,8 +186,11 @@ class Almanac:
         self._note_day(_NOT_TODAY, day or self.now.date())
 
     def note_peel(self, day: date | None = None) -> None:
-        """Note a peel on ``day`` (today), a coming one too: the plan leaves the skin its week."""
-        self._note_day(_PEELS, day or self.now.date())
+        """Note a peel on ``day`` (today), a coming one too: plan and door to a session leave the skin its week."""
+        day = day or self.now.date()
+        self._diary.choose(SPECIAL_CARE, with_special(self._special(), SpecialCare("peel", day)))
+        # The door forgets a peel after two months; the plan must not hold its week against the person then.
+        self._note_day(_PEELS, day)
 
     def outlook(self, first: date | None = None, days: int = 35) -> Outlook:
         """The plan as of now, on ``days`` days from ``first`` (today) on.
@@ -440,12 +444,30 @@ class Almanac:
     def _held(self) -> list[Held]:
         return self._store.held(demo=self.demo)
 
+    def _special(self) -> tuple[SpecialCare, ...]:
+        return self._diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
+
     def _happened(self) -> plan.Diary:
+        special = self._special()
         return plan.Diary(
             done=tuple(plan.Done(held.ended_at) for held in self._held()),
-            not_today=frozenset(self._diary.choice(_NOT_TODAY, list[date]) or ()),
-            peels=frozenset(self._diary.choice(_PEELS, list[date]) or ()),
+            not_today=self._not_today(special),
+            peels={one.on for one in special if one.kind == "peel"}.union(self._diary.choice(_PEELS, list[date]) or ()),
         )
+
+    def _not_today(self, special: Sequence[SpecialCare]) -> set[date]:
+        """Days that were put off in words, and those on which a skin check said so, by the date it had then."""
+        days = set(self._diary.choice(_NOT_TODAY, list[date]) or ())
+        checks = sorted(self._diary.skin_checks(), key=lambda check: _instant(check.at))
+        first = 0
+        for index, check in enumerate(checks):
+            while _instant(check.at) - _instant(checks[first].at) > LOOK_BACK + _DAY:
+                first += 1
+            if skin_today(checks[first : index + 1], check.at, special).advice is Advice.NOT_TODAY:
+                days.add(check.at.date())
+        if skin_today(checks[first:], self.now, special).advice is Advice.NOT_TODAY:
+            days.add(self.now.date())
+        return days
 
     def _upcoming(self) -> Upcoming | None:
         proposals = self.proposals(days=1)

@@ -1,0 +1,40 @@
+"""What many tests of the companion begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from companion.dates import Calendar
+from companion.integrations.notifications import Desktop
+from companion.integrations.timers import Machine
+from tests.companion.at_home import AtHome, Timers
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> AtHome:
+    """Somebody at home in Berlin, on a Monday in March, with nothing kept yet."""
+    somebody = AtHome(tmp_path / "data", capsys)
+    monkeypatch.setenv("COMPANION_DATA", str(somebody.folder))
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    monkeypatch.setattr(Calendar, "system", staticmethod(lambda: somebody.calendar))
+    return somebody
+
+
+@pytest.fixture
+def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Timers:
+    """A computer with a timer for reminders, whose home is empty."""
+    timers = Timers(tmp_path / "home")
+    monkeypatch.setattr(Machine, "this", staticmethod(lambda: timers.machine))
+    return timers
+
+
+@pytest.fixture
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The commands that showed a notification, in order."""
+    shown: list[tuple[str, ...]] = []
+    desktop = Desktop("linux", {}, lambda argv, _: not shown.append(tuple(argv)))
+    monkeypatch.setattr(Desktop, "this", staticmethod(lambda: desktop))
+    return shown
