@@ -5,13 +5,12 @@ Draws what the schema says; knows no setting by name.
 
 from __future__ import annotations
 
-import getpass
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from companion.config import Exit, data_folder
-from companion.settings.file import SettingsError, SettingsFile, settings_file
+from companion.settings.file import SettingsError, SettingsFile, refusal, settings_file
 from companion.settings.reading import Line
 from companion.settings.schema import FILE_NAME, Settings
 from companion.settings.setting import NotAllowedError, Setting
@@ -38,7 +37,7 @@ def print_all(*, demo: bool) -> int:
 
 
 def print_one(key: str, *, demo: bool) -> int:
-    """Print one setting's value alone, for scripts; of a hidden one only whether it is set.
+    """Print one setting's value alone, for scripts.
 
     Raises:
         SettingsError: there is no such setting.
@@ -49,8 +48,8 @@ def print_one(key: str, *, demo: bool) -> int:
     return Exit.FINISHED
 
 
-def put(key: str, value: str | None, *, demo: bool, ask: Callable[[str], str] = getpass.getpass) -> int:
-    """Keep a value, and print what holds now. A hidden one is asked for, since a command line can be seen by others.
+def put(key: str, value: str, *, demo: bool) -> int:
+    """Keep a value, and print what holds now. An empty value is none, where there may be none.
 
     Raises:
         SettingsError: there is no such setting, it cannot be so, or the file cannot be written.
@@ -58,10 +57,9 @@ def put(key: str, value: str | None, *, demo: bool, ask: Callable[[str], str] = 
     file = _file(demo)
     setting = file.setting(key)
     try:
-        file.change(key, setting.parsed(_given(setting, value, ask)))
+        file.change(key, setting.parsed(value))
     except NotAllowedError as error:
-        said = words.BAD_UNSEEN if setting.hidden else words.BAD_VALUE
-        raise SettingsError(said.format(key=key, allowed=error, value=value), Exit.USAGE) from None
+        raise SettingsError(refusal(setting, value, str(error)), Exit.USAGE) from None
     return _now(file, setting)
 
 
@@ -86,9 +84,9 @@ def print_path(*, demo: bool) -> int:
 def check(*, demo: bool) -> int:
     """Print every mistake in the file, each with its line; ends with the code of a usage error where there is one."""
     file = _file(demo)
-    problems = file.read().problems
-    if problems:
-        _write(*map(str, problems))
+    reading = file.read()
+    _write(*map(str, reading.problems), *reading.remarks)
+    if reading.problems:
         return Exit.USAGE
     _write((words.FINE if file.path.exists() else words.NO_FILE).format(file=FILE_NAME))
     return Exit.FINISHED
@@ -96,19 +94,6 @@ def check(*, demo: bool) -> int:
 
 def _file(demo: bool) -> SettingsFile[Settings]:
     return settings_file(data_folder(demo=demo))
-
-
-def _given(setting: Setting, value: str | None, ask: Callable[[str], str]) -> str:
-    if not setting.hidden:
-        if value is None:
-            said = words.VALUE_MISSING.format(key=setting.key, allowed=setting.answers)
-            raise SettingsError(said, Exit.USAGE)
-        return value
-    if value is not None:
-        raise SettingsError(words.UNSEEN_ALONE.format(key=setting.key), Exit.USAGE)
-    if not sys.stdin.isatty():
-        raise SettingsError(words.NEEDS_TERMINAL.format(key=setting.key), Exit.USAGE)
-    return ask(words.ASK_UNSEEN.format(key=setting.key))
 
 
 def _now(file: SettingsFile[Settings], setting: Setting) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -18,7 +17,7 @@ import msgspec
 
 from companion.config import CompanionError, Exit
 from companion.settings.reading import Reading, read_text, toml_problem, unusable
-from companion.settings.schema import FILE_NAME, Settings
+from companion.settings.schema import FILE_NAME, GUARDED, Settings
 from companion.settings.setting import NotAllowedError, Setting, nearest, settings_of
 from companion.words import settings as words
 
@@ -77,10 +76,12 @@ class SettingsFile(Generic[S]):
             try:
                 setting.checked(value)
             except NotAllowedError as error:
-                raise SettingsError(_refusal(setting, value, str(error)), Exit.USAGE) from None
+                raise SettingsError(refusal(setting, value, str(error)), Exit.USAGE) from None
         try:
             before = self._text()
         except FileNotFoundError:
+            if value is None:
+                return
             before = ""
         except _UnusableError as error:
             raise SettingsError(f"{FILE_NAME}: {words.KEPT_AS_IS.format(problem=error.problem)}") from error
@@ -123,6 +124,8 @@ class SettingsFile(Generic[S]):
 
     def _write(self, text: str) -> None:
         """Put ``text`` in the file's place, all of it or nothing, for its owner alone (0600)."""
+        import tempfile  # noqa: PLC0415 - as in _edited
+
         path = Path(os.path.realpath(self.path))  # a link into somebody's own collection of settings stays one
         try:
             if not path.parent.is_dir():
@@ -159,9 +162,10 @@ class _UnusableError(Exception):
         self.advice = advice
 
 
-def _refusal(setting: Setting, value: object, allowed: str) -> str:
-    if setting.hidden:
-        return words.BAD_UNSEEN.format(key=setting.key, allowed=allowed)
+def refusal(setting: Setting, value: object, allowed: str) -> str:
+    """Why ``setting`` cannot be ``value``; a value that may be a password in the wrong place is not said again."""
+    if setting.section in GUARDED:
+        return words.BAD_UNSAID.format(key=setting.key, allowed=allowed)
     return words.BAD_VALUE.format(key=setting.key, allowed=allowed, value=value)
 
 

@@ -41,7 +41,9 @@ class Problem:
     @property
     def what(self) -> str:
         """What is wrong and what to do, without where."""
-        return f"{self.problem}; {self.advice}"
+        section = self.key.partition(".")[0]
+        said = words.GUARDED.format(problem=self.problem, section=section) if section in GUARDED else self.problem
+        return f"{said}; {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The value for a person to read; a secret is not shown."""
+        """The value for a person to read."""
         return self.setting.shown(self.value)
 
     @property
@@ -74,10 +76,18 @@ class Reading(Generic[S_co]):
 
     @property
     def warning(self) -> str:
-        """One line for the person when the app starts; empty when all is well."""
-        if len(self.problems) < 2:
-            return str(self.problems[0]) if self.problems else ""
-        return words.AND_MORE.format(first=self.problems[0], count=len(self.problems) - 1)
+        """One line for the person when the app starts: mistakes, else what is unwise; empty when all is well."""
+        told = (*map(str, self.problems), *self.remarks)
+        if len(told) < 2:
+            return "".join(told)
+        return words.AND_MORE.format(first=told[0], count=len(told) - 1)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is allowed and unwise: the ``warning`` of those sections that have one to give."""
+        sections = ((name, getattr(self.settings, name)) for name in self.settings.__struct_fields__)
+        told = ((name, getattr(section, "warning", "")) for name, section in sections)
+        return tuple(f"{name}: {warning}" for name, warning in told if warning)
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -202,9 +212,6 @@ class _Check(Generic[S_co]):
             self._problem(name, words.UNKNOWN, words.DID_YOU_MEAN.format(name=near))
 
     def _problem(self, key: str, problem: str, advice: str) -> None:
-        section = key.partition(".")[0]
-        if section in GUARDED:
-            problem = words.GUARDED.format(problem=problem, section=section)
         self._problems.append(Problem(key, problem, advice))
 
     def _in_order(self, text: str) -> tuple[Problem, ...]:
@@ -222,8 +229,8 @@ def _said_by(error: msgspec.ValidationError) -> str:
 
 def _not_allowed(setting: Setting, value: object, allowed: str) -> tuple[str, str]:
     advice = words.ALLOWED.format(allowed=allowed)
-    if setting.hidden:
-        return words.NOT_ALLOWED_UNSEEN, advice
+    if setting.section in GUARDED:  # a password may stand in the wrong place: not said again
+        return words.NOT_ALLOWED_UNSAID, advice
     near = nearest(value, [str(one) for one in setting.choices]) if isinstance(value, str) else None
     if near is not None:
         advice = f"{advice}; {words.DID_YOU_MEAN.format(name=near)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
+from companion.integrations.mqtt_settings import MqttSettings
 from companion.words import settings as words
 
 if TYPE_CHECKING:
@@ -81,4 +82,5 @@ class Settings(msgspec.Struct, frozen=True):
     sound: Sound = Sound()
     notifications: Notifications = Notifications()
     quiet: Quiet = Quiet()
+    mqtt: MqttSettings = MqttSettings()
     serve: Serve = Serve()

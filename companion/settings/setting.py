@@ -28,7 +28,6 @@ class Kind(StrEnum):
     SWITCH = "switch"
     NUMBER = "number"
     TEXT = "text"
-    PRIVATE = "private"
 
 
 class NotAllowedError(ValueError):
@@ -63,11 +62,6 @@ class Setting:
     def label(self) -> str:
         """The name as words."""
         return self.name.replace("_", " ").replace(".", " ")
-
-    @property
-    def hidden(self) -> bool:
-        """Whether its value is nobody's to see."""
-        return self.kind is Kind.PRIVATE
 
     @property
     def picked(self) -> bool:
@@ -105,7 +99,7 @@ class Setting:
         word = text.strip()
         if self.optional and not word:
             return None
-        value: object = text if self.hidden else word
+        value: object = word
         if self.kind is Kind.SWITCH:
             value = True if word.casefold() in _YES else False if word.casefold() in _NO else word
         elif self.kind is Kind.CHOICE:
@@ -119,11 +113,9 @@ class Setting:
         return value
 
     def shown(self, value: object) -> str:
-        """``value`` for a person to read. A secret is never shown."""
+        """``value`` for a person to read."""
         if value is None:
             return words.NOT_SET
-        if self.hidden:
-            return words.HIDDEN
         if isinstance(value, bool):
             return words.YES if value else words.NO
         return str(value)

@@ -27,6 +27,19 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "notifications.only_when_away": "Only while the app is not in front of you: it tells you itself.",
         "quiet.from": "From this time on no reminder disturbs you.",
         "quiet.to": "Until this time. The same as from means no quiet hours.",
+        "mqtt.enabled": "Tells Home Assistant how it goes, and takes Stop from it, no more.",
+        "mqtt.host": "The broker: often the computer that Home Assistant runs on.",
+        "mqtt.port": "Not set is the usual one: 8883 with TLS, 1883 without.",
+        "mqtt.tls": "Encrypts the connection, and makes sure that the broker is yours.",
+        "mqtt.ca_file": "Who vouches for the broker, where it is not one of the usual ones.",
+        "mqtt.certificate_file": "For a broker that wants to know this computer by certificate.",
+        "mqtt.key_file": "The key of that certificate, where it is in a file of its own.",
+        "mqtt.username": "As the broker knows you.",
+        "mqtt.password_from": "Where the password is. It never stands here.",
+        "mqtt.password_file": "A file with the password alone, for nobody else to read.",
+        "mqtt.discovery_prefix": "Where Home Assistant looks for devices, if you changed it there.",
+        "mqtt.base_topic": "Where on the broker everything of the companion is.",
+        "mqtt.device_id": "Drawn at random once, so that Home Assistant knows it again.",
         "serve.host": "Who may reach the app: 127.0.0.1 is this computer and nobody else.",
         "serve.port": "The number after the colon in the browser's address.",
     }
@@ -47,12 +60,10 @@ AT_MOST: Final = "{kind} up to {most}"
 TEXT: Final = "a text"
 TEXT_BETWEEN: Final = "a text of {least} to {most} characters"
 TEXT_AT_MOST: Final = "a text of at most {most} characters"
-PRIVATE: Final = "a text that nobody else should read"
 OR: Final = " or "
 YES: Final = "yes"
 NO: Final = "no"
 NOT_SET: Final = "not set"
-HIDDEN: Final = "set, not shown"
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
@@ -69,7 +80,7 @@ UNKNOWN: Final = "there is no such setting"
 NOT_SECTION: Final = "this is a section"
 AS_SECTION: Final = "write it as [{section}] with its settings below"
 NOT_ALLOWED: Final = "{value} is not allowed"
-NOT_ALLOWED_UNSEEN: Final = "what is there is not allowed"
+NOT_ALLOWED_UNSAID: Final = "what is there is not allowed"
 ALLOWED: Final = "allowed is {allowed}"
 MAKE_AGREE: Final = "change one of them"
 DID_YOU_MEAN: Final = 'did you mean "{name}"?'
@@ -82,7 +93,7 @@ AND_MORE: Final = "{first} (and {count} more: `companion settings check`)"
 NO_SUCH: Final = "there is no setting {key!r}; {advice}"
 LIST_THEM: Final = "`companion settings` lists them"
 BAD_VALUE: Final = "{key} is {allowed}, not {value!r}"
-BAD_UNSEEN: Final = "{key} is {allowed}"
+BAD_UNSAID: Final = "{key} is {allowed}, and nothing else"
 SECTION_REFUSES: Final = "{key} cannot be so: {problem}"
 KEPT_AS_IS: Final = "{problem}; nothing was changed"
 NOT_CHANGED: Final = "{file} cannot be changed in this place alone ({key}); change that line by hand"
@@ -97,10 +108,6 @@ VALUE_USUAL: Final = "{key}  {value}  (usual)"
 VALUE_CHANGED: Final = "{key}  {value}  (usual: {usual})"
 ALLOWED_HERE: Final = "May be {allowed}."
 SEE_CHECK: Final = "Not all of {file} can be used: `companion settings check`"
-UNSEEN_ALONE: Final = "others can see what stands on a command line; `companion settings set {key}` asks for it"
-VALUE_MISSING: Final = "VALUE is missing; {key} is {allowed}"
-ASK_UNSEEN: Final = "{key} (not shown): "
-NEEDS_TERMINAL: Final = "{key} is asked for in a terminal; run the same in one"
 FINE: Final = "{file}: fine."
 NO_FILE: Final = "{file} is not there yet: everything is as usual."
 
@@ -110,11 +117,10 @@ TITLE: Final = "Settings"
 SEARCH: Final = "search"
 NOTHING_FOUND: Final = "No setting has these words."
 USUAL: Final = "usual: {value}"
-NOT_KEPT: Final = "This was not kept: {problem}"
-FILE_PROBLEM: Final = "In {problem}"
 KEY_CHANGE: Final = "change"
 KEY_EDIT: Final = "edit"
 KEY_SEARCH: Final = "search"
 KEY_USUAL: Final = "as usual"
+KEY_TO_LIST: Final = "to the settings"
 KEY_KEEP: Final = "keep"
 KEY_CANCEL: Final = "leave it"
