@@ -28,6 +28,7 @@ from companion.commands.parameters import (
     Speed,
     positive,
 )
+from companion.commands.settings_tree import settings
 from companion.commands.start import USUAL_DEMO, DemoKey, demo_alone, set_up_logging, start
 from companion.config import UsageError, data_folder
 from companion.words import cli as words
@@ -38,7 +39,7 @@ app = App(name="companion", help_flags=(), version_flags=())
 routines = App(name="routines", help_flags=(), version_flags=())
 history = App(name="history", help_flags=(), version_flags=())
 profile = App(name="profile", help_flags=(), version_flags=())
-for _branch in (routines, history, profile, *home_tree.BRANCHES):
+for _branch in (routines, history, profile, *home_tree.BRANCHES, settings):
     app.command(_branch)
 for _single in home_tree.COMMANDS:
     app.command(_single)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from companion import cli
 from companion.commands import settings as command
 from companion.config import CompanionError, Exit
 from companion.settings.schema import FILE_NAME, Settings
@@ -146,6 +147,45 @@ def test_reading_settings_loads_neither_app_nor_link_nor_the_writer_of_files(fol
     assert value == "off"
     heavy = {"aiomqtt", "asyncio", "bleak", "cyclopts", "numpy", "rich", "rig", "sqlite3", "textual", "tomlkit"}
     assert set(loaded.split()) & heavy == set()
+
+
+def test_the_command_line_leads_to_all_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["settings", "set", "quiet.from", "21:00"]) == Exit.FINISHED
+    assert cli.main(["settings", "set", "quiet.from", "20:00", "--demo"]) == Exit.FINISHED
+    assert cli.main(["settings", "get", "quiet.from"]) == Exit.FINISHED
+    assert cli.main(["settings", "--demo", "reset", "quiet.from"]) == Exit.FINISHED
+    assert cli.main(["settings", "check"]) == Exit.FINISHED
+    assert cli.main(["settings", "path"]) == Exit.FINISHED
+    assert told(capsys).splitlines() == [
+        "quiet.from  21:00",
+        "quiet.from  20:00",
+        "21:00",
+        "quiet.from  22:00",
+        "settings.toml: fine.",
+        str(folder / FILE_NAME),
+    ]
+    assert cli.main(["settings"]) == Exit.FINISHED
+    assert "(usual: 22:00)" in told(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["set", "quiet.form", "21:00"], "did you mean \"quiet.from\"?"),
+        (["set", "quiet.from", "late"], "quiet.from is a time of the day such as \"22:00\", not 'late'"),
+        (["set", "quiet.from"], "VALUE is missing"),
+        (["get"], "KEY is missing"),
+    ],
+    ids=["unknown", "not allowed", "no value", "no key"],
+)
+def test_a_wrong_command_line_is_one_line_and_the_code_of_a_usage_error(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["settings", *arguments]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert said in err
 
 
 def write(folder: Path, text: str) -> None:
