@@ -153,7 +153,7 @@ def test_the_command_line_leads_to_all_of_it(folder: Path, capsys: pytest.Captur
     assert cli.main(["settings", "set", "quiet.from", "21:00"]) == Exit.FINISHED
     assert cli.main(["settings", "set", "quiet.from", "20:00", "--demo"]) == Exit.FINISHED
     assert cli.main(["settings", "get", "quiet.from"]) == Exit.FINISHED
-    assert cli.main(["settings", "--demo", "reset", "quiet.from"]) == Exit.FINISHED
+    assert cli.main(["settings", "reset", "quiet.from", "--demo"]) == Exit.FINISHED
     assert cli.main(["settings", "check"]) == Exit.FINISHED
     assert cli.main(["settings", "path"]) == Exit.FINISHED
     assert told(capsys).splitlines() == [
@@ -171,7 +171,7 @@ def test_the_command_line_leads_to_all_of_it(folder: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["set", "quiet.form", "21:00"], "did you mean \"quiet.from\"?"),
+        (["set", "quiet.form", "21:00"], 'did you mean "quiet.from"?'),
         (["set", "quiet.from", "late"], "quiet.from is a time of the day such as \"22:00\", not 'late'"),
         (["set", "quiet.from"], "VALUE is missing"),
         (["get"], "KEY is missing"),
