@@ -42,6 +42,7 @@ _CALENDAR_KEY: Final = "calendar-key"
 _TOLD_AGAIN: Final = "session-told-again"
 
 _DAY = timedelta(days=1)
+_FORTNIGHT = 14  # no plan that has sessions leaves a gap as long
 _FACE = frozenset({"face"})  # whatever the zones: the plan asks whether the skin as a whole has rested
 CALENDAR_DAYS: Final = 56
 """How far a calendar file looks ahead."""
@@ -368,8 +369,20 @@ class Almanac:
 
     def next_due(self) -> datetime | None:
         """When something is due next (UTC), as things stand; None for never."""
-        now = self._calendar.now()
-        return reminders.next_due(now, self.agenda(), self._ledger.fired(now - reminders.KEPT))
+        now, agenda = self._calendar.now(), self.agenda()
+        fired = self._ledger.fired(now - reminders.KEPT)
+        moments = [reminders.next_due(now, agenda, fired)]
+        # Today's session stays the next one until midnight; once it was told, the one after it is to be waited for.
+        for following in self.proposals(days=_FORTNIGHT)[1:2]:
+            then = Agenda(
+                zone=self.zone,
+                session=Upcoming(following.at, following.minutes),
+                session_lead=self.lead,
+                quiet=self.quiet,
+                snoozes=agenda.snoozes,
+            )
+            moments.append(reminders.next_due(now, then, fired))
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def snooze(self, about: str, until: datetime) -> None:
         """Tell a reminder (its ``about``) once more at ``until`` (aware), and not before."""
