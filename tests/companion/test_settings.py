@@ -380,7 +380,7 @@ def test_whatever_is_written_there_are_settings_and_each_complaint_has_its_line(
         assert line.value is None or line.setting.checked(line.value) == line.value
 
 
-@given(st.sampled_from(sorted(ALL)), st.text(max_size=20))
+@given(st.sampled_from(sorted(ALL)), st.text("0159:.-_/adefnorsuy #é\u2028\n", max_size=20))
 def test_what_a_setting_takes_from_a_person_it_takes_from_a_file(key: str, text: str) -> None:
     setting: Setting = ALL[key]
     try:
