@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from companion.cli import main
+from companion.words.cli import PAGES as COMPANION_PAGES
 from rig.capture.columns import ATT, GATT, RECORD
 from rig.cli import main as rig_main
 
@@ -65,7 +66,8 @@ def test_every_companion_command_and_option_that_a_page_shows_is_in_its_help(pag
     for line in _SPOKEN.findall(_text(page)):
         words = line.split("#")[0].removeprefix(".venv/bin/").split()[1:]
         assert words[0] in _help_of(""), f"{page.name}: {line}"
-        help_text = _help_of(words[0])
+        path = tuple(words[:2]) if tuple(words[:2]) in COMPANION_PAGES else (words[0],)
+        help_text = _help_of(" ".join(path))
         for option in (word for word in words if word.startswith("--")):
             assert option in help_text, f"{page.name}: {line}"
 
