@@ -42,7 +42,6 @@ _CALENDAR_KEY: Final = "calendar-key"
 _TOLD_AGAIN: Final = "session-told-again"
 
 _DAY = timedelta(days=1)
-_FORTNIGHT = 14  # no plan that has sessions leaves a gap as long
 _FACE = frozenset({"face"})  # whatever the zones: the plan asks whether the skin as a whole has rested
 CALENDAR_DAYS: Final = 56
 """How far a calendar file looks ahead."""
@@ -368,12 +367,12 @@ class Almanac:
         return reminders.claimed(self._calendar.now(), self.agenda(), self._ledger)
 
     def next_due(self) -> datetime | None:
-        """When something is due next (UTC), as things stand; None for never."""
+        """When something is due next (UTC), as things stand; None for nothing in sight: look again tomorrow."""
         now, agenda = self._calendar.now(), self.agenda()
         fired = self._ledger.fired(now - reminders.KEPT)
         moments = [reminders.next_due(now, agenda, fired)]
         # Today's session stays the next one until midnight; once it was told, the one after it is to be waited for.
-        for following in self.proposals(days=_FORTNIGHT)[1:2]:
+        for following in self.proposals()[1:2]:
             then = Agenda(
                 zone=self.zone,
                 session=Upcoming(following.at, following.minutes),

@@ -17,6 +17,7 @@ from companion.config import CompanionError, Exit, UsageError, data_folder, rout
 from companion.dates import Calendar
 from companion.integrations import timers
 from companion.integrations.timers import Job, Machine, TimerError
+from companion.settings.file import settings_file
 from companion.settings.schema import FILE_NAME
 from companion.store.database import DATABASE_NAME, Store, StoreError
 from companion.store.lock import HeldElsewhereError, SessionLock
@@ -66,6 +67,7 @@ def delete(*, everything: bool, routines: bool, yes: bool, asking: Asking | None
         faults: list[str] = []
         if timer:
             _take_timer_away(faults)
+        _forget_password(folders, faults)  # as long as the settings say whose it is
         gone = [path for path in calendars if is_ours(path)]
         doomed = [*_files(folders), *gone, *(own if routines else [])]
         write(words.DELETED.format(path=path) for path in doomed if _unlinked(path, faults))
@@ -137,6 +139,19 @@ def _take_timer_away(faults: list[str]) -> None:
         faults.append(str(error))
     else:
         write([words.DELETED_TIMER])
+
+
+def _forget_password(folders: list[Path], faults: list[str]) -> None:
+    from companion.integrations.mqtt_secrets import SecretError, forget_password  # noqa: PLC0415 - few have one
+
+    for folder in folders:
+        settings = settings_file(folder).read().settings.mqtt
+        kept_in = settings.password_from
+        try:
+            if kept_in == "keyring" and forget_password(settings):
+                write([words.DELETED_KEYRING])
+        except SecretError as error:
+            faults.append(str(error))
 
 
 def _unlinked(path: Path, faults: list[str]) -> bool:

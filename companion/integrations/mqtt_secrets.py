@@ -66,6 +66,25 @@ def keep_password(settings: MqttSettings, password: str) -> None:
         raise _keyring_error(error) from None
 
 
+def forget_password(settings: MqttSettings) -> bool:
+    """Take the password for this user at this broker out of the system's keyring; False where there is none.
+
+    Raises:
+        SecretError: the keyring does not answer, or does not let it go.
+    """
+    try:
+        keyring = _keyring()
+    except SecretError:
+        return False  # without the package nothing was ever kept there
+    try:
+        if keyring.get_password(_SERVICE, _account(settings)) is None:
+            return False
+        keyring.delete_password(_SERVICE, _account(settings))
+    except Exception as error:  # noqa: BLE001 - as above
+        raise _keyring_error(error) from None
+    return True
+
+
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     """What TLS is to check: the broker's name and certificate, always. None without TLS.
 
