@@ -58,10 +58,6 @@ class StopGate:
         """The broker has answered what it was asked at ``asked_at`` (seconds on a clock that counts sleep too)."""
         self._asked_at = max(self._asked_at, asked_at)
 
-    def broke(self) -> None:
-        """The connection has ended: what was answered on it says nothing of the next one."""
-        self._asked_at = -math.inf
-
     def judge(self, payload: bytes, *, retained: bool, now: float, date: float) -> Verdict:
         """Judge a message that is read at ``now`` (the clock of :meth:`answered`); ``date`` is seconds since 1970."""
         if retained:

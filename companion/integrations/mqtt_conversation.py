@@ -190,7 +190,7 @@ class Conversation:
 
     async def run(self) -> None:
         """Talk until told to leave; then say goodbye."""
-        asyncio.get_running_loop().set_default_executor(_Unjoined())
+        _prepare(asyncio.get_running_loop())
         self._running = asyncio.current_task()
         failures = 0
         while not self._leaving.is_set():
@@ -215,7 +215,7 @@ class Conversation:
         Raises:
             Exception: what went wrong; see :func:`explain`.
         """
-        asyncio.get_running_loop().set_default_executor(_Unjoined())
+        _prepare(asyncio.get_running_loop())
         async with _Connected(self._client(will=False)) as client:
             await self._subscribe(client)
 
@@ -225,7 +225,7 @@ class Conversation:
         Raises:
             Exception: as for :meth:`look_in`.
         """
-        asyncio.get_running_loop().set_default_executor(_Unjoined())
+        _prepare(asyncio.get_running_loop())
         topics = self._topics
         async with _Connected(self._client(will=False)) as client:
             for topic in (topics.discovery, *told.states(topics, told.Facts()), topics.availability):
@@ -241,10 +241,9 @@ class Conversation:
                 self._say(LinkState.ONLINE, words.ONLINE.format(broker=self._settings.broker))
                 await _first_of(self._tell_changes(client), self._keep_asking(client), _until_lost(client))
             finally:
-                self._online = False
+                told_anything, self._online = self._online, False
                 self._reminders.clear()
-                self._gate.broke()
-                if self._leaving.is_set():
+                if self._leaving.is_set() and told_anything:
                     await self._say_goodbye(client)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
@@ -319,6 +318,9 @@ class Conversation:
     async def _keep_asking(self, client: aiomqtt.Client) -> None:
         """Have the broker answer every few seconds: a Stop is known to be fresh, and a dead connection dead."""
         while not self._leaving.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.question_s):
+                    await self._doubt.wait()
             self._doubt.clear()
             asked = self._timing.elapsed()
             # A broker must answer this even where there is nothing to end (MQTT 3.1.1, 3.10.4), and tells nobody of it.
@@ -327,9 +329,6 @@ class Conversation:
             if self._disowned:
                 self._disowned = False
                 await client.publish(self._topics.availability, told.ONLINE, qos=1, retain=True)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.question_s):
-                    await self._doubt.wait()
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
@@ -417,9 +416,7 @@ class _Connected:
         try:
             return await self._client.__aenter__()
         except BaseException:
-            # aiomqtt (2.5.1) lets go of a connection that the broker has not answered yet without closing it; answered
-            # later, it would live on beside the next one, with its will.
-            self._client._client.disconnect()  # noqa: SLF001 - there is no other way to it
+            _abandon(self._client)
             raise
 
     async def __aexit__(
@@ -429,6 +426,23 @@ class _Connected:
         with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._client.__aexit__(kind, error, trace)
+
+
+def _abandon(client: aiomqtt.Client) -> None:
+    """Close a connection that was given up before it was one, or that is still being made in a thread.
+
+    aiomqtt (2.5.1) leaves it open. Answered later, it would throw out the one that came after it, with its will.
+    """
+    paho = client._client  # noqa: SLF001 - there is no other way to it
+    paho.disconnect()
+    paho.loop_write()
+    paho.on_socket_open = _close
+    paho.on_socket_close = paho.on_socket_register_write = paho.on_socket_unregister_write = None
+
+
+def _close(_client: object, _userdata: object, sock: Any) -> None:
+    sock.close()
+    raise ConnectionAbortedError
 
 
 class _Inbox(asyncio.Queue[aiomqtt.Message]):
@@ -465,6 +479,15 @@ class _Unjoined(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """There is nothing to wait for."""
+
+
+def _prepare(loop: asyncio.AbstractEventLoop) -> None:
+    """Make ``loop`` one that nobody has to wait for and that writes on no terminal.
+
+    aiomqtt asks for a connection to be watched in the turn after, when it may be closed; asyncio would print that.
+    """
+    loop.set_default_executor(_Unjoined())
+    loop.set_exception_handler(lambda *_: None)
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

@@ -211,8 +211,10 @@ async def test_a_water_reminder_is_an_event_that_a_speaker_can_say_and_is_not_ke
         text = "200 millilitres of water, if you like."
         assert json.loads(event.payload) == {"event_type": "reminder", "ml": 200, "text": text}
         async with listening(broker) as later:
-            await later.until(lambda seen: len(seen) == 10)
+            await publish(broker, "last", "word")
+            await later.message("last")
             assert later.payloads(f"{ROOT}/water_reminder") == []
+            assert len(later.seen) == 11
 
 
 async def test_a_water_reminder_without_a_connection_is_forgotten(tmp_path: Path) -> None:
@@ -339,7 +341,7 @@ async def test_there_is_no_way_to_start_raise_or_change_anything(tmp_path: Path)
         for topic in (STOP, AVAILABILITY, "homeassistant/status", *(f"{ROOT}/{word}" for word in COMMANDS)):
             for payload in (*COMMANDS, "", "stop", "STOP!", "STOP STOP", "STOP 0", '{"start": true}'):
                 if (topic, payload) != (STOP, "STOP"):
-                    await listener_publish(broker, topic, payload)
+                    await publish(broker, topic, payload)
                     tried += 1
         await broker.publish(STOP, "STOP")  # comes after all of those, so they have been read when it is followed
         await here.session.stopped()
@@ -352,7 +354,7 @@ async def test_there_is_no_way_to_start_raise_or_change_anything(tmp_path: Path)
 COMMANDS = ("START", "start", "RESUME", "intensity", "50", "set", "session", "command")
 
 
-async def listener_publish(broker: Broker, topic: str, payload: str) -> None:
+async def publish(broker: Broker, topic: str, payload: str) -> None:
     """As ``mosquitto_pub`` would, a hundred times faster."""
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.publish(topic, payload, qos=1)
@@ -545,6 +547,25 @@ async def test_a_broker_that_stalls_is_given_up_and_found_again_while_the_sessio
             await listener.message(AVAILABILITY, b"online")
 
 
+async def test_a_connection_that_is_given_up_before_the_broker_answered_is_closed() -> None:
+    """Answered later, it would throw out the one that came after it, and publish its will."""
+    closed = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(100):
+                pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with linked(settings(server.sockets[0].getsockname()[1]), patience_s=0.1) as here:
+        await here.until(LinkState.WAITING, "does not answer")
+        async with asyncio.timeout(PATIENCE_S):
+            await closed.wait()
+    server.close()
+
+
 @pytest.mark.parametrize("tls", [False, True])
 async def test_leaving_does_not_wait_for_a_broker_that_never_answers(*, tls: bool) -> None:
     accepted = asyncio.Event()
@@ -560,7 +581,10 @@ async def test_leaving_does_not_wait_for_a_broker_that_never_answers(*, tls: boo
             await accepted.wait()
         await here.session.goes_on()
         connecting = [one for one in threading.enumerate() if one.name == "companion-mqtt-connect"]
+        talking = [one for one in threading.enumerate() if one.name == "companion-mqtt"]
         await here.leave()
+        for one in talking:
+            await asyncio.to_thread(one.join, PATIENCE_S)
         assert all(one.is_alive() for one in connecting)  # a handshake that nobody answers: it was not waited for
         assert bool(connecting) or not tls
     server.close()
@@ -598,7 +622,7 @@ async def test_trying_a_broker_says_whether_it_lets_the_companion_in_and_publish
             True,
             f"127.0.0.1:{broker.port} answers and lets the companion in.",
         )
-        await listener_publish(broker, "last", "word")
+        await publish(broker, "last", "word")
         await listener.message("last")
         assert len(listener.seen) == 1
 
@@ -610,7 +634,7 @@ async def test_what_was_told_can_be_taken_back_to_the_last_message(tmp_path: Pat
         done, line = await once(take_back, broker.port)
         assert done, line
         async with listening(broker) as listener:
-            await listener_publish(broker, "last", "word")
+            await publish(broker, "last", "word")
             await listener.message("last")
             assert len(listener.seen) == 1
 
