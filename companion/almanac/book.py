@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from companion.care.screening import judge
 from companion.care.skin import LOOK_BACK, SPECIAL_CARE, Advice, SpecialCare, skin_today, with_special
 from companion.config import CompanionError, Exit
 from companion.session.interlocks import PastSession, rest_refusal
+from companion.store.rows import Status
 from companion.words import almanac as words
 from companion.words import plan as plan_words
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from companion.session.model import Reason
     from companion.store.database import Store
     from companion.store.diary import Drink, PatchOutcome, PatchTest, Place, Remark, SkinCheck
-    from companion.store.rows import Held, SessionRecord, Status
+    from companion.store.rows import Held, SessionRecord
 
 _PLAN: Final = "plan"
 _GOAL: Final = "water-goal"
@@ -131,6 +133,12 @@ class Almanac:
         self._calendar = calendar
         self._token = token
         self._ledger: Ledger = MemoryLedger() if demo else store.diary
+        # What can change no more is read once: the faces ask again and again, and one day of thousands of sessions.
+        self._over: list[Held] = []
+        self._done: tuple[plan.Done, ...] = ()
+        self._unfit: set[date] = set()
+        self._looked: datetime | None = None
+        self._proposed: tuple[object, tuple[Proposal, ...]] | None = None
 
     @property
     def now(self) -> datetime:
@@ -224,11 +232,22 @@ class Almanac:
         verdict = judge(screening.answers, screening.at, screening.at, version=screening.version)
         return verdict.blocked and verdict.completed
 
-    def proposals(self, days: int = CALENDAR_DAYS) -> tuple[Proposal, ...]:
-        """The sessions that the plan proposes, the next first; none without a plan, or where all are barred."""
-        if self.chosen() is None or self.barred():
+    def proposals(self) -> tuple[Proposal, ...]:
+        """The sessions of the next eight weeks that the plan proposes, the next first, as of the last five minutes.
+
+        None without a plan, or where all are barred.
+        """
+        chosen = self.chosen()
+        if chosen is None or self.barred():
             return ()
-        return self.outlook(days=days).proposals
+        happened, now = self._happened(), self.now
+        # Proposals are for whole five minutes, too. Earlier than now is stricter: the skin has rested less by then.
+        now = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
+        asked = (chosen, happened, now.astimezone(UTC), self.zone)
+        if self._proposed is None or self._proposed[0] != asked:
+            seen = plan.outlook(chosen, happened, now, zone=self.zone, days=CALENDAR_DAYS)
+            self._proposed = (asked, seen.proposals)
+        return self._proposed[1]
 
     # --- the calendar file --------------------------------------------------------------------------------------------
 
@@ -454,35 +473,39 @@ class Almanac:
             self._diary.choose(name, sorted([*days, day]))
 
     def _held(self) -> list[Held]:
-        return self._store.held(demo=self.demo)
+        """The sessions with output, the newest first."""
+        newer = self._store.held(demo=self.demo, after=self._over[0].record.id if self._over else 0)
+        # Whatever began before another one is over: there is one session at a time.
+        over = list(dropwhile(lambda one: one.record.status is Status.RUNNING, newer))
+        self._over = over + self._over
+        self._done = tuple(plan.Done(one.ended_at) for one in over) + self._done
+        return newer[: len(newer) - len(over)] + self._over
 
     def _special(self) -> tuple[SpecialCare, ...]:
         return self._diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
 
     def _happened(self) -> plan.Diary:
-        special = self._special()
+        special, held = self._special(), self._held()
         return plan.Diary(
-            done=tuple(plan.Done(held.ended_at) for held in self._held()),
+            done=tuple(plan.Done(one.ended_at) for one in held[: len(held) - len(self._over)]) + self._done,
             not_today=self._not_today(special),
             peels={one.on for one in special if one.kind == "peel"}.union(self._diary.choice(_PEELS, list[date]) or ()),
         )
 
     def _not_today(self, special: Sequence[SpecialCare]) -> set[date]:
         """Days that were put off in words, and those on which a skin check said so, by the date it had then."""
-        days = set(self._diary.choice(_NOT_TODAY, list[date]) or ())
-        checks = sorted(self._diary.skin_checks(), key=lambda check: _instant(check.at))
-        first = 0
-        for index, check in enumerate(checks):
-            while _instant(check.at) - _instant(checks[first].at) > LOOK_BACK + _DAY:
-                first += 1
-            if skin_today(checks[first : index + 1], check.at, special).advice is Advice.NOT_TODAY:
-                days.add(check.at.date())
-        if skin_today(checks[first:], self.now, special).advice is Advice.NOT_TODAY:
+        # Whatever was noted since the last look, here or elsewhere, and a little more.
+        since = None if self._looked is None else min(self._looked, self.now) - LOOK_BACK - _DAY
+        recent = self._diary.skin_checks(None if since is None else since - LOOK_BACK - _DAY)
+        self._unfit |= _unfit_days(recent, special, since=since)
+        self._looked = self.now
+        days = set(self._unfit)
+        if skin_today(recent, self.now, special).advice is Advice.NOT_TODAY:
             days.add(self.now.date())
-        return days
+        return days.union(self._diary.choice(_NOT_TODAY, list[date]) or ())
 
     def _upcoming(self) -> Upcoming | None:
-        proposals = self.proposals(days=1)
+        proposals = self.proposals()
         if not proposals:
             return None
         again = self._diary.choice(_TOLD_AGAIN, _ToldAgain)
@@ -534,6 +557,23 @@ class Almanac:
             text="" if remark is None else remark.text,
             photos=() if remark is None else remark.photos,
         )
+
+
+def _unfit_days(
+    checks: Sequence[SkinCheck], special: Sequence[SpecialCare], since: datetime | None = None
+) -> set[date]:
+    """The days of those ``checks`` (from ``since`` on) that said not today; earlier ones are what they go by."""
+    days: set[date] = set()
+    ordered = sorted(checks, key=lambda check: _instant(check.at))
+    first = 0
+    for index, check in enumerate(ordered):
+        while _instant(check.at) - _instant(ordered[first].at) > LOOK_BACK + _DAY:
+            first += 1
+        if since is not None and _instant(check.at) < _instant(since):
+            continue
+        if skin_today(ordered[first : index + 1], check.at, special).advice is Advice.NOT_TODAY:
+            days.add(check.at.date())
+    return days
 
 
 def _instant(moment: datetime) -> datetime:

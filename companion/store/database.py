@@ -282,10 +282,13 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
+        return self._records(limit=-1 if limit is None else limit)
+
+    def _records(self, *, after: int = 0, limit: int = -1) -> list[SessionRecord]:
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
-                (self._person_id, -1 if limit is None else limit),
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? AND id > ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
+                (self._person_id, after, limit),
             )
             return [session_record(row) for row in rows]
 
@@ -326,14 +329,16 @@ class Store:
         """
         return [PastSession(ended_at=held.ended_at, zones=held.zones) for held in self.held() if held.zones]
 
-    def held(self, *, demo: bool = False) -> list[Held]:
+    def held(self, *, demo: bool = False, after: int = 0) -> list[Held]:
         """Sessions with output, however little, newest first: with real devices, or with simulated ones (``demo``).
+
+        ``after``: only those of a higher number. A session that has ended stays as it is.
 
         Raises:
             StoreError: the database cannot be read.
         """
         found = []
-        for record in self.sessions():
+        for record in self._records(after=after):
             if record.demo is not demo:
                 continue
             if record.summary is None:

@@ -154,14 +154,18 @@ class Diary:
                 (self._person, self._calendar.now().isoformat(), dryness, redness, irritation),
             )
 
-    def skin_checks(self) -> list[SkinCheck]:
-        """Every skin check, in order."""
+    def skin_checks(self, since: datetime | None = None) -> list[SkinCheck]:
+        """The skin checks in order, from ``since`` on where given."""
         with self._reading():
             rows = self._connection.execute(
-                "SELECT id, at, dryness, redness, irritation FROM skin_check WHERE person_id = ? ORDER BY id",
-                (self._person,),
+                "SELECT id, at, dryness, redness, irritation FROM skin_check"
+                " WHERE person_id = ? AND at >= ? ORDER BY id",
+                (self._person, "" if since is None else _well_before(since)),
             )
-            return [SkinCheck(number, datetime.fromisoformat(at), *scores) for number, at, *scores in rows]
+            checks = [SkinCheck(number, datetime.fromisoformat(at), *scores) for number, at, *scores in rows]
+        if since is None:
+            return checks
+        return [check for check in checks if check.at.astimezone(UTC) >= since.astimezone(UTC)]
 
     def begin_patch_test(self, place: Place, note: str = "") -> None:
         """Keep that the patch test was done now at ``place``, or declined with a note."""

@@ -16,6 +16,7 @@ from companion.care.hydration import Goal, Hours
 from companion.care.plan import Mark
 from companion.care.plans import Chosen, Custom, Pause, PauseReason
 from companion.config import CompanionError, Exit
+from companion.session.model import JournalEntry, JournalKind, Reason, Summary
 from companion.store.database import Store
 from tests.companion.at_home import BERLIN, CLEAR, MONDAY, PACEMAKER, AtHome
 
@@ -151,6 +152,44 @@ def test_what_keeps_a_day_free_is_put_off_and_not_missed(home: AtHome, almanac: 
     begin = almanac.outlook(first=TODAY, days=10)
     assert [one.mark for one in begin.days] == [Mark.PUT_OFF] * 10
     assert Mark.MISSED not in {one.mark for one in begin.days}
+
+
+def test_what_somebody_notes_elsewhere_meanwhile_is_seen(home: AtHome, store: Store, almanac: Almanac) -> None:
+    """The app may be open for weeks while the command line is used beside it."""
+    almanac.choose_plan(COURSE)
+    assert almanac.outlook().sessions == 0
+    for day in range(3):
+        with home.store() as other:
+            home.held(other)
+            other.diary.check_skin(1, 5, 1)
+        assert almanac.outlook().sessions == day + 1
+        home.pass_(days=2)
+    with home.store() as other:
+        other.diary.check_skin(1, 5, 1)
+    home.pass_(days=30)
+    fresh = home.almanac(store)
+    assert almanac.outlook(first=TODAY, days=40) == fresh.outlook(first=TODAY, days=40)
+    assert almanac.proposals() == fresh.proposals()
+    assert almanac.outlook(first=TODAY, days=7).days[6].mark is Mark.PUT_OFF
+
+
+def test_a_session_counts_from_its_first_output_to_its_end_however_often_one_looks(
+    home: AtHome, store: Store, almanac: Almanac
+) -> None:
+    almanac.choose_plan(COURSE)
+    home.held(store)
+    home.pass_(days=2)
+    writer = store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=False)
+    assert almanac.outlook().sessions == 1
+    writer.append([JournalEntry(JournalKind.INTENSITY, {"command": "start", "zone": "chin"})], 60.0)
+    for _ in range(2):
+        assert almanac.outlook().sessions == 2
+        assert almanac.facts().last_session == home.now + timedelta(seconds=60)
+    home.pass_(minutes=9)
+    writer.finish(Summary(Reason.COMPLETED, {"chin": 60.0}, 30, 60.0, 540.0))
+    for _ in range(2):
+        assert almanac.outlook().sessions == 2
+        assert almanac.facts().last_session == home.now
 
 
 def test_a_skin_check_of_late_in_the_evening_holds_for_the_morning(home: AtHome, almanac: Almanac) -> None:
