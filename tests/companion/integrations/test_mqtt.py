@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiomqtt
 import pytest
 
 from companion.integrations.mqtt import HomeAssistantLink, LinkState, LinkStatus, take_back, try_broker
-from companion.integrations.mqtt_conversation import Timing
+from companion.integrations.mqtt_conversation import Timing, _abandon, _first_of, _prepare
 from companion.integrations.mqtt_discovery import Facts, SessionState, Topics
 from companion.integrations.mqtt_settings import MqttSettings
 from tests.companion.integrations.broker import PATIENCE_S, Broker, Way, free_port, listening, run
@@ -458,30 +458,60 @@ async def test_a_password_that_cannot_be_had_is_one_line(tmp_path: Path) -> None
         await here.session.goes_on()
 
 
-async def test_a_broker_that_does_not_let_the_companion_read_is_one_line() -> None:
-    """Without Stop the link would be a promise that it does not keep: so it says what is wrong, and tells nothing."""
-    heard: list[int] = []
+class Bare:
+    """A broker that accepts everybody and answers a subscription as it is told to; it remembers kinds of packets."""
 
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, codes: bytes) -> None:
+        self.codes = codes
+        self.heard: list[int] = []
+        self.subscribed = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:  # MQTT 3.1.1, 2.2: type and flags, remaining length (short here), the rest
+            while True:  # MQTT 3.1.1, 2.2: type and flags, remaining length (one byte here), the rest
                 kind, length = await reader.readexactly(2)
                 rest = await reader.readexactly(length)
-                heard.append(kind >> 4)
-                if kind >> 4 == 1:
+                self.heard.append(kind >> 4)
+                if kind >> 4 == CONNECT:
                     writer.write(b"\x20\x02\x00\x00")  # CONNACK: accepted
-                elif kind >> 4 == 8:
-                    writer.write(b"\x90\x05" + rest[:2] + b"\x80\x00\x00")  # SUBACK: the first topic is refused
+                elif kind >> 4 == SUBSCRIBE:
+                    self.subscribed.set()
+                    if self.codes:
+                        writer.write(bytes((0x90, 2 + len(self.codes))) + rest[:2] + self.codes)  # SUBACK
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    chosen = settings(server.sockets[0].getsockname()[1], base_topic="a", device_id="b")
-    async with linked(chosen) as here:
-        status = await here.until(LinkState.WAITING)
-        assert "does not let this user read a/b/stop; allow it there" in status.line
-        await here.session.goes_on()
-    server.close()
-    assert set(heard) == {1, 8, 14}  # CONNECT, SUBSCRIBE, DISCONNECT: nothing was published
+
+CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
+
+
+async def test_a_broker_that_does_not_let_the_companion_read_is_one_line() -> None:
+    """Without Stop the link would be a promise that it does not keep: so it says what is wrong, and tells nothing."""
+    async with Bare(b"\x80\x00\x00") as broker:
+        async with linked(settings(broker.port, base_topic="a", device_id="b")) as here:
+            status = await here.until(LinkState.WAITING)
+            assert "does not let this user read a/b/stop; allow it there" in status.line
+            await here.session.goes_on()
+        assert {CONNECT, SUBSCRIBE, DISCONNECT} <= set(broker.heard)
+        assert PUBLISH not in broker.heard
+
+
+async def test_who_has_not_arrived_does_not_say_goodbye() -> None:
+    async with Bare(b"") as broker, linked(settings(broker.port, base_topic="a", device_id="b")) as here:
+        async with asyncio.timeout(PATIENCE_S):
+            await broker.subscribed.wait()
+        await here.leave()
+        assert PUBLISH not in broker.heard
 
 
 async def test_tls_is_for_a_broker_with_the_right_name_and_a_trusted_certificate_alone(tmp_path: Path) -> None:
@@ -592,6 +622,72 @@ async def test_leaving_does_not_wait_for_a_broker_that_never_answers(*, tls: boo
         writer.transport.abort()
     for one in connecting:
         await asyncio.to_thread(one.join, PATIENCE_S)
+
+
+async def test_a_connection_that_comes_about_after_it_was_given_up_is_refused() -> None:
+    ended = asyncio.Event()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    client = aiomqtt.Client("127.0.0.1", server.sockets[0].getsockname()[1])
+    _abandon(client)
+    with pytest.raises(ConnectionAbortedError):
+        await asyncio.to_thread(client._client_connect)
+    async with asyncio.timeout(PATIENCE_S):
+        await ended.wait()
+    server.close()
+
+
+async def test_a_part_of_the_link_that_loses_a_cancellation_is_cancelled_again() -> None:
+    """As asyncio.wait_for does in Python 3.11, when what it waits for comes in the same moment."""
+    lost = 0
+
+    async def loses_one() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 1:
+                    raise
+
+    async def ends() -> None:
+        await asyncio.sleep(0)
+        raise aiomqtt.MqttError("over")
+
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(aiomqtt.MqttError, match="over"):
+            await _first_of(loses_one(), ends())
+    assert lost == 2
+
+
+async def test_a_link_writes_to_no_log_at_any_level(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Topics hold the device id; and a log that nobody reads is printed over the app's screen."""
+    caplog.set_level(1)
+    async with Broker(tmp_path) as broker, Way(broker.port) as way, linked(settings(way.port)) as here:
+        await here.until(LinkState.ONLINE)
+        for _ in range(20):  # aiomqtt warns when more than ten calls wait for an answer
+            here.link.water_reminder(200)
+        await broker.publish(STOP, "STOP")
+        await here.session.stopped()
+        way.cut()
+        await here.until(LinkState.ONLINE, after=here.statuses.index(await here.until(LinkState.WAITING)))
+    assert [one.getMessage() for one in caplog.records if not one.getMessage().startswith("Using selector")] == []
+
+
+def test_what_goes_wrong_in_a_callback_of_the_client_is_not_printed(caplog: pytest.LogCaptureFixture) -> None:
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        _prepare(loop)
+        loop.call_soon(loop.add_writer, 10_000, print)
+        runner.run(asyncio.sleep(0))
+    assert caplog.records == []
 
 
 async def test_a_link_that_is_off_does_nothing_at_all() -> None:
