@@ -12,6 +12,7 @@ from cyclopts import Parameter, Token
 from companion.commands.start import DemoKey
 from companion.words import cli as words
 from companion.words import commands as command_words
+from companion.words import serve as serve_words
 
 
 def speed_of(_: Any, tokens: Sequence[Token]) -> float:
@@ -36,6 +37,13 @@ def session_id(_: Any, tokens: Sequence[Token]) -> int:
     """The number of a session."""
     if not tokens[0].value.isdecimal():
         raise ValueError(words.BAD_ID)
+    return int(tokens[0].value)
+
+
+def port_of(_: Any, tokens: Sequence[Token]) -> int:
+    """A port to listen on; 0 is a free one."""
+    if not tokens[0].value.isdecimal() or int(tokens[0].value) > 65535:
+        raise ValueError(serve_words.BAD_PORT)
     return int(tokens[0].value)
 
 

@@ -26,6 +26,7 @@ from companion.commands.parameters import (
     Seed,
     SessionId,
     Speed,
+    port_of,
     positive,
 )
 from companion.commands.settings_tree import settings
@@ -261,6 +262,21 @@ def profile_comfortable(
 
 
 @app.command
+def serve(
+    *,
+    host: str | None = None,
+    port: Annotated[int | None, Parameter(converter=port_of)] = None,
+    demo: Demo = None,
+    person: Person = None,
+    debug: Debug,
+) -> int:
+    """The app in a browser."""
+    from companion.commands.serve import serve as serve_app  # noqa: PLC0415
+
+    return serve_app(host=host, port=port, demo=demo, person=person, debug=debug)
+
+
+@app.command
 def doctor(*, debug: Debug) -> int:
     """What this computer has and lacks."""
     del debug
@@ -286,7 +302,7 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
     return int(command(*bound.args, **bound.kwargs, debug=debug))
 
 
-_WITH_DEVICE = frozenset({"run", "scan"})
+_WITH_DEVICE = frozenset({"run", "scan", "serve"})
 """Commands whose ``--demo`` names a device, as that of the app does; elsewhere it means the demo's data."""
 
 

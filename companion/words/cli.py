@@ -11,6 +11,7 @@ from typing import Final
 
 from companion.words.home import HOME_COMMANDS, HOME_PAGES, HOME_UNDER
 from companion.words.page import DEMO_DATA, EVERYWHERE, JSON_LIST, PERSON, Page
+from companion.words.serve import SERVE_COMMANDS, SERVE_PAGES
 from companion.words.settings_pages import SETTINGS_COMMANDS, SETTINGS_PAGES
 
 TITLE: Final = "Guides you through a routine with a handheld microcurrent device."
@@ -39,6 +40,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         ("history", "your past sessions"),
                         ("profile", "the health questions that come before a first session"),
                         *HOME_COMMANDS,
+                        *SERVE_COMMANDS,
                         *SETTINGS_COMMANDS,
                         ("doctor", "what this computer has and what it lacks"),
                     ),
@@ -195,6 +197,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             note="Ends with 1 when something is missing. The demo needs no Bluetooth.",
         ),
         **HOME_PAGES,
+        **SERVE_PAGES,
         **SETTINGS_PAGES,
         **HOME_UNDER,
     }
