@@ -119,6 +119,14 @@ def test_every_session_with_output_of_a_real_device_was_done_however_it_ended(
     assert almanac.outlook().sessions == 2
 
 
+def test_output_counts_also_where_it_was_in_no_zone(home: AtHome, store: Store, almanac: Almanac) -> None:
+    almanac.choose_plan(COURSE)
+    writer = store.begin_session("pulse-cleanse", "LUNA 3", "luna3", "foreo", demo=False)
+    writer.finish(Summary(Reason.STOPPED, {}, 5, 0.2, 3.0))
+    assert almanac.outlook().sessions == 1
+    assert almanac.today().mark is Mark.DONE
+
+
 def test_a_demo_is_no_session_of_a_person_and_a_persons_none_of_a_demo(
     home: AtHome, store: Store, almanac: Almanac
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from companion.commands import delete
 from companion.commands.asking import Asking
-from companion.config import CompanionError, Exit, state_folder
+from companion.config import CompanionError, Exit, data_folder, state_folder
 from companion.settings.file import settings_file
 from companion.store.database import DATABASE_NAME
 from companion.store.schema import SCHEMA_VERSION
@@ -68,6 +68,24 @@ def test_nothing_is_left(lived: AtHome, tmp_path: Path) -> None:
         assert f"Deleted: {path}" in told.lines
     assert lived.run("delete --all --yes").fine().lines == ["There is nothing to delete."]
     assert files(tmp_path) == []
+
+
+def test_nothing_is_left_in_the_platforms_own_places(
+    home: AtHome, computer: Timers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COMPANION_DATA")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    home.folder = data_folder()
+    for demo in (False, True):
+        with home.store(demo=demo) as store:
+            store.save_screening(CLEAR)
+    assert {
+        "share/microcurrent-companion/demo/companion.sqlite3",
+        "state/microcurrent-companion/screenings.json",
+    } < set(files(tmp_path))
+    home.run("delete --all --yes").fine()
+    assert files(tmp_path) == ["share", "state"]
 
 
 def test_ones_own_routines_are_a_matter_of_their_own(lived: AtHome, tmp_path: Path) -> None:

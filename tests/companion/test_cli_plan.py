@@ -118,6 +118,13 @@ def test_a_pause_is_shown_and_ended(home: AtHome) -> None:
     assert "companion plan resume" in home.run("plan").out
 
 
+def test_another_plan_keeps_the_pauses(home: AtHome) -> None:
+    home.run("plan choose course-4").fine()
+    home.run("plan pause --until 2026-03-20").fine()
+    home.run("plan choose gentle").fine()
+    assert "Paused until Friday, 20 March." in home.run("plan").lines
+
+
 def test_the_streak_forgives_and_the_fifth_session_is_a_milestone(home: AtHome) -> None:
     home.run("plan choose course-4").fine()
     with home.store() as store:

@@ -172,6 +172,18 @@ def test_a_snooze_brings_it_once_more(planned: AtHome) -> None:
     assert len(planned.run("remind --once").fine().lines) == 1
 
 
+def test_what_was_put_off_for_a_day_can_be_put_off_once_more(home: AtHome, notified: list[tuple[str, ...]]) -> None:
+    with home.store() as store:
+        home.almanac(store).begin_patch_test("jaw")
+    home.pass_(days=1)
+    for _ in range(3):
+        assert len(home.run("remind --once").fine().lines) == 1
+        about = home.run("reminders").lines[-1].split()[-1]
+        home.run(f"reminders snooze {about} 1440").fine()
+        assert home.run("remind --once").fine().out == ""
+        home.pass_(days=1)
+
+
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
