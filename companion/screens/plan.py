@@ -41,6 +41,9 @@ _WEEK: Final = 7
 _LOOK_BACK: Final = 26 * _WEEK
 """Days of the past that the picture of the weeks may show."""
 
+_LOOK_AHEAD: Final = 13 * _WEEK
+"""Days to come that are read with the first look: what takes time is the past, and it is read each time."""
+
 _YEARS: Final = range(1971, 2199)
 
 
@@ -96,6 +99,14 @@ class PlanScreen(Screen[None]):
     CSS_PATH = "plan.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", show=False),
+        Binding("right", "move(1)", show=False),
+        Binding("up", "move(-7)", show=False),
+        Binding("down", "move(7)", show=False),
+        Binding("pageup", "turn(-1)", show=False),
+        Binding("pagedown", "turn(1)", show=False),
+        Binding("home", "today", show=False),
+        Binding("enter", "act", show=False),
         Binding("c", "plans", words.KEY_PLANS, show=False),
         Binding("e", "file", words.KEY_FILE, show=False),
         Binding("o", "open_end", words.KEY_OPEN, show=False),
@@ -133,20 +144,20 @@ class PlanScreen(Screen[None]):
             with Horizontal(id="body"):
                 with Vertical(id="left"):
                     yield Month(title=words.MONTH, names=words.DAYS, id="month")
-                    yield Static(id="legend")
                 with Vertical(id="side"):
                     yield Static(id="day")
                     yield OptionList(id="actions")
                     with Vertical(id="past"):
                         yield Static(words.WEEKS_TITLE, id="past-title")
                         yield Heat(names=words.DAYS, id="heat")
+            yield Static(id="legend")
+            with Horizontal(id="ask"):
+                yield Static(id="asked")
+                yield Input(id="answer", compact=True)
         with Vertical(id="choice"):
             yield Static(words.PLANS_TITLE, id="headline")
             yield OptionList(id="plans")
             yield Static(words.PLANS_NOTE, id="note")
-        with Horizontal(id="ask"):
-            yield Static(id="asked")
-            yield Input(id="answer", compact=True)
         yield Static(id="said", markup=False)
         yield KeyLine()
 
@@ -160,7 +171,7 @@ class PlanScreen(Screen[None]):
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """Read the plan anew: from the weeks that are drawn to the end of the month that is shown."""
+        """Read the plan anew: from the weeks that are drawn to some months ahead, and the month that is shown."""
         self._today = self._almanac.now.date()
         self._chosen = self._almanac.chosen()
         self._marks.clear()
@@ -169,11 +180,8 @@ class PlanScreen(Screen[None]):
         if self._chosen is None:
             return
         back = self._today - self._today.weekday() * _DAY - _LOOK_BACK * _DAY
-        first, last = self._range()
-        first = min(first, back) if first <= self._today else first
-        self._outlook = self._take(back, self._today) if first > self._today else None
-        seen = self._take(first, max(last, self._today + 2 * _WEEK * _DAY))
-        self._outlook = self._outlook or seen
+        self._outlook = self._take(back, self._today + _LOOK_AHEAD * _DAY)
+        self._show_month(self._month)
 
     def _take(self, first: date, last: date) -> Outlook:
         seen = self._almanac.outlook(first, (last - first).days + 1)
@@ -188,7 +196,8 @@ class PlanScreen(Screen[None]):
     def _show_month(self, month: date) -> None:
         self._month = month.replace(day=1)
         first, last = self._range()
-        if self._chosen is not None and (first not in self._marks or last not in self._marks):
+        days = [first + ahead * _DAY for ahead in range((last - first).days + 1)]
+        if self._chosen is not None and not all(day in self._marks for day in days):
             self._take(first, last)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
@@ -196,18 +205,12 @@ class PlanScreen(Screen[None]):
     def _go(self, mode: _Mode) -> None:
         """Change what the keys mean, and show it."""
         self._mode = mode
-        plans = mode is _Mode.PLANS
-        self.query_one("#look").display = not plans
-        self.query_one("#choice").display = plans
-        asking = mode in {_Mode.FILE, _Mode.TIME}
-        self.query_one("#ask").display = asking
-        self.query_one("#actions").display = mode is _Mode.ACT
-        self.query_one("#past").display = mode is not _Mode.ACT
-        self.set_class(mode is _Mode.ACT, "acting")
-        if plans:
+        for one in _Mode:
+            self.set_class(one is mode, f"-{one.value}")  # the sheet knows what belongs to it
+        if mode is _Mode.PLANS:
             self._list_plans()
         elif mode in {_Mode.LOOK, _Mode.UNTIL}:
-            self.query_one(Month).focus(scroll_visible=False)
+            self.set_focus(None)
         self._draw()
         self._offer()
 
@@ -244,8 +247,8 @@ class PlanScreen(Screen[None]):
 
     def _day_text(self) -> Content:
         mark = self._marks.get(self._day)
-        title = words.DAY.format(day=self._day)
-        today = f" · {words.TODAY}" if self._day == self._today else ""
+        today = self._day == self._today
+        title = (words.TODAY if today else words.DAY).format(day=self._day)
         if self._mode is _Mode.UNTIL:
             return Content.assemble(
                 (f"{words.UNTIL}\n", "bold $now"),
@@ -266,15 +269,15 @@ class PlanScreen(Screen[None]):
             said = words.BEFORE_PLAN
         else:
             said = words.SAID[mark.value]
-        if self._day == self._today and self._outlook is not None and self._outlook.why:
+        if today and self._outlook is not None and self._outlook.why:
             said = self._outlook.why
         glyph = (f"{GLYPHS[mark.value]} ", hexed(tone(mark.value, palette_of(self.app.theme)))) if mark else ("", "")
-        return Content.assemble((title, "bold $foreground"), (today, "$now"), "\n", glyph, (said, "$muted"))
+        return Content.assemble((title, "bold $now" if today else "bold $foreground"), "\n", glyph, (said, "$muted"))
 
     def _kind_line(self) -> Content:
         """What was just done, else streak and milestone."""
         if self._said:
-            return Content.styled(self._said, "$now")
+            return Content.styled(self._said, "$muted" if self._said == words.FILE_HINT else "$now")
         if self._outlook is None or self._mode is _Mode.PLANS:
             return Content("")
         streak, sessions = self._outlook.streak, self._outlook.sessions
@@ -316,7 +319,7 @@ class PlanScreen(Screen[None]):
     # --- moving -------------------------------------------------------------------------------------------------------
 
     def _move_to(self, day: date) -> None:
-        if day.year not in _YEARS:
+        if day.year not in _YEARS or self._mode not in {_Mode.LOOK, _Mode.UNTIL}:
             return
         if self._mode is _Mode.UNTIL:
             day = max(day, self._pause_from)
@@ -344,17 +347,17 @@ class PlanScreen(Screen[None]):
     @on(Month.Pointed)
     def _pointed(self, event: Month.Pointed) -> None:
         event.stop()
-        if self._mode is _Mode.ACT:
+        if self._mode not in {_Mode.LOOK, _Mode.UNTIL}:
             self._go(_Mode.LOOK)
-        self._move_to(event.day)
-        if event.again:
+        elif event.again:
             self.action_act()
+            return
+        self._move_to(event.day)
 
     @on(Month.Turned)
     def _turned(self, event: Month.Turned) -> None:
         event.stop()
-        if self._mode in {_Mode.LOOK, _Mode.UNTIL}:
-            self.action_turn(event.by)
+        self.action_turn(event.by)
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
@@ -384,6 +387,7 @@ class PlanScreen(Screen[None]):
         if self._mode is _Mode.UNTIL:
             self._day = self._pause_from
             self._show_month(self._day)
+        self._said = ""
         self._go(_Mode.LOOK)
 
     def _list_actions(self) -> None:
@@ -485,14 +489,14 @@ class PlanScreen(Screen[None]):
         """Make a change, keep the calendar file up to date with it, and show what holds now."""
         try:
             change()
+            self.post_message(self.Changed())
             self._said = said
             self._almanac.refresh_calendar()
         except CompanionError as error:
             self._said = str(error)
+        self._month = self._day.replace(day=1)
         self._read()
-        self._show_month(self._day)
         self._go(_Mode.LOOK if self._chosen is not None else _Mode.PLANS)
-        self.post_message(self.Changed())
 
     # --- the plans ----------------------------------------------------------------------------------------------------
 
@@ -561,13 +565,13 @@ class PlanScreen(Screen[None]):
             self._keep_file(text.strip())
 
     def _keep_time(self, text: str) -> None:
+        hour, _, minute = text.partition(":")
         try:
-            at = time.fromisoformat(text.zfill(5) if ":" in text else f"{text.zfill(2)}:00")
+            at = time(int(hour), int(minute) if minute else 0)
         except ValueError:
             self._say(words.AT_WRONG)
             return
         if self._chosen is not None:
-            at = at.replace(second=0, microsecond=0, tzinfo=None)
             self._keep(replace(self._chosen, at=at), words.AT_SET.format(at=at))
 
     def _keep_file(self, text: str) -> None:

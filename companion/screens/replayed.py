@@ -87,12 +87,14 @@ class ReplayedScreen(Screen[Session]):
                 yield Countdown(id="clock")
                 yield Static(id="level")
                 yield Static(id="noted")
-        yield Trace(id="trace")
-        with Horizontal(id="note"):
-            yield Static(words.NOTE, id="note-label")
-            yield Static(id="text")
-            yield Input(id="write", compact=True)
-        yield Static(id="photos")
+        with Vertical(id="chart"):
+            yield Trace(id="trace")
+        with Vertical(id="below"):
+            with Horizontal(id="note"):
+                yield Static(words.NOTE, id="note-label")
+                yield Static(id="text")
+                yield Input(id="write", compact=True)
+            yield Static(id="photos")
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -115,9 +117,7 @@ class ReplayedScreen(Screen[Session]):
         stay = None if index is None else replay.stays[index]
         done = dict.fromkeys(one.zone for one in replay.stays if one.ends <= t)
         zones = tuple(dict.fromkeys([*(one.zone for one in replay.stays), *self._session.zones]))
-        self.query_one(FaceMap).show(
-            zones=zones, current=None if stay is None else stay.zone, done=tuple(done), planned=True
-        )
+        self.query_one(FaceMap).show(zones=zones, current=None if stay is None else stay.zone, done=tuple(done))
         if stay is not None:
             title = zone_label(stay.zone)
         elif not replay.stays:
@@ -150,6 +150,7 @@ class ReplayedScreen(Screen[Session]):
         photos = self.query_one("#photos", Static)
         said = self._said or (words.PHOTOS + ", ".join(session.photos) if session.photos else "")
         photos.update(Content(said))
+        photos.display = bool(said)
         photos.set_class(bool(self._said), "said")
         if writing:
             hints = [KeyHint("enter", words.KEY_KEEP, "screen.keep"), KeyHint("esc", words.KEY_CANCEL, "screen.back")]

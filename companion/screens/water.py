@@ -25,8 +25,8 @@ from companion.config import CompanionError
 from companion.store.diary import Drink
 from companion.widgets.amount import Amount
 from companion.widgets.bars import Bar, Bars
-from companion.widgets.countdown import Countdown
 from companion.widgets.dayline import DayLine, Moment
+from companion.widgets.figures import Figures
 from companion.widgets.glass import Glass
 from companion.widgets.keyline import KeyHint, KeyLine
 from companion.words import app as shared
@@ -90,6 +90,7 @@ class WaterScreen(Screen[None]):
     def __init__(self, almanac: Waters) -> None:
         super().__init__()
         self._almanac = almanac
+        self._agenda = almanac.agenda()
         self._asking = ""
         self._said = ""
 
@@ -102,24 +103,27 @@ class WaterScreen(Screen[None]):
         with Horizontal(id="body"):
             yield Glass(id="glass")
             with Vertical(id="column"):
-                yield Countdown(id="today")
-                yield Static(id="of")
-                yield Amount(id="amount")
+                with Horizontal(id="amounts"):
+                    yield Figures(id="today")
+                    yield Static(id="of")
                 yield DayLine(id="day")
+                yield Amount(id="amount")
                 yield Static(id="next", markup=False)
+                yield Static(id="said", markup=False)
                 yield Bars(id="week")
                 yield Static(id="week-title")
-        yield Static(id="said", markup=False)
         yield Static(spoken.WHY, id="why")
         yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the day; look again each minute, for the day goes on."""
         self._draw()
-        self.set_interval(60, self._minute)
+        self.set_interval(60, self.look_again)
 
-    def _minute(self) -> None:
+    def look_again(self) -> None:
+        """Show the day as it is now; below another screen nothing is drawn."""
         if self.is_current:
+            self._agenda = self._almanac.agenda()
             self._draw()
 
     # --- drawing ------------------------------------------------------------------------------------------------------
@@ -127,10 +131,10 @@ class WaterScreen(Screen[None]):
     def _draw(self) -> None:
         """Read the day, and show it."""
         now, goal, water = self._almanac.now, self._almanac.goal(), self._almanac.water()
-        asked = self._almanac.agenda()
-        self.query_one(Glass).show(water.share, 0 if water.goal_ml is None else round(water.goal_ml / goal.glass_ml))
+        asked = self._agenda
+        self.query_one(Glass).show(water.share)
         reached = water.goal_ml is not None and water.today_ml >= water.goal_ml
-        self.query_one(Countdown).show(str(water.today_ml), "done" if reached else "text")
+        self.query_one(Figures).show(str(water.today_ml), "done" if reached else "text")
         of = words.ML_TODAY if water.goal_ml is None else words.OF_GOAL.format(goal=water.goal_ml)
         self.query_one("#of", Static).update(Content(of))
         self._draw_day(now, goal, asked)
@@ -141,10 +145,13 @@ class WaterScreen(Screen[None]):
         self.query_one(Bars).show(bars, water.goal_ml)
         title = words.WEEK if water.goal_ml is None else words.WEEK_GOAL
         self.query_one("#week-title", Static).update(Content(title))
-        self.query_one("#said", Static).update(Content(self._said))
         self.query_one("#why", Static).update(Content(spoken.LIMITED if goal.limited else spoken.WHY))
+        said = self.query_one("#said", Static)
+        said.update(Content(self._said))
+        # in the same place: what is asked, what was just done, else what comes next
         self.query_one(Amount).display = bool(self._asking)
-        self.query_one("#of").display = not self._asking
+        said.display = bool(self._said) and not self._asking
+        self.query_one("#next").display = not self._said and not self._asking
         self._offer(limited=goal.limited)
 
     def _draw_day(self, now: datetime, goal: Goal, agenda: Agenda) -> None:
@@ -189,10 +196,10 @@ class WaterScreen(Screen[None]):
         """Make a change that says what it did, and show what holds now."""
         try:
             self._said = change()
+            self.post_message(self.Changed())
         except (CompanionError, ValueError) as error:
             self._said = str(error)
         self._end()
-        self.post_message(self.Changed())
 
     def action_glass(self) -> None:
         """Log a glass."""
@@ -248,13 +255,17 @@ class WaterScreen(Screen[None]):
             self._try(lambda: self._aimed(event.value))
 
     def _aimed(self, ml: int) -> str:
-        self._almanac.set_goal(replace(self._almanac.goal(), ml=ml))
+        self._set_goal(replace(self._almanac.goal(), ml=ml))
         return words.GOAL_SET.format(ml=ml)
 
     @on(Amount.Left)
     def _left(self, event: Amount.Left) -> None:
         event.stop()
         self._end()
+
+    def _set_goal(self, goal: Goal) -> None:
+        self._almanac.set_goal(goal)
+        self._agenda = self._almanac.agenda()
 
     def action_limits(self) -> None:
         """Whether a doctor limits fluids: then nothing is asked."""
@@ -263,7 +274,7 @@ class WaterScreen(Screen[None]):
 
     def _limit(self) -> str:
         goal = self._almanac.goal()
-        self._almanac.set_goal(replace(goal, limited=not goal.limited))
+        self._set_goal(replace(goal, limited=not goal.limited))
         return words.NOT_LIMITED if goal.limited else words.LIMITED_NOW
 
     def _end(self) -> None:

@@ -53,8 +53,8 @@ class DayLine(Widget):
             return round(min(1.0, max(0.0, share)) * (room - 1))
 
         line = [(LINE, "$faint")] * room
-        if now is not None:
-            line[at(now)] = (NOW, "bold $now")
         for moment in sorted(moments, key=lambda one: one.done):
             line[at(moment.share)] = (DONE, "$done") if moment.done else (COMING, "$now")
+        if now is not None:
+            line[at(now)] = (NOW, "bold $now")
         return Content.assemble((f"{begins} ", "$muted"), *line, (f" {ends}", "$muted"))

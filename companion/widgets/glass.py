@@ -20,7 +20,7 @@ from companion.widgets.strips import strip_of
 # The glass in the unit square: wider at the rim, with a heavy bottom.
 _RIM, _FLOOR = 0.02, 0.94
 _LEFT_RIM, _LEFT_FOOT = 0.06, 0.18
-_WALL = 0.035
+_WALL = 0.045
 _BRIM = 0.10
 """Where the water of a full glass stands."""
 
@@ -30,14 +30,21 @@ def _wall(y: float) -> float:
     return _LEFT_RIM + (_LEFT_FOOT - _LEFT_RIM) * (y - _RIM) / (1.0 - _RIM)
 
 
-def _level(share: float) -> float:
-    return _FLOOR - (_FLOOR - _BRIM) * min(1.0, max(0.0, share))
+def _level(share: float, lines: int) -> float:
+    """Return where the water stands, on a whole half line: its surface has to be crisp."""
+    halves = 2 * lines
+    return round((_FLOOR - (_FLOOR - _BRIM) * min(1.0, max(0.0, share))) * halves) / halves
 
 
-def _outline() -> tuple[Contour, ...]:
+def _floor(lines: int) -> float:
+    return round(_FLOOR * 2 * lines) / (2 * lines)
+
+
+def _outline(lines: int) -> tuple[Contour, ...]:
+    floor_at = _floor(lines)
     left = [(_wall(_RIM), _RIM), (_wall(_RIM) + _WALL, _RIM), (_wall(1.0) + _WALL, 1.0), (_wall(1.0), 1.0)]
     right = [(1.0 - x, y) for x, y in reversed(left)]
-    floor = [(_wall(_FLOOR), _FLOOR), (1.0 - _wall(_FLOOR), _FLOOR), (1.0 - _wall(1.0), 1.0), (_wall(1.0), 1.0)]
+    floor = [(_wall(floor_at), floor_at), (1.0 - _wall(floor_at), floor_at), (1.0 - _wall(1.0), 1.0), (_wall(1.0), 1.0)]
     return left, right, floor
 
 
@@ -50,20 +57,8 @@ def _slab(top: float, bottom: float) -> Contour:
     ]
 
 
-def _ticks(glasses: int) -> tuple[Contour, ...]:
-    """A short line inside the right wall for each glass of the goal."""
-    found: list[Contour] = []
-    for number in range(1, glasses):
-        y = _level(number / glasses)
-        right = 1.0 - _wall(y) - _WALL
-        found.append([(right - 0.10, y - 0.008), (right, y - 0.008), (right, y + 0.008), (right - 0.10, y + 0.008)])
-    return tuple(found)
-
-
 @lru_cache(maxsize=64)
-def draw(
-    share: float | None, glasses: int, columns: int, lines: int, palette: Palette | None
-) -> tuple[tuple[Cell, ...], ...]:
+def draw(share: float | None, columns: int, lines: int, palette: Palette | None) -> tuple[tuple[Cell, ...], ...]:
     """Return the glass, filled to ``share``; with None it stays a glass. Without palette in plain blocks."""
     if columns < 2 or lines < 1:
         return ()
@@ -72,20 +67,18 @@ def draw(
     layers = []
     glass: RGB = mix(palette.faint, palette.muted, 0.35)
     if share:
-        top = _level(share)
+        top = _level(share, lines)
         water = mix(palette.background, palette.done, 0.78)
-        layers.append(Layer((_slab(top, _FLOOR),), water))
-        layers.append(Layer((_slab(top, min(_FLOOR, top + 0.035)),), palette.done))
-    if share is not None and glasses > 1:
-        layers.append(Layer(_ticks(glasses), palette.background if palette.dark else palette.text, 0.28))
-    layers.append(Layer(_outline(), glass))
+        layers.append(Layer((_slab(top, _floor(lines)),), water))
+        layers.append(Layer((_slab(top, min(_floor(lines), top + 0.5 / lines)),), palette.done))
+    layers.append(Layer(_outline(lines), glass))
     return paint(layers, columns, lines, palette.background)
 
 
 def _plain(share: float | None, columns: int, lines: int) -> tuple[tuple[Cell, ...], ...]:
-    rows = [list(row) for row in stencil(_outline(), columns, lines)]
+    rows = [list(row) for row in stencil(_outline(lines), columns, lines)]
     if share:
-        water = coverage([_slab(_level(share), _FLOOR)], columns, lines)
+        water = coverage([_slab(_level(share, lines), _FLOOR)], columns, lines)
         for y, row in enumerate(rows):
             for x, cell in enumerate(row):
                 if cell.character == " " and water.at(x, y) >= 0.5:
@@ -101,17 +94,16 @@ class Glass(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._share: float | None = None
-        self._glasses = 0
 
     @property
     def share(self) -> float | None:
         """How full it is, 0 to 1; None where there is no goal."""
         return self._share
 
-    def show(self, share: float | None, glasses: int) -> None:
-        """Show ``share`` (0 to 1; None: no goal) of a goal that ``glasses`` make up."""
-        if (share, glasses) != (self._share, self._glasses):
-            self._share, self._glasses = share, glasses
+    def show(self, share: float | None) -> None:
+        """Show ``share`` (0 to 1) of the goal; None where there is no goal."""
+        if share != self._share:
+            self._share = share
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -121,9 +113,7 @@ class Glass(Widget):
         ground = None if palette is None else palette.background
         lines = min(height, round(width / 1.5))
         columns = min(width, round(lines * 1.5))
-        # As fine as one line of the terminal can show, so that the same picture is not drawn twice.
-        share = None if self._share is None else round(self._share * 2 * lines * 4) / (2 * lines * 4)
-        rows = draw(share, self._glasses, columns, lines, palette)
+        rows = draw(self._share, columns, lines, palette)
         row = y - (height - lines)
         before = (width - columns) // 2
         cells = rows[row] if 0 <= row < len(rows) else ()

@@ -18,12 +18,14 @@ from companion.widgets.portrait import Cell
 from companion.widgets.strips import strip_of
 
 _DAY = timedelta(days=1)
-_STEP = 2
 _NAMES = 3
 """Columns for the names of the days."""
 
 _SHAPES = {"done": "■", "paused": "‖", "put off": "◇"}
 _OTHER = "·"
+_SQUARE = "██"
+_LARGE = 30
+"""From this many columns on a day is two of them wide."""
 
 
 class Heat(Widget):
@@ -53,8 +55,11 @@ class Heat(Widget):
         ground = None if plain else palette.background
         if self._today is None or not 0 <= y < 7:
             return strip_of((), before=width, ground=ground)
-        weeks = max(0, min(self._most, (width - _NAMES) // _STEP))
+        large = width >= _LARGE
+        weeks = max(0, min(self._most, (width - _NAMES) // (3 if large else 2)))
         monday = self._today - self._today.weekday() * _DAY
+        if self._begins is not None:
+            weeks = min(weeks, 1 + max(0, (monday - self._begins).days + self._begins.weekday()) // 7)
         name = self._names[y][:2] if y < len(self._names) else ""
         cells = [Cell(one, None if plain else palette.muted, ground) for one in f"{name:<{_NAMES}}"]
         for week in range(weeks):
@@ -65,6 +70,8 @@ class Heat(Widget):
             ink = palette.done if mark == "done" else mix(palette.faint, palette.muted, 0.2)
             if day == self._today and mark and mark != "done":
                 ink = palette.now
-            cells += [Cell(shape, None if plain else ink, ground), Cell(" ", None, ground)]
+            if large:
+                shape = _SQUARE if mark == "done" else f"{shape} "
+            cells += [Cell(one, None if plain else ink, ground) for one in f"{shape} "]
         cells = cells[:width]
         return strip_of(cells, after=width - len(cells), ground=ground)

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from companion.palette import RGB
+from companion.palette import RGB, mix
 from companion.themes import palette_of
 from companion.widgets.marks import GLYPHS, drawn, tone
 from companion.widgets.portrait import Cell
@@ -58,20 +57,10 @@ class _Shown(NamedTuple):
     span: tuple[date, date] | None
 
 
-class Month(Widget, can_focus=True):
-    """The calendar of one month. Arrows, page keys and clicks are told to the screen, which decides what they mean."""
+class Month(Widget):
+    """The calendar of one month. Clicks and the wheel are told to the screen, which decides what they mean."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "screen.move(-1)", show=False),
-        Binding("right", "screen.move(1)", show=False),
-        Binding("up", "screen.move(-7)", show=False),
-        Binding("down", "screen.move(7)", show=False),
-        Binding("pageup", "screen.turn(-1)", show=False),
-        Binding("pagedown", "screen.turn(1)", show=False),
-        Binding("home", "screen.today", show=False),
-        Binding("enter", "screen.act", show=False),
-    ]
 
     class Pointed(Message):
         """The person clicked a day; ``again`` when it was under the hand already."""
@@ -108,22 +97,19 @@ class Month(Widget, can_focus=True):
     def _measure(self) -> _Measure:
         width, height = self.size
         weeks = weeks_of(self._shown.month) if self._shown else 6
-        week = max(1, min(5, (height - _HEAD - 1) // weeks))
+        week = max(1, min(5, (height - _HEAD) // weeks))
         column = max(_LEAST_COLUMN, min(12, width // 7))
         disc = min(3, week - 1, (column - 4) // 2) if week >= 3 else 0
         if disc < 2:
             return _Measure(min(column, 7), min(week, 2), 0)
         return _Measure(column, week, disc)
 
-    def _first_line(self, measure: _Measure) -> int:
-        return _HEAD + (1 if self.size.height >= _HEAD + 1 + measure.week * 6 else 0)
-
     def day_at(self, x: int, y: int) -> date | None:
         """Return the day of the month that is drawn at a cell, or None."""
         if self._shown is None:
             return None
         measure = self._measure()
-        week, column = (y - self._first_line(measure)) // measure.week, x // measure.column
+        week, column = (y - _HEAD) // measure.week, x // measure.column
         if not (0 <= week < weeks_of(self._shown.month) and 0 <= column < 7):
             return None
         day = first_shown(self._shown.month) + (7 * week + column) * _DAY
@@ -141,7 +127,7 @@ class Month(Widget, can_focus=True):
         if shown is None:
             return strip_of((), before=width, ground=ground)
         measure = self._measure()
-        row = y - self._first_line(measure)
+        row = y - _HEAD
         if y == 0:
             text = self._title.format(shown.month)
             cells = [Cell(one, None if plain else palette.text, ground, bold=True) for one in f" {text}"]
@@ -173,7 +159,7 @@ class Month(Widget, can_focus=True):
         under_hand = day == shown.day
         held = under_hand or (shown.span is not None and shown.span[0] <= day <= shown.span[1])
         if held and not plain:
-            ground = palette.raised
+            ground = mix(palette.raised, palette.muted, 0.2)
         mark = shown.marks.get(day, "")
         text_ink = None if plain else palette.now if day == shown.today else palette.text if held else palette.muted
         mark_ink = None if plain else tone(mark, palette)

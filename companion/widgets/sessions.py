@@ -25,8 +25,8 @@ from companion.widgets.portrait import Cell
 from companion.widgets.strips import strip_of
 from companion.words import history_screen as words
 
-HALF = "▌"
-PLAIN = "█▒"
+BAR = "▆"
+PLAIN = "▆▃"
 UNCOUNTED = "╌"
 _HAND = "▸"
 _LEAST_BAR = 8
@@ -77,27 +77,20 @@ def zone_bar(
         ink = None if palette is None else palette.muted
         return tuple([Cell(UNCOUNTED, ink, ground)] * min(len(zones), columns)) + (empty,) * (columns - len(zones))
     counted = [one for one in zones if one]
-    halves: list[int] = []  # 0 for nothing, else 1 and 2 by turns
+    turns: list[int] = []
     total = 0.0
     for number, seconds in enumerate(counted):
         total += seconds
-        upto = round(2 * columns * min(1.0, total / longest))
-        # each zone is seen, however short
-        halves += [1 + number % 2] * max(upto - len(halves), 1)
-    halves = halves[: 2 * columns]
-    halves += [0] * (2 * columns - len(halves))
-    cells = []
-    for at in range(columns):
-        left, right = halves[2 * at], halves[2 * at + 1]
-        if palette is None or ground is None:
-            cells.append(Cell(PLAIN[left - 1] if left else " ", None, None))
-            continue
-        tones = (ground, palette.done, mix(palette.done, ground, 0.42))
-        if left == right:
-            cells.append(Cell("█", tones[left], ground) if left else empty)
-        else:
-            cells.append(Cell(HALF, tones[left], tones[right]))
-    return tuple(cells)
+        upto = round(columns * min(1.0, total / longest))
+        turns += [number % 2] * max(upto - len(turns), 0)
+    if counted and not turns:
+        turns = [0]  # a session is seen, however short
+    if palette is None or ground is None:
+        cells = [Cell(PLAIN[turn], None, None) for turn in turns]
+    else:
+        tones = (palette.done, mix(palette.done, palette.background, 0.42))
+        cells = [Cell(BAR, tones[turn], ground) for turn in turns]
+    return (*cells, *[empty] * (columns - len(cells)))
 
 
 class SessionList(ScrollView, can_focus=True):

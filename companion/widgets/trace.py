@@ -106,7 +106,8 @@ class Trace(Widget):
             row = y - _ABOVE
             eighths = round(replay.highest_between(begins, ends_at) / top * lines * 8)
             full = min(8, max(0, eighths - 8 * (lines - 1 - row)))
-            ink = palette.now if here else mix(palette.muted, palette.background, 0.25)
+            past = mix(palette.done, palette.background, 0.2)
+            ink = palette.now if here else past if x < hand else mix(palette.muted, palette.background, 0.45)
             empty = "│" if here else " "
             cells.append(Cell(EIGHTHS[full] if full else empty, None if plain else ink, back, bold=here))
         return strip_of(cells, after=width - len(cells), ground=ground)

@@ -21,21 +21,21 @@ MARKS: Final = {
 
 # --- the day under the hand -------------------------------------------------------------------------------------------
 
-TODAY: Final = "today"
+TODAY: Final = "Today, {day.day} {day:%B}"
 DAY: Final = "{day:%A}, {day.day} {day:%B}"
 WEEKDAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 SAID: Final = {
-    "done": "Done.",
-    "planned": "A session.",
-    "rest": "A rest day.",
-    "paused": "Your plan is paused.",
-    "put off": "Kept free for your skin.",
-    "moved": "Its session has another day.",
-    "missed": "Let go; the plan went on.",
-    "free": "Nothing planned; a session is fine if you feel like one.",
+    "done": "done",
+    "planned": "planned",
+    "rest": "a rest day",
+    "paused": "your plan is paused",
+    "put off": "kept free for your skin",
+    "moved": "its session has another day",
+    "missed": "let go; the plan went on",
+    "free": "nothing planned; a session is fine if you feel like one",
 }
-PLANNED_AT: Final = "A session at {at:%H:%M}, {minutes} min."
-BEFORE_PLAN: Final = "Before your plan began."
+PLANNED_AT: Final = "planned, {at:%H:%M}, {minutes} min"
+BEFORE_PLAN: Final = "before your plan began"
 
 # --- how it goes ------------------------------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ ROW: Final = "{count} sessions in a row."
 ONE: Final = "Your first session is done."
 NONE_YET: Final = "Your first session is still before you; there is no hurry."
 FORGIVEN: Final = "{count} sessions in a row; what was let go is forgiven."
-MILESTONE: Final = "Session 5: compare your skin checks and photos now."
+MILESTONE: Final = "Time to compare your skin checks and photos."
 
 # --- what can be done on a day ----------------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ AT_WRONG: Final = "a time of day is like 19:00"
 # --- the plans --------------------------------------------------------------------------------------------------------
 
 PLANS_TITLE: Final = "Which rhythm suits you?"
-PLANS_NOTE: Final = "Another plan begins today. What you did stays, and counts for the rest between sessions."
+PLANS_NOTE: Final = "Another plan begins today. What you did stays."
 YOURS: Final = "yours"
 MINUTES: Final = "{minutes} min"
 PHASE_DAYS: Final = "{days} days with {a_week}"
@@ -97,7 +97,7 @@ CHOSEN: Final = "{title}: it begins today."
 # --- the calendar file ------------------------------------------------------------------------------------------------
 
 FILE: Final = "Calendar file: "
-FILE_HINT: Final = "Any calendar can subscribe to it; it stays up to date. Leave it empty to have none."
+FILE_HINT: Final = "Any calendar can subscribe to it. Leave it empty to have none."
 FILE_WRITTEN: Final = "Written to {path}, and kept up to date."
 FILE_NONE: Final = "No calendar file any more. What was written stays where it is."
 FILE_NEEDS_PLAN: Final = "First choose a plan."

@@ -6,10 +6,9 @@ from typing import Final
 
 TITLE: Final = "Water"
 DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
-OF_GOAL: Final = "of {goal} mL today"
-ML_TODAY: Final = "mL today"
-LIMITS: Final = "my doctor limits my fluids"
-LIMITED_NOW: Final = "Your doctor limits your fluids: nothing is asked of you any more."
+OF_GOAL: Final = "of {goal} mL\ntoday"
+ML_TODAY: Final = "mL\ntoday"
+LIMITED_NOW: Final = "Nothing is asked of you any more."
 NOT_LIMITED: Final = "A glass is asked now and then again."
 NEXT: Final = "Next glass around {at:%H:%M}."
 NOW: Final = "A glass now, if you like."
@@ -23,7 +22,7 @@ WEEK: Final = "the last seven days"
 WEEK_GOAL: Final = "the last seven days, and your goal"
 
 KEY_GLASS: Final = "a glass"
-KEY_OTHER: Final = "another amount"
+KEY_OTHER: Final = "other"
 KEY_UNDO: Final = "take back"
 KEY_GOAL: Final = "goal"
 KEY_LIMITS: Final = "fluids limited"

@@ -20,8 +20,9 @@ from textual.screen import Screen
 import companion.app
 from companion import themes
 from companion.almanac import Almanac
+from companion.care.plans import Chosen
 from companion.dates import Calendar
-from companion.session.model import JournalEntry, JournalKind, Reason, Summary
+from companion.session.model import JournalEntry, JournalKind, Reason, Scalar, Summary
 from companion.store.database import Store
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -102,24 +103,37 @@ class Household:
         """Hold a session on ``day``, with a journal; ``reason`` None: it was cut off."""
         self.now = datetime(day.year, day.month, day.day, hour, 5, tzinfo=BERLIN)
         writer = self.store.begin_session(routine, "Dr-05", "dr05", "dr05", demo=False)
-        t, seconds = 0.0, {}
+        t = 0.0
+        seconds: dict[str, float] = {}
         writer.append([JournalEntry(JournalKind.CONNECTED, {"device": "Dr-05", "firmware": None, "again": False})], t)
         for number, zone in enumerate(zones):
             t += 4.0
             lasts = 36.0 + 6 * (number % 3)
-            begin = {"state": "begin", "zone": zone, "index": number, "seconds": lasts}
+            begin: dict[str, Scalar] = {"state": "begin", "zone": zone, "index": number, "seconds": lasts}
             writer.append([JournalEntry(JournalKind.ZONE, begin)], t)
             top = level // 2 if zone in {"forehead", "left-under-eye", "right-under-eye"} else level
             for percent in range(5, top + 1, 5):
-                told = {"command": "level", "percent": percent, "target": top, "zone": zone, "mode": None}
+                told: dict[str, Scalar] = {
+                    "command": "level",
+                    "percent": percent,
+                    "target": top,
+                    "zone": zone,
+                    "mode": None,
+                }
                 at = t + percent / 5
                 writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "asked"})], at)
                 writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "acknowledged"})], at + 0.03)
             t += lasts
-            off = {"command": "stop", "percent": 0, "target": top, "zone": zone, "mode": None}
+            off: dict[str, Scalar] = {"command": "stop", "percent": 0, "target": top, "zone": zone, "mode": None}
             writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "asked"})], t)
             writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "acknowledged"})], t + 0.03)
-            end = {"state": "end", "zone": zone, "index": number, "seconds": lasts, "outcome": "done"}
+            end: dict[str, Scalar] = {
+                "state": "end",
+                "zone": zone,
+                "index": number,
+                "seconds": lasts,
+                "outcome": "done",
+            }
             writer.append([JournalEntry(JournalKind.ZONE, end)], t + 0.03)
             seconds[zone] = lasts
         if reason is None:
@@ -145,11 +159,9 @@ def household(folder: Path) -> Iterator[Household]:
 
 
 def weeks(kept: Household) -> Mapping[date, int]:
-    """Two and a half weeks of the usual plan: six sessions, one of them another day, one let go; skin checks; drinks."""
-    from companion.care.plans import Chosen  # noqa: PLC0415 - beside its only use
-
+    """Two and a half weeks of the usual plan: six sessions, some on other days, skin checks, and what was drunk."""
     kept.almanac(datetime(2026, 11, 2, 9, 0, tzinfo=BERLIN)).choose_plan(Chosen(date(2026, 11, 2)))
-    found = {}
+    found: dict[date, int] = {}
     for number, day in enumerate((2, 4, 7, 9, 12, 17)):
         on = date(2026, 11, day)
         kept.now = datetime(2026, 11, day, 18, 55, tzinfo=BERLIN)
