@@ -154,8 +154,6 @@ class PlainAccount:
             self._lines.say(
                 " " * _INDENT + words.ZONE_LINE.format(zone=words.zone_label(zone), seconds=_duration(seconds))
             )
-        if data["reason"] == "completed":
-            self._line(words.WATER)
 
     def _line(self, text: str) -> None:
         self._wrapped(f"{self._at:>6}  ", text)

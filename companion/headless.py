@@ -1,7 +1,7 @@
 """``companion run`` and ``companion scan``: a session without the app, in plain lines or as JSON.
 
-Asks before the loop starts, tells while it runs, and stops on every sign that nobody wants to go on. Knows terminals
-and signals. Refuses to know rules (the door's and the engine's) and bytes.
+Asks before the loop starts (:mod:`companion.before`), tells while it runs, and stops on every sign that nobody wants to
+go on. Knows terminals and signals. Refuses to know rules (the door's and the engine's) and bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from companion.account import JsonAccount, Lines, PlainAccount
-from companion.almanac import Almanac, local_place
-from companion.care.screening import TODAY_QUESTIONS
+from companion.before import Before, Terminal, keep_calendar
+from companion.beside import Beside, link_beside
+from companion.care.skin import PATCH_WAIT
+from companion.commands.almanac import almanac_of
 from companion.config import CompanionError, Exit, routines_folder
 from companion.dates import Calendar
 from companion.device.connection import Connection
@@ -30,14 +32,20 @@ from companion.routines.library import Library, UnknownRoutineError
 from companion.routines.model import RoutineError
 from companion.session.engine import guided_s
 from companion.session.exits import EXIT_OF_REASON
-from companion.session.model import Feels, Intent, JournalKind, Phase, Sensation
-from companion.session.opening import Blocked, check_person, check_today, open_session, plan_for
+from companion.session.model import Feels, Intent, JournalKind, Phase, Reason, Sensation
+from companion.session.opening import open_session, plan_for
 from companion.session.runner import GuidedSession
+from companion.settings.file import settings_file
 from companion.store.database import Store
 from companion.words import account as words
+from companion.words import before as before_words
+from companion.words import plan as plan_words
+from companion.words import skin as skin_words
 from protocols.registry import Registry
 
 if TYPE_CHECKING:
+    from companion.almanac import Almanac
+    from companion.before import Answers
     from companion.device.radio import Radio
     from companion.routines.model import Routine
     from companion.session.model import JournalEntry, Summary, View
@@ -87,31 +95,24 @@ def run_session(options: RunOptions) -> int:
     if options.debug:
         logging.basicConfig(level=logging.WARNING)
         logging.getLogger("bleak").setLevel(logging.DEBUG)
-    terminal = Terminal.of_this_process()
+    terminal = Terminal(sys.stderr, sys.stdin, present=sys.stdin.isatty() and sys.stderr.isatty())
     calendar = Calendar.system()
     try:
         routine = Library([routines_folder()]).get(options.routine)
     except (UnknownRoutineError, RoutineError) as error:
         raise CompanionError(str(error), Exit.USAGE) from error
+    demo, json = options.demo is not None, options.style == "json"
     with Store.open(options.data_folder, calendar, person=options.person) as store:
-        if store.recover() and options.style == "plain":
+        if store.recover() and not json:
             terminal.tell(words.INTERRUPTED_BEFORE)
-        today = _ask_before(options, store, calendar, routine, terminal)
-        run = _Run(options, store, calendar, routine, today, terminal=terminal)
+        almanac = almanac_of(store, calendar, options.data_folder, demo=demo)
+        before = Before(store, almanac, calendar, routine, terminal, demo=demo, yes=options.yes, json=json)
         try:
+            answers = before.ask()
+            run = _Run(options, store, almanac, calendar, routine, answers=answers, terminal=terminal)
             return _in_time(run.main(), options.speed)
         finally:
-            _keep_calendar(options, store, calendar, terminal)
-
-
-def _keep_calendar(options: RunOptions, store: Store, calendar: Calendar, terminal: Terminal) -> None:
-    """Bring the person's calendar file up to date after a session; what goes wrong with it is told, and no more."""
-    demo = options.demo is not None
-    almanac = Almanac(store, calendar, zone=local_place(calendar.now()).zone, demo=demo)
-    try:
-        almanac.refresh_calendar()
-    except CompanionError as error:
-        terminal.tell(f"companion: {error}")
+            keep_calendar(almanac, terminal)
 
 
 def run_scan(options: ScanOptions) -> int:
@@ -138,72 +139,6 @@ def _in_time(work: Coroutine[Any, Any, T], speed: float) -> T:
     return run_at_speed(work, speed)
 
 
-# --- before a session -------------------------------------------------------------------------------------------------
-
-
-class Terminal:
-    """Where questions are asked and notes are told; ``present`` is False when nobody sits there."""
-
-    def __init__(self, asking: TextIO, answering: TextIO, *, present: bool) -> None:
-        self._asking = asking
-        self._answering = answering
-        self.present = present
-
-    @classmethod
-    def of_this_process(cls) -> Terminal:
-        """The terminal of this process; questions go to standard error, so that standard output is the account."""
-        return cls(sys.stderr, sys.stdin, present=sys.stdin.isatty() and sys.stderr.isatty())
-
-    def tell(self, line: str) -> None:
-        """Say something that is no part of the account."""
-        self._asking.write(line + "\n")
-        self._asking.flush()
-
-    def ask(self, question: str) -> bool:
-        """Ask a yes/no question until it is answered. The end of the input is a no.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
-        """
-        while True:
-            self._asking.write(f"{question} {words.YES_NO}")
-            self._asking.flush()
-            line = self._answering.readline()
-            answer = line.strip().casefold()
-            if not line or answer in {"n", "no"}:
-                return False
-            if answer in {"y", "yes"}:
-                return True
-            self.tell(words.PLEASE_YES_NO)
-
-
-def _ask_before(
-    options: RunOptions, store: Store, calendar: Calendar, routine: Routine, terminal: Terminal
-) -> dict[str, bool]:
-    """Ask what has to be asked before anything is looked for; return today's answers.
-
-    Raises:
-        Blocked: the answers, the screening or the rest rule say not now; or there is nobody to ask.
-    """
-    demo = options.demo is not None
-    if options.yes:
-        check_person(store, calendar, routine.zones, demo=demo, stand_in=demo)
-        return {question.id: False for question in TODAY_QUESTIONS}
-    if not terminal.present:
-        raise Blocked(words.NO_TERMINAL)
-    if demo and not terminal.ask(words.ASK_DEMO):
-        raise Blocked(words.NOT_NOW)
-    check_person(store, calendar, routine.zones, demo=demo, stand_in=demo)
-    terminal.tell(words.TODAY)
-    today = {}
-    for question in TODAY_QUESTIONS:
-        today[question.id] = terminal.ask(question.text)
-        check_today({**dict.fromkeys((one.id for one in TODAY_QUESTIONS), False), **today})
-    if not terminal.ask(words.READY_TO_BEGIN):
-        raise Blocked(words.NOT_NOW)
-    return today
-
-
 # --- a session --------------------------------------------------------------------------------------------------------
 
 
@@ -214,17 +149,19 @@ class _Run:
         self,
         options: RunOptions,
         store: Store,
+        almanac: Almanac,
         calendar: Calendar,
         routine: Routine,
-        today: dict[str, bool],
         *,
+        answers: Answers,
         terminal: Terminal,
     ) -> None:
         self._options = options
         self._store = store
+        self._almanac = almanac
         self._calendar = calendar
         self._routine = routine
-        self._today = today
+        self._answers = answers
         self._terminal = terminal
         self._lines = Lines(sys.stdout, flush=options.speed != math.inf)
         self._plain = options.style == "plain"
@@ -239,22 +176,41 @@ class _Run:
         self._nobody_here = False
         self._paused_for = ""
         self._unread = False
+        self._beside = Beside(None, None)
 
     async def main(self) -> int:
         """Find, connect, guide; return the exit code."""
         task = asyncio.current_task()
         with _signals(lambda: self._interrupted(task)):
             try:
-                radio = await self._radio()
-                try:
-                    return await self._with(radio)
-                finally:
-                    await radio.close()
+                async with self._link() as self._beside:
+                    radio = await self._radio()
+                    try:
+                        return await self._with(radio)
+                    finally:
+                        await radio.close()
             except RadioError as error:
                 raise CompanionError(str(error), Exit.NO_DEVICE) from error
             except asyncio.CancelledError:
                 # by a signal before there was a session, or while one was being ended
                 return Exit.STOPPED_EARLY
+
+    def _link(self) -> contextlib.AbstractAsyncContextManager[Beside]:
+        """The link to Home Assistant, where it is set up. A demo in virtual time is over before anybody could look."""
+        if self._options.speed == math.inf:
+            return contextlib.nullcontext(self._beside)
+        settings = settings_file(self._options.data_folder)
+        return link_beside(settings, self._almanac, self._stopped_from_afar, self._note)
+
+    def _stopped_from_afar(self) -> None:
+        """Somebody pressed Stop in Home Assistant: as the key does it, and nothing where no session runs (H9)."""
+        if self._session is not None:
+            self._session.intend(Intent.STOP)
+
+    def _note(self, line: str) -> None:
+        """Tell a person something that is no part of the account."""
+        if self._plain:
+            self._terminal.tell(line)
 
     def _interrupted(self, task: asyncio.Task[Any] | None) -> None:
         """A signal: stop. Each one stops again."""
@@ -292,7 +248,8 @@ class _Run:
 
     async def _guide(self, connection: Connection, found: Found) -> int:
         demo = self._options.demo is not None
-        plan = plan_for(self._store, self._routine, connection.profile)
+        optional = self._answers.optional
+        plan = plan_for(self._store, self._routine, connection.profile, calendar=self._calendar, optional=optional)
         account = PlainAccount(self._lines, plan) if self._plain else JsonAccount(self._lines)
         if self._plain:
             seconds = sum(guided_s(step) for step in plan.steps)
@@ -304,20 +261,23 @@ class _Run:
             profile=connection.profile,
             protocol=found.entry.key,
             device_name=found.name,
-            today=self._today,
+            today=self._answers.today,
             now=asyncio.get_running_loop().time(),
             demo=demo,
             stand_in=demo,
             listeners=(account.tell, self._listen),
+            ask_care=self._answers.ask_care,
+            optional=optional,
         )
         try:
             session = GuidedSession(opening.engine, connection, opening.journal, self._changed, opening=opening.entries)
             self._session = session
             with self._keys():
                 summary = await session.run()
-            return self._outcome(summary, session, found.name)
         finally:
             opening.journal.close()
+        self._afterwards(summary)
+        return self._outcome(summary, session, found.name)
 
     def _begin_plain(self, title: str, seconds: float, device: str, cap: int) -> None:
         minutes = words.duration(60 * math.ceil(seconds / 60))
@@ -351,6 +311,7 @@ class _Run:
             self._nobody_here = True
             self._paused_for = view.message
             self._soon(Intent.STOP)
+        self._beside.show(view)
 
     def _soon(self, intent: Intent | Feels) -> None:
         """Pass an intent on once the step that is being shown is over."""
@@ -394,6 +355,33 @@ class _Run:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
+    def _afterwards(self, summary: Summary) -> None:
+        """Note a patch test that was done, say what comes next. What cannot be kept or read is told, and no more."""
+        try:
+            lines = list(self._what_comes(summary))
+        except CompanionError as error:
+            self._terminal.tell(f"companion: {error}")
+            return
+        if self._plain:
+            for line in lines:
+                self._lines.say(f"{_UNDER}{line}")
+
+    def _what_comes(self, summary: Summary) -> Iterator[str]:
+        almanac = self._almanac
+        if self._routine.patch_test and summary.output_s > 0 and self._answers.ask_care:
+            almanac.begin_patch_test("jaw")
+            at = almanac.now + PATCH_WAIT
+            yield before_words.PATCH.format(when=skin_words.MOMENT.format(at=at))
+        goal = almanac.agenda().goal  # there is one where it, or a plan, was chosen
+        if summary.reason is Reason.COMPLETED and goal is not None and not goal.limited:
+            yield before_words.WATER
+        if summary.reason in _WELL and almanac.chosen() is not None:
+            at_next = almanac.outlook(days=1).next_session
+            if at_next is None:
+                yield before_words.NEXT_NONE
+            else:
+                yield before_words.NEXT.format(day=plan_words.DAY.format(day=at_next), at=at_next)
+
     def _outcome(self, summary: Summary, session: GuidedSession, device: str) -> int:
         """Return the exit code.
 
@@ -427,6 +415,11 @@ _KEYS: dict[str, Intent | Feels] = {
     "3": Feels(Sensation.UNCOMFORTABLE),
     "4": Feels(Sensation.PAIN),
 }
+
+_WELL = frozenset({Reason.COMPLETED, Reason.STOPPED, Reason.TIME_LIMIT})
+"""Ends after which a look ahead is welcome; after pain or a fault it is not."""
+
+_UNDER = " " * 8
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 

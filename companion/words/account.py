@@ -57,7 +57,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 ZONE_LINE: Final = "{zone:<24}{seconds}"
-WATER: Final = "Time for a glass of water."
 NO_ZONES: Final = "No zone"
 ONE_ZONE: Final = "One zone"
 ZONES: Final = "{count} zones"
@@ -67,18 +66,9 @@ ZONES: Final = "{count} zones"
 INTERRUPTED_BEFORE: Final = "The last session was cut off; what was written down of it is in the history."
 SEARCHING: Final = "Looking for your device…"
 FOUND: Final = "Found {name}."
-ASK_DEMO: Final = "A demo with a simulated device; the health questions are left out. Begin?"
-TODAY: Final = "Today:"
-YES_NO: Final = "[y/n] "
-PLEASE_YES_NO: Final = "Please answer y or n."
-READY_TO_BEGIN: Final = "Everything at hand and ready to begin?"
-NOT_NOW: Final = "Not now, then. Nothing was started."
 
 # --- one-line faults --------------------------------------------------------------------------------------------------
 
-NO_TERMINAL: Final = (
-    "there is nobody to ask the questions before a session: run it in a terminal, or answer them with --yes"
-)
 NO_DEVICE: Final = (
     "no device found: switch yours on, hold it near and try again, or try a simulated one with --demo dr05"
 )

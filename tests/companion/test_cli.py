@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from companion import cli
 from companion.care.screening import ASK_QUESTIONS, BLOCK_QUESTIONS, QUESTIONS
 from companion.commands import help as help_pages
 from companion.commands import start, tree
-from companion.commands.doctor import Finding, bluetooth, data
 from companion.commands.profile import ask_of
 from companion.config import CompanionError, Exit, data_folder, routines_folder
 from companion.dates import Calendar
@@ -523,68 +521,6 @@ def test_h2_a_first_session_is_not_raised_beforehand_and_later_ones_are_by_the_p
 @pytest.mark.parametrize("percent", ["0", "101", "-5", "much"])
 def test_a_comfortable_maximum_that_is_no_level_is_refused(percent: str) -> None:
     one_line(companion("profile", "comfortable", percent), Exit.USAGE, "comfortable")
-
-
-# --- doctor -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_doctor_looks_and_says_what_is_missing() -> None:
-    done = companion("doctor")
-    assert done.stderr == ""
-    assert done.returncode == (1 if "missing" in done.stdout else 0)
-    for word in ("companion", "bleak", "data folder", "Bluetooth"):
-        assert word in done.stdout
-
-
-def linux(root: Path, files: Mapping[str, str]) -> Path:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return root
-
-
-BUS = {"run/dbus/system_bus_socket": ""}
-ADAPTER = {"sys/class/bluetooth/hci0": "", "sys/class/bluetooth/hci0:64": ""}
-SWITCH = "sys/class/rfkill/rfkill0"
-
-
-@pytest.mark.parametrize(
-    ("files", "bus", "adapter"),
-    [
-        ({}, False, False),
-        (BUS, True, False),
-        (BUS | ADAPTER, True, True),
-        (ADAPTER | {f"{SWITCH}/type": "bluetooth\n", f"{SWITCH}/soft": "1\n", f"{SWITCH}/hard": "0\n"}, False, False),
-        (ADAPTER | {f"{SWITCH}/type": "wlan\n", f"{SWITCH}/soft": "1\n"}, False, True),
-        (ADAPTER | {f"{SWITCH}/type": "bluetooth\n", f"{SWITCH}/soft": "0\n"}, False, True),
-    ],
-)
-def test_the_doctor_reads_what_linux_shows(tmp_path: Path, files: dict[str, str], bus: bool, adapter: bool) -> None:
-    first, second = bluetooth(linux(tmp_path, files), {}, "linux")
-    assert (first.well, second.well) == (bus, adapter)
-    assert second.text != "hci0, hci0:64"
-
-
-def test_the_doctor_believes_an_address_of_the_bus(tmp_path: Path) -> None:
-    first, _ = bluetooth(tmp_path, {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/somewhere"}, "linux")
-    assert first == Finding("D-Bus", well=True, text="unix:path=/somewhere")
-
-
-def test_the_doctor_leaves_other_systems_to_a_scan(tmp_path: Path) -> None:
-    (finding,) = bluetooth(tmp_path, {}, "darwin")
-    assert finding.well
-    assert "companion scan" in finding.text
-
-
-def test_the_doctor_looks_at_the_data_folder_without_making_one(folder: Path) -> None:
-    assert data(folder).well
-    assert not folder.exists()
-    folder.mkdir()
-    (folder / DATABASE_NAME).write_text("Dear diary, " * 20)
-    assert not data(folder).well
-    assert "move it aside" in data(folder).text
-    assert not data(folder / DATABASE_NAME / "below a file").well
 
 
 # --- a terminal -------------------------------------------------------------------------------------------------------

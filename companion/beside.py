@@ -1,0 +1,144 @@
+"""The link to Home Assistant beside one session without the app: off unless the settings of this data folder say so.
+
+What it tells is of the almanac and of the session's view, and the one word that it takes is Stop. Whatever goes wrong
+with it is one line for the person; a session neither waits for it nor hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
+
+from companion.config import CompanionError
+from companion.integrations.mqtt_settings import with_device_id
+from companion.words import beside as words
+
+if TYPE_CHECKING:
+    from companion.almanac import Almanac
+    from companion.integrations.mqtt import HomeAssistantLink, LinkStatus
+    from companion.integrations.mqtt_discovery import Facts
+    from companion.session.model import View
+    from companion.settings.file import SettingsFile
+    from companion.settings.schema import Settings
+
+LAST_WORD_S: Final = 1.5
+"""How long the link stays after a session, so that how it ended is told too: a round of telling and a half."""
+
+
+class Beside:
+    """What a session tells the link, as it goes; nothing becomes of it where there is no link."""
+
+    def __init__(self, link: HomeAssistantLink | None, facts: Facts | None) -> None:
+        self._link = link
+        self._facts = facts
+
+    def show(self, view: View) -> None:
+        """Tell how the session is now. Never waits."""
+        if self._link is not None and self._facts is not None:
+            self._link.update(self._facts.during(view))
+
+    def over(self, facts: Facts) -> None:
+        """Tell that there is no session any more, and the ``facts`` since then."""
+        self._facts = facts
+        if self._link is not None:
+            self._link.update(facts)
+
+
+@contextlib.asynccontextmanager
+async def link_beside(
+    settings: SettingsFile[Settings], almanac: Almanac, stop: Callable[[], None], tell: Callable[[str], None]
+) -> AsyncIterator[Beside]:
+    """Keep the link up while the body runs, then let it say how it ended, for :data:`LAST_WORD_S` at most.
+
+    ``stop`` is called on this loop when somebody presses Stop; it must do nothing where no session runs. ``tell`` hears
+    what goes wrong, each line once.
+    """
+    try:
+        link, facts = _made(settings, almanac, stop, tell)
+    except (CompanionError, ValueError) as error:
+        tell(words.NO_LINK.format(problem=error))
+        link = facts = None
+    if link is None or facts is None:
+        yield Beside(None, None)
+        return
+    link.update(facts)
+    running = asyncio.create_task(_kept(link, tell))
+    beside = Beside(link, facts)
+    cut_off = False
+    try:
+        yield beside
+    except asyncio.CancelledError:
+        cut_off = True
+        raise
+    finally:
+        try:
+            if not cut_off:
+                await _last_word(link, beside, almanac, tell)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+def facts_of(almanac: Almanac) -> Facts:
+    """What may be told of a person's almanac, while there is no session.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    from companion.integrations.mqtt_discovery import Facts  # noqa: PLC0415 - for a link alone
+
+    known = almanac.facts()
+    return Facts(
+        next_session=known.next_session,
+        last_session=known.last_session,
+        minutes_this_week=round(known.minutes_this_week),
+        water_today_ml=known.water_today_ml,
+        water_goal_ml=known.goal_ml,
+    )
+
+
+def _made(
+    settings: SettingsFile[Settings], almanac: Almanac, stop: Callable[[], None], tell: Callable[[str], None]
+) -> tuple[HomeAssistantLink | None, Facts | None]:
+    """A link and what it tells first; neither where it is not set up.
+
+    Raises:
+        CompanionError: the settings take no device id, or the almanac cannot be read.
+        ValueError: no link can be made of these settings.
+    """
+    chosen = settings.read().settings.mqtt
+    if not chosen.enabled:
+        return None, None
+    from companion.integrations.mqtt import HomeAssistantLink, LinkState  # noqa: PLC0415 - aiomqtt; off by default
+
+    said: set[str] = set()
+
+    def on_status(status: LinkStatus) -> None:
+        if status.state is LinkState.WAITING and status.line not in said:
+            said.add(status.line)
+            tell(status.line)
+
+    chosen = with_device_id(chosen, lambda drawn: settings.change("mqtt.device_id", drawn))
+    return HomeAssistantLink(chosen, stop, on_status=on_status), facts_of(almanac)
+
+
+async def _kept(link: HomeAssistantLink, tell: Callable[[str], None]) -> None:
+    try:
+        await link.run()
+    except Exception as error:  # noqa: BLE001 - whatever it is: one line, and never the session's problem
+        tell(words.NO_LINK.format(problem=type(error).__name__))
+
+
+async def _last_word(link: HomeAssistantLink, beside: Beside, almanac: Almanac, tell: Callable[[str], None]) -> None:
+    from companion.integrations.mqtt import LinkState  # noqa: PLC0415 - loaded with the link
+
+    try:
+        beside.over(facts_of(almanac))
+    except CompanionError as error:
+        tell(words.NO_LINK.format(problem=error))
+        return
+    if link.status.state is LinkState.ONLINE:
+        await asyncio.sleep(LAST_WORD_S)
