@@ -127,7 +127,7 @@ async def linked(
     chosen: MqttSettings, facts: Facts | None = FACTS, *, environ: dict[str, str] | None = None, patience_s: float = 5.0
 ) -> AsyncIterator[Linked]:
     session, clock = FakeSession(), Clock()
-    timing = Timing(clock.elapsed, clock.date, lambda _: 0.01, patience_s=patience_s, question_s=0.05, gap_s=0.0)
+    timing = Timing(clock.elapsed, clock.date, lambda _: 0.05, patience_s=patience_s, question_s=0.05, gap_s=0.0)
     statuses: list[LinkStatus] = []
     told: set[asyncio.Task[None]] = set()
 
@@ -514,25 +514,35 @@ async def test_who_has_not_arrived_does_not_say_goodbye() -> None:
         assert PUBLISH not in broker.heard
 
 
-async def test_tls_is_for_a_broker_with_the_right_name_and_a_trusted_certificate_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trusted", ["right", "other", "usual"])
+async def test_tls_is_for_a_broker_with_a_trusted_certificate_alone(tmp_path: Path, trusted: str) -> None:
     right, other = Authority(tmp_path, "right"), Authority(tmp_path, "other")
     certificate, key = right.server("broker", "127.0.0.1")
-    lines = (f"certfile {certificate}", f"keyfile {key}")
-    async with Broker(tmp_path, *lines) as broker:
-        for ca, problem in ((str(other.file), "is not trusted"), (None, "is not trusted")):
-            async with linked(settings(broker.port, tls=True, ca_file=ca)) as here:
-                assert problem in (await here.until(LinkState.WAITING)).line
-                await here.session.goes_on()
-        async with linked(settings(broker.port, tls=True, ca_file=str(right.file))) as here:
-            await here.until(LinkState.ONLINE)
-            await here.session.goes_on()
-        async with linked(settings(broker.port), patience_s=0.3) as here:  # without TLS to a broker that wants it
-            await here.until(LinkState.WAITING)
-            await here.session.goes_on()
-    certificate, key = right.server("elsewhere", "127.0.0.2")
+    ca = {"right": str(right.file), "other": str(other.file), "usual": None}[trusted]
     broker = Broker(tmp_path, f"certfile {certificate}", f"keyfile {key}")
-    async with broker, linked(settings(broker.port, tls=True, ca_file=str(right.file))) as here:
+    async with broker, linked(settings(broker.port, tls=True, ca_file=ca)) as here:
+        if trusted == "right":
+            await here.until(LinkState.ONLINE)
+        else:
+            assert "is not trusted" in (await here.until(LinkState.WAITING)).line
+        await here.session.goes_on()
+
+
+async def test_tls_is_for_a_broker_with_the_right_name_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "right")
+    certificate, key = authority.server("elsewhere", "127.0.0.2")
+    broker = Broker(tmp_path, f"certfile {certificate}", f"keyfile {key}")
+    async with broker, linked(settings(broker.port, tls=True, ca_file=str(authority.file))) as here:
         assert "IP address mismatch" in (await here.until(LinkState.WAITING)).line
+        await here.session.goes_on()
+
+
+async def test_a_broker_that_wants_tls_and_does_not_get_it_is_one_line(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path, "right").server("broker", "127.0.0.1")
+    broker = Broker(tmp_path, f"certfile {certificate}", f"keyfile {key}")
+    async with broker, linked(settings(broker.port), patience_s=0.3) as here:
+        await here.until(LinkState.WAITING, "whether it wants TLS")
+        await here.session.goes_on()
 
 
 async def test_a_stop_comes_through_tls_with_a_client_certificate(tmp_path: Path) -> None:
