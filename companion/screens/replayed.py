@@ -107,7 +107,7 @@ class ReplayedScreen(Screen[Session]):
 
     @property
     def _last(self) -> int:
-        return int(self._replay.length_s)
+        return -int(-self._replay.length_s // 1)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class ReplayedScreen(Screen[Session]):
         if stay is not None:
             title = zone_label(stay.zone)
         elif not replay.stays:
-            title = "" if replay.length_s else words.NO_JOURNAL
+            title = ""
         elif t < replay.stays[0].begins:
             title = words.BEGIN
         else:
@@ -129,15 +129,14 @@ class ReplayedScreen(Screen[Session]):
         self.query_one("#zone", Static).update(Content.styled(title, "bold $now" if stay else "$muted"))
         self.query_one("#clock", Countdown).show(clock_text(t), "text" if replay.length_s else "muted")
         percent = replay.level_at(t)
-        self.query_one("#level", Static).update(
-            Content.assemble(
-                (words.LEVEL.format(percent=percent), "bold $foreground"), (f"  {words.OF_FULL}", "$muted")
-            )
-            if percent
-            else Content.styled(words.OFF, "$muted")
-        )
+        level = Content.styled(words.OFF if replay.length_s else "", "$muted")
+        if percent:
+            told_percent = (words.LEVEL.format(percent=percent), "bold $foreground")
+            level = Content.assemble(told_percent, (f"  {words.OF_FULL}", "$muted"))
+        self.query_one("#level", Static).update(level)
         happening = replay.happening_at(t)
-        self.query_one("#noted", Static).update(Content.styled("" if happening is None else told(happening), "$muted"))
+        noted = told(happening) if happening is not None else "" if replay.length_s else words.NO_JOURNAL
+        self.query_one("#noted", Static).update(Content.styled(noted, "$muted"))
         self.query_one(Trace).show(replay, t)
 
     def _write(self, *, writing: bool) -> None:

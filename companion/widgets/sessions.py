@@ -120,6 +120,7 @@ class SessionList(ScrollView, can_focus=True):
         self._sessions: tuple[Session, ...] = ()
         self._rows: list[int | _Month] = []
         self._row_of: list[int] = []
+        self._heading_of: list[int] = []
         self._longest = 1.0
         self._at = 0
 
@@ -128,7 +129,7 @@ class SessionList(ScrollView, can_focus=True):
     def show(self, sessions: Sequence[Session]) -> None:
         """Show these, the newest first; the hand stays where it is."""
         self._sessions = tuple(sessions)
-        self._rows, self._row_of = [], []
+        self._rows, self._row_of, self._heading_of = [], [], []
         month, count, minutes, heading = "", 0, 0.0, -1
         for index, session in enumerate(self._sessions):
             its = words.MONTH.format(month=session.started_at)
@@ -140,6 +141,7 @@ class SessionList(ScrollView, can_focus=True):
                 self._rows.append(_Month(its, ""))
             count, minutes = count + 1, minutes + session.minutes
             self._row_of.append(len(self._rows))
+            self._heading_of.append(heading)
             self._rows.append(index)
         self._sum(heading, month, count, minutes)
         self._longest = max((_output_s(one) for one in self._sessions), default=1.0) or 1.0
@@ -171,8 +173,7 @@ class SessionList(ScrollView, can_focus=True):
         before = self._row_of[self._at]
         self._at = min(max(self._at + by, 0), len(self._sessions) - 1)
         row = self._row_of[self._at]
-        above = 1 if row and isinstance(self._rows[row - 1], _Month) else 0  # with its heading
-        self.scroll_to_region(Region(0, row - above, 1, 1 + above), animate=False, force=True)
+        self.scroll_to_region(Region(0, row - 1, 1, 2), animate=False, force=True)  # with room for its heading
         if row != before:
             self.refresh()
 
@@ -187,10 +188,7 @@ class SessionList(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Take the session under the pointer in hand; see it where it was in hand."""
-        row = event.y + self.scroll_offset.y
-        if not 0 <= row < len(self._rows):
-            return
-        index = self._rows[row]
+        index = self._row_at(event.y)
         if isinstance(index, int):
             event.stop()
             if index == self._at:
@@ -201,15 +199,22 @@ class SessionList(ScrollView, can_focus=True):
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
+    def _row_at(self, y: int) -> int | _Month | None:
+        """What is drawn on line ``y``: on the first one always the month, so that one knows where one is."""
+        number = y + self.scroll_offset.y
+        if not 0 <= number < len(self._rows):
+            return None
+        row = self._rows[number]
+        return self._rows[self._heading_of[row]] if y == 0 and isinstance(row, int) else row
+
     def render_line(self, y: int) -> Strip:
         """Return one line."""
         width = self.scrollable_content_region.width
         palette = None if self.app.no_color else palette_of(self.app.theme)
         ground = None if palette is None else palette.background
-        number = y + self.scroll_offset.y
-        if not 0 <= number < len(self._rows):
+        row = self._row_at(y)
+        if row is None:
             return strip_of((), before=width, ground=ground)
-        row = self._rows[number]
         if isinstance(row, _Month):
             cells = _written(f"  {row.text}", None if palette is None else palette.text, ground, bold=True)
             cells += _written(f"  {row.sum}", None if palette is None else palette.muted, ground)
