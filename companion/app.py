@@ -22,9 +22,8 @@ from textual.screen import Screen
 from companion import themes
 from companion.config import CompanionError, Exit
 from companion.quiet import Quiet
-from companion.screens.find import FindScreen
+from companion.screens.today import TodayScreen
 from companion.words import app as words
-from companion.words import find as find_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,11 +32,39 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.driver import Driver
 
-    from companion.home import Choice, Device, Home, RunningSession, Started
+    from companion.almanac import Almanac
+    from companion.care.reminders import Reminder
+    from companion.home import Choice, Device, Home, RunningSession, Search, Started
+    from companion.reminding import Reminding
+    from companion.screens.consultation import ConsultationScreen, ProposalScreen
+    from companion.screens.find import FindScreen
+    from companion.screens.patch import PatchScreen
+    from companion.screens.people import PeopleScreen
     from companion.screens.prepare import PrepareScreen
+    from companion.screens.routines import RoutinesScreen
     from companion.screens.screening import ScreeningScreen
-    from companion.screens.today import TodayScreen
     from companion.session.model import Summary, View
+
+LOOK_AGAIN_S = 30.0
+"""Seconds after which devices are looked for again, where none was found and somebody waits for one."""
+
+UNDO_S = 8.0
+"""Seconds for which a glass of water that was noted by its key can be taken back by another."""
+
+SNOOZE_S = 600.0
+"""Seconds for which the last reminder can be put off."""
+
+AT_ANY_TIME = frozenset({"help", "theme", "quit"})
+"""The app's actions that are there while a session runs, beside Stop itself."""
+
+AFTER_SCREENING = frozenset({"today", "plan", "devices", "routines", "consultation", "look"})
+"""The app's actions that wait until the screening has let the person through (H10)."""
+
+OURS = frozenset(
+    {name for _, name, _ in words.PLACES}
+    | {name for _, _, name in words.COMMANDS}
+    | {"jump", "look", "command_palette"}
+)
 
 STOP_KEYS = frozenset({"space", "escape"})  # with any modifier: whoever presses them in need may hold another key
 LEAVE_KEYS = frozenset({"ctrl+q", "ctrl+c"})
@@ -47,7 +74,7 @@ class CompanionApp(App[int]):
     """The app on top of a household. Its result is an exit code."""
 
     TITLE = words.TITLE
-    CSS_PATH: ClassVar = ["app.tcss", "widgets/keyline.tcss", "screens/find.tcss"]
+    CSS_PATH: ClassVar = ["app.tcss", "widgets/keyline.tcss", "screens/today.tcss"]
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared by Textual as it is
         (0, "-tiny"),
         (30, "-narrow"),
@@ -63,6 +90,10 @@ class CompanionApp(App[int]):
         Binding("space,escape", "stop", "stop at once", priority=True, show=False),
         Binding("ctrl+q,ctrl+c", "quit", words.KEY_LEAVE, priority=True, show=False),
         Binding("t", "theme", words.KEY_THEME, show=False),
+        Binding("g", "jump", words.KEY_JUMP, show=False),
+        Binding("w", "glass", words.KEY_GLASS, show=False),
+        Binding("u", "undo", show=False),
+        Binding("z", "snooze", show=False),
         Binding("question_mark,f1", "help", words.KEY_HELP, show=False),
     ]
 
@@ -81,6 +112,9 @@ class CompanionApp(App[int]):
     def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
         wanted = themes.preferred(environ)
         super().__init__()
+        self._first_theme = wanted
+        self._theme_is_said = bool(environ.get("COMPANION_THEME"))
+        self._moves = self.animation_level
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = wanted
@@ -90,11 +124,21 @@ class CompanionApp(App[int]):
 
             self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
         self._home = home
+        self._today = TodayScreen("" if home.demo is None else words.DEMO)
         self._live: Started | None = None
         self._guiding: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._search: Search | None = None
         self._device: Device | None = None
         self._choice: Choice | None = None
+        self._wished = ""  # a routine that waits for its device
+        self._mirror = True
+        self._bell = True
+        self._reminding: Reminding | None = None
+        self._reminders: asyncio.Task[None] | None = None
+        self._told: tuple[float, Reminder] | None = None
+        self._noted_at: float | None = None
+        self._opened = False
         self._leaving = False
         self._quiet = Quiet()
         self._was_on = False
@@ -133,12 +177,27 @@ class CompanionApp(App[int]):
         return super().post_message(message)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let space and escape mean stop while a session runs, and their ordinary thing otherwise."""
+        """Let space and escape mean stop while a session runs, and nothing be there then that could cover the line.
+
+        Without a session: everything that belongs to the person waits until the screening has let them through, as far
+        as it leads to a device.
+        """
         if action == "stop":
             return self.live
-        if action == "command_palette":
-            return not self.live
+        if action in OURS and action not in AT_ANY_TIME:
+            if self.live or not self._opened:
+                return False
+            if action in AFTER_SCREENING and not self._cleared:
+                return False
+            if action == "undo":
+                return self._noted_at is not None and self._now() < self._noted_at + UNDO_S
+            if action == "snooze":
+                return self._told is not None and self._now() < self._told[0] + SNOOZE_S
         return super().check_action(action, parameters)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def action_stop(self) -> None:
         """Stop, and bring the session's own screen to the front so that the person sees what comes of it."""
@@ -194,10 +253,8 @@ class CompanionApp(App[int]):
     # --- beginning ----------------------------------------------------------------------------------------------------
 
     def get_default_screen(self) -> Screen[None]:
-        """Begin with the look for devices: there is nothing to wait for before it can be drawn."""
-        if self._home.demo is None:
-            return FindScreen()
-        return FindScreen(words.DEMO, find_words.DEMO_SCREENING)
+        """Begin with today, empty: there is nothing to wait for before it can be drawn."""
+        return self._today
 
     def on_mount(self) -> None:
         """Begin; everything slow comes after the first frame."""
@@ -211,9 +268,26 @@ class CompanionApp(App[int]):
         self.stop_now()
         self.call_later(self.action_quit)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
+        from companion.home import Search  # noqa: PLC0415 - after the first frame
+        from companion.reminding import Reminding  # noqa: PLC0415 - as above
+
+        self._search = Search()
         try:
             self._home.open()
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self._opened = True
+        self._reminding = Reminding(self._almanac_to_remind, self._remind)
+        self._reminders = asyncio.get_running_loop().create_task(self._reminding.run(), name="reminders")
+        self._reminders.add_done_callback(self._looked)
+        await self._begin_person()
+
+    async def _begin_person(self) -> None:
+        """Whoever's turn it is: first the screening, and nothing that leads to a device before it."""
+        try:
+            self._follow_settings()
             needed = self._home.screening_needed()
             reasons = () if needed else self._home.blocked()
         except CompanionError as error:
@@ -222,12 +296,17 @@ class CompanionApp(App[int]):
         if needed:
             from companion.screens.screening import ScreeningScreen  # noqa: PLC0415 - lazy screen
 
-            self.push_screen(ScreeningScreen(self._home.screening_questions()))
+            await self.push_screen(ScreeningScreen(self._home.screening_questions()))
         elif reasons:
             self._blocked(reasons)
         else:
-            self._cleared = True
-            self.action_look()
+            await self._let_through()
+
+    async def _let_through(self) -> None:
+        self._cleared = True
+        self._stir()
+        await self._draw_today()
+        self.action_look()
 
     def _fault(self, error: CompanionError) -> None:
         from companion.screens.screening import BlockedScreen  # noqa: PLC0415 - lazy screen
@@ -239,117 +318,556 @@ class CompanionApp(App[int]):
         from companion.screens.screening import BlockedScreen  # noqa: PLC0415 - lazy screen
         from companion.words import screening  # noqa: PLC0415 - as above
 
-        self.push_screen(BlockedScreen(screening.BLOCKED, list(reasons), screening.ASK))
+        self.push_screen(BlockedScreen(screening.BLOCKED, list(reasons), screening.ASK, people=True))
 
-    # --- messages of the screens --------------------------------------------------------------------------------------
-
-    def on_screening_screen_answered(self, message: ScreeningScreen.Answered) -> None:
-        """Keep the answers, then go on or say why not."""
+    async def on_screening_screen_answered(self, message: ScreeningScreen.Answered) -> None:
+        """Keep the answers, then go on or say why not; whoever has no plan yet is asked for their wishes."""
         try:
             self._home.save_screening(message.answers, message.agreed)
             reasons = self._home.blocked()
+            has_plan = self._home.almanac.chosen() is not None
         except CompanionError as error:
             self._fault(error)
             return
         self.pop_screen()
         if reasons:
             self._blocked(reasons)
+            return
+        await self._let_through()
+        if not has_plan:
+            await self.action_consultation()
+
+    # --- settings and people ------------------------------------------------------------------------------------------
+
+    def _follow_settings(self) -> None:
+        """Take over what the settings say. The environment's theme is for this run, and goes before them."""
+        said = self._home.preferences()
+        if said.theme in {"dark", "light"} and not self._theme_is_said:
+            self.theme = themes.LIGHT_NAME if said.theme == "light" else themes.DARK_NAME
         else:
-            self._cleared = True
-            self.action_look()
+            self.theme = self._first_theme
+        self.animation_level = self._moves if said.motion else "none"
+        self._bell = said.bell
+        if said.mirror != self._mirror:
+            self._mirror = said.mirror
+            self._today.turn(mirror=said.mirror)
+
+    async def action_settings(self) -> None:
+        """Show the settings."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.settings import SettingsScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: SettingsScreen(self._home.settings))
+
+    def on_settings_screen_changed(self) -> None:
+        """Follow what was changed at once."""
+        self._follow_settings()
+        self._stir()
+
+    async def action_people(self) -> None:
+        """Choose whose turn it is."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.people import PeopleScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: PeopleScreen(self._home.people(), self._home.whose_turn()))
+
+    def on_people_screen_added(self, message: PeopleScreen.Added) -> None:
+        """Add a person; it is not their turn yet."""
+        from companion.screens.people import PeopleScreen  # noqa: PLC0415 - loaded by now
+
+        if not isinstance(self.screen, PeopleScreen):
+            return
+        try:
+            self._home.add_person(message.name)
+            self.screen.show(self._home.people())
+        except CompanionError as error:
+            self.screen.refuse(str(error))
+
+    async def on_people_screen_chosen(self, message: PeopleScreen.Chosen) -> None:
+        """Make it that person's turn: nothing of the other's stays on any screen, and their screening comes first."""
+        if self.live:
+            return
+        self._cleared = False
+        await self._stop_looking()
+        self._choice, self._wished, self._told, self._noted_at = None, "", None, None
+        await self._to_today()
+        await self._today.forget()
+        try:
+            self._home.choose_person(message.name)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self._stir()
+        await self._begin_person()
+
+    # --- from screen to screen ----------------------------------------------------------------------------------------
+
+    async def _to_today(self) -> None:
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+
+    async def _to_ground(self) -> None:
+        """Leave all that was opened: down to today, or to what the person has to answer or be told first."""
+        from companion.screens.screening import BlockedScreen, ScreeningScreen  # noqa: PLC0415 - after the first frame
+
+        while len(self.screen_stack) > 1:
+            if not self._cleared and isinstance(self.screen, ScreeningScreen | BlockedScreen):
+                return
+            await self.pop_screen()
+
+    async def _open(self, make: Callable[[], Screen[None]]) -> None:
+        """Show a screen in the place of whatever was opened before it."""
+        try:
+            screen = make()
+        except CompanionError as error:
+            self._fault(error)
+            return
+        await self._to_ground()
+        await self.push_screen(screen)
+
+    async def _draw_today(self) -> None:
+        """Bring today up to date, where it is seen. Never while a session runs: that has the database to itself."""
+        if self.live or not self._cleared or not self._is_at_today:
+            return
+        device = self._near()
+        try:
+            glance = self._home.glance(None if device is None else device.profile)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        await self._today.show(glance)
+        self._say_near()
+
+    @property
+    def _is_at_today(self) -> bool:
+        return self._today.is_running and self.screen_stack[-1:] == [self._today]
+
+    async def on_today_screen_shown(self) -> None:
+        """Today is seen again."""
+        await self._draw_today()
+
+    async def action_today(self) -> None:
+        """Show today."""
+        if self.live or not self._cleared:
+            return
+        await self._to_today()
+        await self._draw_today()
+        self.action_look()
+
+    def action_jump(self) -> None:
+        """Ask for the letter of a place."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.jump import JumpScreen  # noqa: PLC0415 - lazy screen
+
+        places = [place for place in words.PLACES if self.check_action(place[1], ())]
+        self.push_screen(JumpScreen(places), self._jumped)
+
+    async def _jumped(self, name: str | None) -> None:
+        if name is not None and not self.live:
+            await self.run_action(f"app.{name}")
+
+    async def action_plan(self) -> None:
+        """Show the plan."""
+        if self.live or not self._cleared:
+            return
+        from companion.screens.plan import PlanScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: PlanScreen(self._home.almanac))
+
+    def on_plan_screen_changed(self) -> None:
+        """Remind by the plan as it is now."""
+        self._stir()
+
+    async def action_water(self) -> None:
+        """Show the water of the day."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.water import WaterScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: WaterScreen(self._home.almanac))
+
+    def on_water_screen_changed(self) -> None:
+        """Remind by what was drunk."""
+        self._stir()
+
+    async def action_history(self) -> None:
+        """Show what has been done; not while a session runs, because it has the database to itself."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.history import HistoryScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: HistoryScreen(self._home.past, self._home.titles(), mirror=self._mirror))
+
+    # --- consultation -------------------------------------------------------------------------------------------------
+
+    async def action_consultation(self) -> None:
+        """Ask for wishes, to propose a plan."""
+        if self.live or not self._cleared:
+            return
+        from companion.screens.consultation import ConsultationScreen  # noqa: PLC0415 - lazy screen
+
+        await self._open(lambda: ConsultationScreen(self._home.wishes()))
+
+    async def on_consultation_screen_answered(self, message: ConsultationScreen.Answered) -> None:
+        """Propose the plan that suits the answers."""
+        from companion.screens.consultation import ProposalScreen  # noqa: PLC0415 - loaded by now
+
+        await self._open(lambda: ProposalScreen(self._home.propose(message.answers)))
+
+    async def on_consultation_screen_left(self) -> None:
+        """Go on without a plan."""
+        await self.action_today()
+
+    async def on_proposal_screen_accepted(self, message: ProposalScreen.Accepted) -> None:
+        """Follow the plan."""
+        try:
+            self._home.follow(message.proposed, message.start, message.weekdays, message.at)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self._stir()
+        await self.action_today()
+
+    async def on_proposal_screen_left(self) -> None:
+        """Go on without a plan."""
+        await self.action_today()
+
+    # --- water and reminders ------------------------------------------------------------------------------------------
+
+    async def action_glass(self) -> None:
+        """Note a glass of water. Nothing while a session runs: no write may stand before a stop."""
+        if self.live or not self._opened:
+            return
+        try:
+            almanac = self._home.almanac
+            almanac.drink()
+            glass_ml = almanac.goal().glass_ml
+        except CompanionError as error:
+            self.notify(str(error))
+            return
+        self._noted_at = self._now()
+        self.notify(words.GLASS.format(ml=glass_ml), timeout=UNDO_S)
+        self._stir()
+        await self._draw_water()
+
+    async def action_undo(self) -> None:
+        """Take the glass back that was noted just now."""
+        if self.live or self._noted_at is None:
+            return
+        self._noted_at = None
+        try:
+            taken = self._home.almanac.undo_drink()
+        except CompanionError as error:
+            self.notify(str(error))
+            return
+        if taken is not None:
+            self.notify(words.GLASS_BACK.format(ml=taken.ml), timeout=UNDO_S / 2)
+        self._stir()
+        await self._draw_water()
+
+    async def _draw_water(self) -> None:
+        await self._draw_today()
+
+    def _stir(self) -> None:
+        if self._reminding is not None:
+            self._reminding.stir()
+
+    def _almanac_to_remind(self) -> Almanac | None:
+        return self._home.almanac if self._cleared and not self.live else None
+
+    def _remind(self, one: Reminder) -> None:
+        self._told = (self._now(), one)
+        self.notify(f"{one.text}\n{words.REMINDER_KEY}", title=one.title, timeout=20)
+        if self._bell:
+            self.bell()
+
+    def action_snooze(self) -> None:
+        """Have the last reminder told once more, later."""
+        if self.live or self._told is None:
+            return
+        from companion.care.reminders import SNOOZE  # noqa: PLC0415 - a reminder has loaded it
+
+        almanac, one = self._home.almanac, self._told[1]
+        self._told = None
+        until = almanac.now + SNOOZE
+        try:
+            almanac.snooze(one.about, until)
+        except CompanionError as error:
+            self.notify(str(error))
+            return
+        self.notify(words.AGAIN_AT.format(at=until), timeout=5)
+        self._stir()
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    @property
-    def _find(self) -> FindScreen | None:
-        return next((screen for screen in self.screen_stack if isinstance(screen, FindScreen)), None)
-
     def action_look(self) -> None:
-        """Look for devices, unless a look is going on."""
-        if not self._cleared or (self._looking is not None and not self._looking.done()):
+        """Look for devices, unless a look is going on, or a device is there."""
+        search = self._search
+        if not self._cleared or self.live or search is None or search.since is not None:
             return
+        if search.devices and search.failure is None and not self._is_finding:
+            return
+        if self._looking is not None:
+            self._looking.cancel()
         self._looking = asyncio.get_running_loop().create_task(self._look(), name="looking for devices")
         self._looking.add_done_callback(self._looked)
 
-    async def _look(self) -> None:
-        find = self._find
-        if find is None:
-            return
-        from companion.home import NotFoundError  # noqa: PLC0415 - after the first frame
+    @property
+    def _is_finding(self) -> bool:
+        return self._find is not None
 
-        find.looking()
+    @property
+    def _find(self) -> FindScreen | None:
+        from companion.screens.find import FindScreen  # noqa: PLC0415 - lazy screen
+
+        return next((screen for screen in self.screen_stack if isinstance(screen, FindScreen)), None)
+
+    async def _look(self) -> None:
+        """Look until something was found; again and again as long as somebody waits for it."""
+        search = self._search
+        if search is None:
+            return
+        waited_for = True
+        while not waited_for or await self._look_once(search):
+            await asyncio.sleep(LOOK_AGAIN_S)
+            waited_for = self._is_at_today or self._is_finding
+
+    async def _look_once(self, search: Search) -> bool:
+        """Look; return whether it is worth while to look once more."""
+        from companion.home import NotFoundError  # noqa: PLC0415 - after the first frame
+        from companion.words import find as find_words  # noqa: PLC0415 - as above
+
+        search.devices.clear()
+        search.failure = None
+        search.since = self._now()
+        self._searched()
         try:
-            await self._home.look(find.seen)
+            await self._home.look(self._seen)
         except NotFoundError as error:
-            find.failed(error.reason, error.advice)
+            search.failure = (find_words.FAILED, error.reason, error.advice)
         except CompanionError as error:
             self._fault(error)
-        else:
-            find.looked()
+            return False
+        finally:
+            search.since = None
+        self._searched()
+        return not search.devices
 
     def _looked(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):  # a mistake of ours: fall loudly instead of looking for ever
+        if isinstance(error, Exception):  # a mistake of ours: fall loudly instead of going on without
             self._handle_exception(error)
+
+    async def _stop_looking(self) -> None:
+        if self._looking is not None and not self._looking.done():
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
+
+    def _seen(self, device: Device) -> None:
+        search = self._search
+        if search is None:
+            return
+        first = not search.devices
+        search.devices[device.address] = device
+        self._searched()
+        if first:
+            self.call_later(self._draw_today)  # what is next may depend on what the device can do
+
+    def _searched(self) -> None:
+        find = self._find
+        if find is not None and find.is_attached:
+            find.show()
+        self._say_near()
+
+    def _near(self) -> Device | None:
+        """The device to go on with: the one that was chosen, or the only one there is."""
+        found = {} if self._search is None else self._search.devices
+        if self._device is not None:
+            return found.get(self._device.address, self._device)
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def _say_near(self) -> None:
+        from companion.words import find as find_words  # noqa: PLC0415 - after the first frame
+        from companion.words import today as today_words  # noqa: PLC0415 - as above
+
+        search, device = self._search, self._near()
+        if search is None or not self._cleared or not self._today.is_running:
+            return
+        if device is not None:
+            nearness = find_words.NEARNESS[4 - find_words.nearness(device.rssi)]
+            said = today_words.NEAR.format(device=device.name, nearness=nearness)
+        elif search.devices:
+            said = today_words.SEVERAL.format(count=len(search.devices))
+        elif search.failure is not None:
+            reason = search.failure[1]
+            said = today_words.FAILED.format(reason=reason[:1].upper() + reason[1:].rstrip("."))
+        elif search.since is not None:
+            said = f"{today_words.LOOKING} {today_words.LOOKING_HINT}"
+        else:
+            said = today_words.NONE
+        self._today.say_near(said)
 
     def on_find_screen_again(self) -> None:
         """Look again."""
         self.action_look()
 
     async def on_find_screen_chosen(self, message: FindScreen.Chosen) -> None:
-        """Go on with a device."""
-        if self._looking is not None:
-            self._looking.cancel()
+        """Go on with a device: with the routine that waited for it, or to choose one."""
+        if not self._cleared or self.live:
+            return
+        await self._stop_looking()
         self._device = message.device
-        await self.action_today()
+        wished, self._wished = self._wished, ""
+        if wished:
+            await self._take(wished)
+        else:
+            await self.action_routines()
+
+    async def action_devices(self) -> None:
+        """Show what is in reach, to choose a device."""
+        if self.live or not self._cleared or self._search is None:
+            return
+        from companion.screens.find import FindScreen  # noqa: PLC0415 - lazy screen
+
+        search = self._search
+        demo = self._home.demo is not None
+        await self._open(lambda: FindScreen(search, words.DEMO, words.DEMO_SCREENING) if demo else FindScreen(search))
+        if not search.devices:
+            self.action_look()
 
     # --- choosing and preparing ---------------------------------------------------------------------------------------
 
-    async def _back_to_find(self) -> None:
-        while len(self.screen_stack) > 1 and not isinstance(self.screen, FindScreen):
-            await self.pop_screen()
-
-    async def action_devices(self) -> None:
-        """Choose another device."""
+    async def action_routines(self) -> None:
+        """Choose a routine: for the device that is near, or before there is one."""
         if self.live or not self._cleared:
             return
-        await self._back_to_find()
-        self.action_look()
+        from companion.screens.routines import RoutinesScreen  # noqa: PLC0415 - lazy screen
 
-    async def action_today(self) -> None:
-        """Choose a routine for the device that was chosen."""
-        if self.live or not self._cleared or self._device is None:
+        device = self._near()
+        if device is None and self._search is not None and self._search.devices:
+            await self.action_devices()  # several: which one is in their hand comes first
             return
-        from companion.screens.today import TodayScreen  # noqa: PLC0415 - lazy screen
+        profile = None if device is None else device.profile
+        first = "" if self._today.glance is None else self._today.glance.planned
+        await self._open(
+            lambda: RoutinesScreen(
+                device, self._home.choices(profile), self._home.note(), first=first, mirror=self._mirror
+            )
+        )
 
+    async def on_routines_screen_chosen(self, message: RoutinesScreen.Chosen) -> None:
+        """Prepare for a routine, once there is a device for it."""
+        if not self._cleared or self.live:
+            return
+        if self._near() is None:
+            self._wished = message.choice.name
+            await self.action_devices()
+            return
+        await self._prepare(message.choice)
+
+    async def on_today_screen_taken(self, message: TodayScreen.Taken) -> None:
+        """Go on with what is next."""
+        if self.live or not self._cleared:
+            return
         try:
-            choices = self._home.choices(self._device.profile)
-            note = self._home.note()
+            patch = self._home.patch_to_look_at()
         except CompanionError as error:
             self._fault(error)
             return
-        await self._back_to_find()
-        await self.push_screen(TodayScreen(self._device, choices, note))
+        if patch is not None:
+            from companion.screens.patch import PatchScreen  # noqa: PLC0415 - lazy screen
 
-    async def on_today_screen_chosen(self, message: TodayScreen.Chosen) -> None:
-        """Prepare for a routine."""
-        from companion.screens.prepare import PrepareScreen  # noqa: PLC0415 - lazy screen
+            await self._open(lambda: PatchScreen(patch))
+        elif message.planned:
+            await self._take(message.planned)
+        else:
+            await self.action_routines()
 
-        self._choice = message.choice
-        await self.push_screen(PrepareScreen(message.choice, self._home.today_questions()))
+    async def _take(self, name: str) -> None:
+        """Prepare for the routine of that name; without a device find one first, and where it does not fit, choose."""
+        device = self._near()
+        if device is None:
+            self._wished = name
+            await self.action_devices()
+            return
+        try:
+            choices = self._home.choices(device.profile)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        choice = next((one for one in choices if one.name == name and not one.refusal), None)
+        if choice is None:
+            await self.action_routines()
+        else:
+            await self._prepare(choice)
+
+    async def _prepare(self, choice: Choice, *, asked: bool = False) -> None:
+        """Prepare for a routine; the patch test is spoken of first (``asked``: that is done)."""
+        from companion.screens.patch import PatchScreen  # noqa: PLC0415 - lazy screen
+        from companion.screens.prepare import PrepareScreen  # noqa: PLC0415 - as above
+
+        self._choice = choice
+        try:
+            patch = None if asked else self._home.patch(choice)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        if patch is not None:
+            await self._open(lambda: PatchScreen(patch))
+            return
+        home = self._home
+        await self._open(lambda: PrepareScreen(choice, home.today_questions(), home.skin_questions()))
+
+    async def on_patch_screen_answered(self, message: PatchScreen.Answered) -> None:
+        """Keep the answer; where it leaves the way open, go on with the routine that was chosen."""
+        try:
+            self._home.answer_patch(message.answer)
+            waits = None if self._choice is None else self._home.patch(self._choice)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self._stir()
+        if self._choice is not None and waits is None and self._near() is not None:
+            await self._prepare(self._choice, asked=True)
+        else:
+            await self.action_today()
+
+    async def on_patch_screen_test(self, message: PatchScreen.Test) -> None:
+        """Prepare for the routine that begins with the test."""
+        await self._take(message.routine)
+
+    def on_prepare_screen_checked(self, message: PrepareScreen.Checked) -> None:
+        """Hear what the skin says to a session."""
+        from companion.screens.prepare import PrepareScreen  # noqa: PLC0415 - loaded by now
+
+        try:
+            skin = self._home.check_skin(message.scores)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        if not skin.allowed:
+            self.call_later(self._not_today, " ".join(skin.lines))
+        elif isinstance(self.screen, PrepareScreen):
+            self.screen.go_on(skin.lines)
 
     async def on_prepare_screen_left(self) -> None:
-        """Back to the routines."""
+        """Back to today."""
         await self.action_today()
 
     async def on_prepare_screen_ready(self, message: PrepareScreen.Ready) -> None:
         """Ask the one door to let the session in."""
-        if self.live or not self._cleared or self._device is None or self._choice is None:
+        device, choice = self._near(), self._choice
+        if self.live or not self._cleared or device is None or choice is None:
             return
         from companion.home import NotTodayError  # noqa: PLC0415 - loaded since the look
 
+        await self._stop_looking()
         try:
-            started = self._home.start(self._choice, self._device, message.today, self._changed)
+            started = self._home.start(choice, device, message.today, self._changed)
         except NotTodayError as error:
             await self._not_today(str(error))
             return
@@ -359,18 +877,20 @@ class CompanionApp(App[int]):
         from companion.screens.session import SessionScreen  # noqa: PLC0415 - lazy screen
         from companion.widgets.strips import forget_lines  # noqa: PLC0415 - as above
 
-        await self._back_to_find()
+        self._device = device
+        await self._to_today()
+        self.clear_notifications()
         forget_lines()
         self._quiet.begin()
         self._live = started
         self._guiding = asyncio.get_running_loop().create_task(self._guide(started), name="session")
-        await self.push_screen(SessionScreen(started, prepared=len(self._choice.prepare)))
+        await self.push_screen(SessionScreen(started, prepared=len(choice.prepare), mirror=self._mirror))
 
     async def _not_today(self, why: str) -> None:
         from companion.screens.screening import BlockedScreen  # noqa: PLC0415 - lazy screen
         from companion.words import prepare  # noqa: PLC0415 - as above
 
-        await self._back_to_find()
+        await self._to_today()
         await self.push_screen(BlockedScreen(prepare.NOT_TODAY, [why], prepare.NOT_TODAY_HINT, way_back=True))
 
     # --- the session --------------------------------------------------------------------------------------------------
@@ -419,18 +939,29 @@ class CompanionApp(App[int]):
             reason = Reason.DEFECT if message.summary is None else message.summary.reason
             self.exit(EXIT_OF_REASON[reason])
             return
-        await self._back_to_find()
+        await self._to_today()
         if message.summary is None:
-            advice = getattr(message.error, "advice", "")
-            reason_text = getattr(message.error, "reason", "") or str(message.error)
-            find = self._find
-            if find is not None:
-                find.failed(reason_text, advice or find_words.TRY_AGAIN, find_words.CONNECT_FAILED)
+            await self._not_connected(message.error)
             return
         from companion.screens.summary import SummaryScreen  # noqa: PLC0415 - lazy screen
 
-        fault = getattr(message.started.session, "storage_fault", None)
-        await self.push_screen(SummaryScreen(message.summary, message.started.plan, fault or ""))
+        fault = getattr(message.started.session, "storage_fault", None) or ""
+        try:
+            after = self._home.ended(message.started, message.summary)
+        except CompanionError as error:
+            after, fault = None, fault or str(error)
+        self._stir()
+        await self.push_screen(SummaryScreen(message.summary, message.started.plan, fault, after, mirror=self._mirror))
+
+    async def _not_connected(self, error: Exception | None) -> None:
+        """Say why there was no session, where devices are chosen."""
+        from companion.words import find as find_words  # noqa: PLC0415 - loaded since the look
+
+        reason = getattr(error, "reason", "") or str(error)
+        advice = getattr(error, "advice", "") or find_words.TRY_AGAIN
+        if self._search is not None:
+            self._search.failure = (find_words.CONNECT_FAILED, reason, advice)
+        await self.action_devices()
 
     async def let_go(self) -> None:
         """Stop what still runs and wait until the device is let go of. Called when the app is down, however it fell."""
@@ -440,10 +971,9 @@ class CompanionApp(App[int]):
             guiding.cancel()  # run() takes this as a stop, and waits for the device for a bounded time
             with contextlib.suppress(asyncio.CancelledError):
                 await guiding
-        if self._looking is not None and not self._looking.done():
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+        await self._stop_looking()
+        if self._reminders is not None:
+            self._reminders.cancel()
         await self._home.close()
 
     # --- everywhere ---------------------------------------------------------------------------------------------------
@@ -454,36 +984,28 @@ class CompanionApp(App[int]):
 
     async def action_help(self) -> None:
         """Show the help over whatever there is."""
+        await self._help(evidence=False)
+
+    async def action_evidence(self) -> None:
+        """Show what is known, both sides."""
+        if not self.live:
+            await self._help(evidence=True)
+
+    async def _help(self, *, evidence: bool) -> None:
         from companion.screens.help import HelpScreen  # noqa: PLC0415 - lazy screen
+        from companion.widgets.keyline import KeyLine  # noqa: PLC0415 - drawn since the first frame
 
-        if not isinstance(self.screen, HelpScreen):
-            await self.push_screen(HelpScreen(live=self.live))
-
-    async def action_history(self) -> None:
-        """Show what has been done; not while a session runs, because it has the database to itself."""
-        if self.live:
+        if isinstance(self.screen, HelpScreen):
             return
-        from companion.screens.history import HistoryScreen  # noqa: PLC0415 - lazy screen
-
-        try:
-            sessions = self._home.history()
-        except CompanionError as error:
-            self._fault(error)
-            return
-        await self.push_screen(HistoryScreen(sessions))
+        here = [(hint.key, hint.label) for line in self.screen.query(KeyLine) for hint in line.hints]
+        await self.push_screen(HelpScreen(live=self.live, here=here, evidence=evidence))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's own signature
-        """Offer the app's own commands in the palette, and nothing that is not ours."""
-        commands: list[tuple[str, str, Callable[[], object]]] = [
-            ("Look for devices", "find your device", self.action_devices),
-            ("Choose a routine", "what would be good today", self.action_today),
-            ("History", "what you have done", self.action_history),
-            ("Light or dark", "change the colours", self.action_theme),
-            ("Help", "keys, safety, what is known", self.action_help),
-            ("Leave", "end the app", self.action_quit),
-        ]
-        for title, help_text, callback in commands:
-            yield SystemCommand(title, help_text, callback)
+        """Offer every screen and every action of the app in the palette, as far as they are there now."""
+        places = [(f"Go to {name}", what, name) for _, name, what in words.PLACES]
+        for title, what, name in (*places, *words.COMMANDS):
+            if self.check_action(name, ()):
+                yield SystemCommand(title, what, getattr(self, f"action_{name}"))
 
 
 def run_app(

@@ -7,28 +7,64 @@ treat what is judged behind the one door of ``companion.session.opening``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from companion.config import CompanionError, data_folder, routines_folder
 from companion.dates import Calendar
-from companion.home import Choice, Device, NotFoundError, NotTodayError, Past, Question, Started
-from companion.words import history as history_words
-from companion.words import today as today_words
+from companion.home import (
+    After,
+    Choice,
+    Device,
+    Glance,
+    NotFoundError,
+    NotTodayError,
+    Patch,
+    Preferences,
+    Proposed,
+    Question,
+    Skin,
+    Started,
+    Wish,
+)
+from companion.words import choosing as choosing_words
 
 if TYPE_CHECKING:
+    from datetime import date, time
+
+    from companion.almanac import Almanac
+    from companion.care.consultation import Advice
     from companion.care.screening import Verdict
+    from companion.care.skin import PatchState
     from companion.device.finder import Found
     from companion.device.radio import Radio
+    from companion.glance import Wanted
+    from companion.past import Past
     from companion.routines.library import Library
-    from companion.session.model import SessionPlan, View
+    from companion.routines.model import Routine
+    from companion.session.model import JournalEntry, SessionPlan, Summary, View
+    from companion.settings.file import SettingsFile
+    from companion.settings.schema import Settings
     from companion.store.database import Store
     from protocols.model import DeviceProfile
 
 LOOK_S = 8.0
 """How long to listen for devices; the nearest one usually shows in the first second."""
+
+_FOR_TODAY = ("skin", "alcohol")
+"""A yes to one of these is for the rest of the day; out of a bath, or without jewellery, one may ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    """What the household keeps of a session that runs: the person's answers, and whether it is the patch test."""
+
+    felt: list[str]
+    patch_test: bool
 
 
 class Household:
@@ -56,6 +92,7 @@ class Household:
         self._store: Store | None = None
         self._radio: Radio | None = None
         self._library: Library | None = None
+        self._almanac: Almanac | None = None
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 
@@ -65,12 +102,77 @@ class Household:
 
         self._store = Store.open(self._folder, self._calendar, person=self._person)
         self._store.recover()
+        self._almanac = None
 
     @property
     def _kept(self) -> Store:
         if self._store is None:
             self.open()
         return cast("Store", self._store)
+
+    @property
+    def almanac(self) -> Almanac:
+        """Plan, water, skin and reminders of the person whose turn it is."""
+        if self._almanac is None:
+            from companion.almanac import Almanac, local_place  # noqa: PLC0415 - with the store
+
+            self._almanac = Almanac(
+                self._kept,
+                self._calendar,
+                zone=local_place(self._calendar.now()).zone,
+                demo=self.demo is not None,
+                quiet=self.settings.read().settings.quiet.hours,
+            )
+        return self._almanac
+
+    @property
+    def past(self) -> Past:
+        """What was done, to be seen again."""
+        from companion.past import Past  # noqa: PLC0415 - after the first frame
+
+        return Past(self.almanac, self._kept)
+
+    @property
+    def settings(self) -> SettingsFile[Settings]:
+        """The settings file of the data folder."""
+        from companion.settings.file import settings_file  # noqa: PLC0415 - after the first frame
+
+        return settings_file(self._folder)
+
+    def preferences(self) -> Preferences:
+        """What the app itself follows of the settings; quiet hours are the almanac's, from now on."""
+        settings = self.settings.read().settings
+        if self._almanac is not None:
+            self._almanac.quiet = settings.quiet.hours
+        look = settings.appearance
+        return Preferences(look.theme, look.face == "mirror", look.motion == "full", settings.sound.cues == "bell")
+
+    # --- whose turn it is ---------------------------------------------------------------------------------------------
+
+    def people(self) -> Sequence[str]:
+        """Everyone of this household."""
+        return self._kept.people.names()
+
+    def whose_turn(self) -> str:
+        """Whose data this is."""
+        return self._kept.person().name
+
+    def choose_person(self, name: str) -> None:
+        """Make it that person's turn: the store is opened anew for them, and nothing of the other's is kept here."""
+        from companion.store.database import Store  # noqa: PLC0415 - loaded with the first opening
+
+        before = self._kept
+        before.people.choose(name)
+        store = Store.open(self._folder, self._calendar, person=name)
+        before.close()
+        self._person = name
+        self._store, self._almanac = store, None
+
+    def add_person(self, name: str) -> None:
+        """Add a person."""
+        self._kept.people.add(name)
+
+    # --- screening ----------------------------------------------------------------------------------------------------
 
     def _verdict(self) -> Verdict | None:
         from companion.care.screening import judge  # noqa: PLC0415 - with the store
@@ -113,25 +215,207 @@ class Household:
         verdict = self._verdict()
         return verdict.reasons if verdict is not None and verdict.blocked else ()
 
-    def history(self) -> Sequence[Past]:
-        """What has been done, the newest first."""
-        rows = []
-        for record in self._kept.sessions(limit=200):
-            summary = record.summary
-            ended = history_words.INTERRUPTED if summary is None else summary.reason.value
-            minutes = 0.0 if summary is None else summary.elapsed_s / 60
-            zones = {} if summary is None else summary.zone_seconds
-            title = self._title(record.routine)
-            rows.append(Past(record.started_at, title, record.device_name, ended, minutes, zones, record.demo))
-        return rows
+    def titles(self) -> Mapping[str, str]:
+        """The names of the routines there are, by their ids."""
+        return {name: self._title(name) for name in self._routines.names()}
 
     def note(self) -> str:
         """When the last session was, or how to begin."""
         last = self._kept.sessions(limit=1)
         if not last:
-            return today_words.FIRST_TIME
+            return choosing_words.FIRST_TIME
         when = f"{last[0].started_at:%d %B}"
-        return today_words.LAST_TIME.format(when=when, title=self._title(last[0].routine).lower())
+        return choosing_words.LAST_TIME.format(when=when, title=self._title(last[0].routine).lower())
+
+    # --- today and consultation ---------------------------------------------------------------------------------------
+
+    def glance(self, profile: DeviceProfile | None) -> Glance:
+        """Today in a few values."""
+        from companion.care.skin import PatchState  # noqa: PLC0415 - after the first frame
+        from companion.glance import glance  # noqa: PLC0415 - as above
+
+        several = len(self.people()) > 1
+        state, refusal = self._patch_state(is_test=True)
+        return glance(
+            self.almanac,
+            self._wanted(profile),
+            person=self.whose_turn() if several else "",
+            patch=refusal or "",
+            patch_look=state is PatchState.LOOK,
+        )
+
+    def _advice(self, profile: DeviceProfile | None) -> Advice | None:
+        """What the consultation came to, for a device with that profile; None where there was none."""
+        from companion.care.consultation import KEPT_AS, ConsultationError, advise  # noqa: PLC0415 - with the store
+        from companion.care.screening import Verdict  # noqa: PLC0415 - as above
+
+        answers = self._kept.diary.choice(KEPT_AS, dict[str, list[str]])
+        verdict = self._verdict() if self.demo is None else Verdict(blocked=False, reasons=())
+        if answers is None or verdict is None:
+            return None
+        fits = None if profile is None else {one.name for one in self.choices(profile) if not one.refusal}
+        try:
+            return advise(answers, verdict, fits=fits)
+        except ConsultationError:  # answers to an earlier version's questions: as if they had not been given
+            return None
+
+    def _wanted(self, profile: DeviceProfile | None) -> Wanted:
+        """The routine to do next: what was advised, else the last one, else the shortest that fits."""
+        from companion.glance import Wanted  # noqa: PLC0415 - after the first frame
+
+        held = self._kept.held(demo=self.demo is not None)
+        advice = self._advice(profile)
+        if advice is not None:
+            name = advice.routine if held else advice.first
+        else:
+            name = held[0].record.routine if held else "first-touch"
+        choices = {one.name: one for one in self.choices(profile) if not one.refusal}
+        choice = choices.get(name) or next(iter(choices.values()), None)
+        if choice is None:
+            return Wanted(name, self._title(name), 0.0, ())
+        return Wanted(choice.name, choice.title, choice.minutes, choice.zones)
+
+    def wishes(self) -> Sequence[Wish]:
+        """The questions of the consultation."""
+        from companion.care.consultation import QUESTIONS  # noqa: PLC0415 - with the store
+
+        return [
+            Wish(one.id, one.text, tuple((choice.id, choice.text) for choice in one.choices), one.several, one.note)
+            for one in QUESTIONS
+        ]
+
+    def propose(self, answers: Mapping[str, Sequence[str]]) -> Proposed:
+        """Keep the answers, and return the plan that suits them."""
+        from companion.care.consultation import KEPT_AS  # noqa: PLC0415 - with the store
+        from companion.care.plans import Chosen, plan_of  # noqa: PLC0415 - as above
+
+        self._kept.diary.choose(KEPT_AS, {name: list(given) for name, given in answers.items()})
+        advice = self._advice(None)
+        if advice is None:
+            raise CompanionError(choosing_words.NO_ADVICE)
+        today = self.almanac.now.date()
+        chosen = Chosen(
+            start=today, plan=advice.plan, weekdays=advice.weekdays, minutes=advice.minutes, custom=advice.custom
+        )
+        plan = plan_of(chosen)
+        reasons = (*advice.why_plan[:1], *advice.why_routine, *advice.why_plan[1:])
+        title = self._title(advice.routine)
+        return Proposed(
+            plan.title, plan.summary, title, plan.minutes, reasons, today, today, chosen.weekdays, chosen.at, chosen
+        )
+
+    def follow(self, proposed: Proposed, start: date, weekdays: Sequence[int], at: time) -> None:
+        """Follow a proposed plan from ``start`` on."""
+        from dataclasses import replace  # noqa: PLC0415 - after the first frame
+
+        from companion.care.plans import Chosen  # noqa: PLC0415 - as above
+
+        chosen = replace(cast("Chosen", proposed.handle), start=start, weekdays=tuple(weekdays), at=at)
+        before = self.almanac.chosen()
+        if before is not None:
+            chosen = replace(chosen, pauses=before.pauses)
+        self.almanac.choose_plan(chosen)
+        self._keep_calendar()
+
+    def _keep_calendar(self) -> None:
+        """Bring the calendar file up to date; where it cannot be written, `companion plan` says so."""
+        with contextlib.suppress(CompanionError):
+            self.almanac.refresh_calendar()
+
+    # --- skin ---------------------------------------------------------------------------------------------------------
+
+    def skin_questions(self) -> Sequence[Question]:
+        """The questions of the skin check."""
+        from companion.care.skin import SCORES  # noqa: PLC0415 - with the store
+        from companion.words import skin as words  # noqa: PLC0415 - as above
+
+        return [Question(name, words.QUESTIONS[name], "skin", words.SCALE) for name in SCORES]
+
+    def check_skin(self, scores: Mapping[str, int]) -> Skin:
+        """Keep a skin check, and say what it means; the plan hears of it by itself."""
+        from companion.care.skin import SPECIAL_CARE, Advice, SpecialCare, skin_today  # noqa: PLC0415 - with the store
+
+        almanac = self.almanac
+        almanac.check_skin(scores["dryness"], scores["redness"], scores["irritation"])
+        special = self._kept.diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
+        word = skin_today(almanac.skin_checks(), self._calendar.now(), special)
+        if word.advice is Advice.NOT_TODAY:
+            self._keep_calendar()
+        return Skin(word.advice is not Advice.NOT_TODAY, word.reasons)
+
+    def _patch_state(self, *, is_test: bool) -> tuple[PatchState, str | None]:
+        """Where the patch test stands, and what it has against a session now, in words."""
+        from datetime import datetime  # noqa: PLC0415 - after the first frame
+
+        from companion.care.skin import PATCH_AGREED, patch_refusal, patch_state  # noqa: PLC0415 - as above
+
+        diary, now = self._kept.diary, self._calendar.now()
+        tests = diary.patch_tests()
+        agreed_at = diary.choice(PATCH_AGREED, datetime)
+        refusal = patch_refusal(
+            tests, now, agreed_at=agreed_at, is_test=is_test, asked=self._kept.person().first_session
+        )
+        return patch_state(tests, now, agreed_at=agreed_at), refusal
+
+    def patch(self, choice: Choice) -> Patch | None:
+        """What the patch test asks for before this routine."""
+        from companion.care.skin import PatchState, may_decline  # noqa: PLC0415 - with the store
+        from companion.words import skin as words  # noqa: PLC0415 - as above
+
+        if not self._has_output(choice.name):
+            return None
+        state, refusal = self._patch_state(is_test=self._is_test(choice.name))
+        if refusal is None:
+            return None
+        if state is PatchState.LOOK:
+            return self.patch_to_look_at()
+        answers: tuple[tuple[str, str], ...] = ()
+        text = refusal
+        if state is PatchState.NEEDED:
+            text = words.PATCH_OFFER
+            places = [one for one in words.PATCH_PLACES if one != "jaw"]  # that one is the routine's
+            if not may_decline(self._kept.diary.patch_tests()):
+                places.remove("declined")
+            answers = tuple((one, words.PATCH_PLACES[one]) for one in places)
+        test = "first-touch" if state in (PatchState.NEEDED, PatchState.AGAIN) else ""
+        return Patch(words.PATCH_TITLE, text, answers, test)
+
+    def patch_to_look_at(self) -> Patch | None:
+        """The patch test whose 24 hours are over."""
+        from companion.care.skin import PatchState  # noqa: PLC0415 - with the store
+        from companion.words import reminders as reminder_words  # noqa: PLC0415 - as above
+        from companion.words import skin as words  # noqa: PLC0415 - as above
+
+        if self._patch_state(is_test=True)[0] is not PatchState.LOOK:
+            return None
+        return Patch(reminder_words.PATCH_TITLE, words.PATCH_LOOK, tuple(words.PATCH_OUTCOMES.items()))
+
+    def answer_patch(self, answer: str) -> None:
+        """Keep where the patch test was done, that it is left out, or how it looks."""
+        match answer:
+            case "calm" | "reaction":
+                self.almanac.end_patch_test(answer)
+            case "forearm" | "declined":
+                self.almanac.begin_patch_test(answer)
+            case _:
+                raise ValueError(f"{answer!r} is no answer to a patch test")
+
+    def _is_test(self, name: str) -> bool:
+        routine = self._routine(name)
+        return routine is not None and routine.patch_test
+
+    def _has_output(self, name: str) -> bool:
+        routine = self._routine(name)
+        return routine is not None and bool(routine.zones)
+
+    def _routine(self, name: str) -> Routine | None:
+        from companion.routines.library import UnknownRoutineError  # noqa: PLC0415 - loaded with the library
+        from companion.routines.model import RoutineError  # noqa: PLC0415 - as above
+
+        try:
+            return self._routines.get(name)
+        except (UnknownRoutineError, RoutineError):
+            return None
 
     # --- devices ------------------------------------------------------------------------------------------------------
 
@@ -175,15 +459,10 @@ class Household:
         return self._library
 
     def _title(self, name: str) -> str:
-        from companion.routines.library import UnknownRoutineError  # noqa: PLC0415 - loaded with the library
-        from companion.routines.model import RoutineError  # noqa: PLC0415 - as above
+        routine = self._routine(name)
+        return name.replace("-", " ").capitalize() if routine is None else routine.title
 
-        try:
-            return self._routines.get(name).title
-        except (UnknownRoutineError, RoutineError):
-            return name.replace("-", " ").capitalize()
-
-    def choices(self, profile: DeviceProfile) -> Sequence[Choice]:
+    def choices(self, profile: DeviceProfile | None) -> Sequence[Choice]:
         """The routines, those that fit first and the shortest first among them."""
         from companion.routines.model import RoutineError  # noqa: PLC0415 - with the first choice
         from companion.session.opening import Blocked, plan_for  # noqa: PLC0415 - as above
@@ -194,6 +473,9 @@ class Household:
                 routine = self._routines.get(name)
             except RoutineError as error:
                 choices.append(Choice(name, name.replace("-", " ").capitalize(), "", 0.0, (), (), str(error)))
+                continue
+            if profile is None:
+                choices.append(_unplanned(name, routine))
                 continue
             try:
                 plan = plan_for(self._kept, routine, profile)
@@ -210,17 +492,28 @@ class Household:
         from companion.device.connection import Connection  # noqa: PLC0415 - brings bleak
         from companion.routines.library import UnknownRoutineError  # noqa: PLC0415 - with the first session
         from companion.routines.model import RoutineError  # noqa: PLC0415 - as above
-        from companion.session.opening import Blocked, open_session  # noqa: PLC0415 - with the first session
+        from companion.session.model import JournalKind  # noqa: PLC0415 - with the first session
+        from companion.session.opening import Blocked, open_session  # noqa: PLC0415 - as above
         from companion.session.runner import GuidedSession  # noqa: PLC0415 - as above
 
         if self._radio is None:
             raise CompanionError("the radio is off: look for your device first")
         found = cast("Found", device.handle)
+        if any(today.get(one) for one in _FOR_TODAY):
+            self.almanac.put_off()
+            self._keep_calendar()
+        felt: list[str] = []
+
+        def listen(_t: float, entry: JournalEntry) -> None:
+            if entry.kind is JournalKind.SENSATION and "answer" in entry.data:
+                felt.append(str(entry.data["answer"]))
+
         try:
+            routine = self._routines.get(choice.name)
             opening = open_session(
                 self._kept,
                 self._calendar,
-                self._routines.get(choice.name),
+                routine,
                 profile=device.profile,
                 protocol=found.entry.key,
                 device_name=device.name,
@@ -228,6 +521,8 @@ class Household:
                 now=asyncio.get_running_loop().time(),
                 demo=self.demo is not None,
                 stand_in=self.demo is not None,
+                listeners=(listen,),
+                ask_care=True,
             )
         except Blocked as refused:
             raise NotTodayError(refused.reason) from refused
@@ -235,7 +530,27 @@ class Household:
             raise NotTodayError(str(error)) from error
         connection = Connection(self._radio, found)
         session = GuidedSession(opening.engine, connection, opening.journal, on_change, opening=opening.entries)
-        return Started(session, opening.plan, device.name, opening.journal.close)
+        handle = _Handle(felt, patch_test=routine.patch_test)
+        return Started(session, opening.plan, device.name, opening.journal.close, handle)
+
+    def ended(self, started: Started, summary: Summary) -> After:
+        """Note a patch test that was done, bring the calendar file up to date, and say what comes next."""
+        from companion.care.skin import PATCH_WAIT  # noqa: PLC0415 - after the first frame
+        from companion.glance import next_line  # noqa: PLC0415 - as above
+        from companion.words import skin as skin_words  # noqa: PLC0415 - as above
+        from companion.words import summary as words  # noqa: PLC0415 - as above
+
+        handle = cast("_Handle", started.handle)
+        coming = ""
+        if self.almanac.chosen() is not None:
+            coming = next_line(self.almanac.outlook(days=14), self.almanac.now)
+            self._keep_calendar()
+        if handle.patch_test and summary.output_s > 0:
+            self.almanac.begin_patch_test("jaw")
+            at = self._calendar.now() + PATCH_WAIT
+            coming = words.PATCH.format(when=skin_words.MOMENT.format(at=at))
+        answers = list(dict.fromkeys(handle.felt))
+        return After(words.FELT.format(answers=", ".join(answers)) if answers else "", coming)
 
     async def close(self) -> None:
         """Give the radio and the store back."""
@@ -244,7 +559,7 @@ class Household:
             self._radio = None
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._almanac = None
 
 
 def _load_radio(*, demo: bool) -> None:
@@ -270,3 +585,15 @@ def _choice(name: str, summary: str, plan: SessionPlan) -> Choice:
     zones = tuple(dict.fromkeys(step.zone for step in plan.steps if step.zone))
     prepare = tuple(takewhile(lambda step: step.kind in first, plan.steps))
     return Choice(name, plan.title, summary, seconds / 60, zones, prepare)
+
+
+def _unplanned(name: str, routine: Routine) -> Choice:
+    """A routine as its file has it, before any device is known."""
+    from companion.routines.planning import output_seconds  # noqa: PLC0415 - loaded with the library
+    from companion.session.engine import MOVE_S  # noqa: PLC0415 - as above
+
+    needed = [step for step in routine.steps if step.optional is None]
+    guided = sum(step.seconds or 0.0 for step in needed if step.kind != "treat")
+    moves = sum(len(step.zone_ids) for step in needed if step.kind == "treat")
+    minutes = (output_seconds(routine) + guided + moves * MOVE_S) / 60
+    return Choice(name, routine.title, routine.summary, minutes, routine.zones, ())

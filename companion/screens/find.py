@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from companion.home import Search
 from companion.widgets.keyline import KeyHint, KeyLine
 from companion.words import app as shared
 from companion.words import find as words
@@ -28,14 +29,13 @@ BARS = "▂▄▆█"
 
 
 class FindScreen(Screen[None]):
-    """What is in reach. Everything it shows is told to it; it asks for a look and hands on the choice.
+    """What is in reach. Draws the search that it is given; it asks for a look and hands on the choice."""
 
-    As the first screen of all its style sheet is among the app's own.
-    """
-
+    CSS_PATH = "find.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "again", words.KEY_AGAIN),
-        Binding("h", "history", words.KEY_HISTORY),
+        Binding("h", "app.history", words.KEY_HISTORY),
+        Binding("escape,q", "app.today", show=False),
     ]
 
     class Again(Message):
@@ -48,12 +48,12 @@ class FindScreen(Screen[None]):
             super().__init__()
             self.device = device
 
-    def __init__(self, notice: str = "", remark: str = "") -> None:
+    def __init__(self, search: Search, notice: str = "", remark: str = "") -> None:
         super().__init__()
+        self._search = search
         self._remark = remark
         self._notice = notice
-        self._devices: dict[str, Device] = {}
-        self._looking_since: float | None = None
+        self._shown: dict[str, Device] = {}
         self._said = (words.LOOKING, words.LOOKING_HINT)
 
     def compose(self) -> ComposeResult:
@@ -72,52 +72,42 @@ class FindScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to show how the look goes on."""
         self.set_interval(0.2, self._tick)
-        self._offer()
+        self.show()
 
-    def looking(self) -> None:
-        """A look has begun."""
-        self._devices.clear()
-        self._looking_since = asyncio.get_running_loop().time()
-        self.query_one("#devices", OptionList).clear_options()
-        self._say(words.LOOKING, words.LOOKING_HINT)
-        self._progress()
-        self._offer()
-
-    def seen(self, device: Device) -> None:
-        """A device was seen, or seen again with another strength."""
-        devices = self.query_one("#devices", OptionList)
-        known = device.address in self._devices
-        self._devices[device.address] = device
-        if known:
-            devices.replace_option_prompt(device.address, _line(device))
-        else:
-            devices.add_option(Option(_line(device), id=device.address))
-            if devices.highlighted is None:
-                devices.highlighted = 0
-            devices.focus()
-        self._say(words.FOUND_ONE if len(self._devices) == 1 else words.FOUND_SOME, words.FOUND_HINT)
-        self._offer()
-
-    def looked(self) -> None:
-        """The look is over."""
-        self._looking_since = None
-        self._progress()
-        if not self._devices:
+    def show(self) -> None:
+        """Show the search as it is now."""
+        search = self._search
+        listed = self.query_one("#devices", OptionList)
+        if any(address not in search.devices for address in self._shown):
+            self._shown.clear()
+            listed.clear_options()
+        for address, device in search.devices.items():
+            if address in self._shown:
+                if device != self._shown[address]:
+                    listed.replace_option_prompt(address, _line(device))
+            else:
+                listed.add_option(Option(_line(device), id=address))
+        self._shown = dict(search.devices)
+        if self._shown and listed.highlighted is None:
+            listed.highlighted = 0
+            listed.focus()
+        if search.failure is not None:
+            headline, reason, advice = search.failure
+            first = reason[:1].upper() + reason[1:]
+            self._say(headline, f"{first.rstrip('.')}.\n{words.TRY.format(advice=advice)}")
+        elif self._shown:
+            self._say(words.FOUND_ONE if len(self._shown) == 1 else words.FOUND_SOME, words.FOUND_HINT)
+        elif search.since is None:
             self._say(words.NONE, words.NONE_HINT)
-        self._offer()
-
-    def failed(self, reason: str, advice: str, headline: str = words.FAILED) -> None:
-        """The look, or a connection, failed: why, and the one thing to try."""
-        self._looking_since = None
+        else:
+            self._say(words.LOOKING, words.LOOKING_HINT)
         self._progress()
-        first = reason[:1].upper() + reason[1:]
-        self._say(headline, f"{first.rstrip('.')}.\n{words.TRY.format(advice=advice)}")
         self._offer()
 
     @property
     def devices(self) -> tuple[Device, ...]:
         """What was found so far, in the order of appearance."""
-        return tuple(self._devices.values())
+        return tuple(self._search.devices.values())
 
     @property
     def headline(self) -> str:
@@ -136,28 +126,28 @@ class FindScreen(Screen[None]):
 
     def _tick(self) -> None:
         # Below another screen a change here would have Textual draw all of that one again.
-        if self.is_current and self._looking_since is not None:
+        if self.is_current and self._search.since is not None:
             self._progress()
 
     def _progress(self) -> None:
         line = self.query_one("#progress", Static)
-        if self._looking_since is None:
+        if self._search.since is None:
             line.update("", layout=False)
             return
-        share = min(1.0, (asyncio.get_running_loop().time() - self._looking_since) / LOOK_S)
+        share = min(1.0, (asyncio.get_running_loop().time() - self._search.since) / LOOK_S)
         width = 40
         filled = round(width * share)
         line.update(Content.assemble(("━" * filled, "$now"), ("─" * (width - filled), "$faint")), layout=False)
 
     def _offer(self) -> None:
         hints = [KeyHint("r", words.KEY_AGAIN, "screen.again")]
-        if self._devices:
+        if self._shown:
             hints.insert(0, KeyHint("enter", words.KEY_USE, "screen.use"))
         self.query_one("#keys", KeyLine).offer(
             (
                 *hints,
-                KeyHint("h", words.KEY_HISTORY, "screen.history"),
-                KeyHint("t", shared.KEY_THEME, "app.theme"),
+                KeyHint("esc", shared.KEY_BACK, "app.today"),
+                KeyHint("g", shared.KEY_JUMP, "app.jump"),
                 KeyHint("?", shared.KEY_HELP, "app.help"),
                 KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
             )
@@ -166,7 +156,7 @@ class FindScreen(Screen[None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Hand on the choice."""
         event.stop()
-        device = self._devices.get(event.option_id or "")
+        device = self._search.devices.get(event.option_id or "")
         if device is not None:
             self.post_message(self.Chosen(device))
 
@@ -177,10 +167,6 @@ class FindScreen(Screen[None]):
     def action_again(self) -> None:
         """Look again."""
         self.post_message(self.Again())
-
-    async def action_history(self) -> None:
-        """Show what has been done."""
-        await self.app.run_action("app.history")
 
 
 def _line(device: Device) -> Content:

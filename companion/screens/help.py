@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,53 +19,85 @@ from companion.words import session as session_words
 
 
 class HelpScreen(ModalScreen[None]):
-    """A page to scroll. ``live`` tells that a session runs, so that its last line is the stop line."""
+    """A page to scroll. ``live`` tells that a session runs, so that its last line is the stop line.
+
+    ``here`` are the keys (key, meaning) of the screen below; ``evidence``: begin with what is known.
+    """
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter", "close", "back"),
+        Binding("escape,q,question_mark,f1,enter", "close", "back"),
         Binding("up,k", "scroll('up')", show=False),
         Binding("down,j", "scroll('down')", show=False),
+        Binding("pageup", "scroll('page_up')", show=False),
+        Binding("pagedown", "scroll('page_down')", show=False),
+        Binding("home", "scroll('home')", show=False),
+        Binding("end", "scroll('end')", show=False),
+        Binding("e", "evidence", show=False),
     ]
     AUTO_FOCUS = None
 
-    def __init__(self, *, live: bool) -> None:
+    def __init__(self, *, live: bool, here: Sequence[tuple[str, str]] = (), evidence: bool = False) -> None:
         super().__init__()
         self._live = live
+        self._here = tuple(here)
+        self._evidence = evidence
 
     def compose(self) -> ComposeResult:
         """Lay the page out."""
+        everywhere = words.WHILE_LIVE if self._live else words.EVERYWHERE
+        said = {key for key, _ in everywhere}
+        here = words.SESSION if self._live else tuple(one for one in self._here if one[0] not in said)
         with VerticalScroll(id="page", can_focus=False):
             yield Static(words.TITLE, id="title")
-            yield Static(_keys((*words.SESSION, *words.EVERYWHERE) if self._live else words.EVERYWHERE), id="keys")
+            if here:
+                yield Static(words.KEYS, classes="heading")
+                yield Static(_keys(here), classes="keys")
+            yield Static(words.KEYS_EVERYWHERE, classes="heading")
+            yield Static(_keys(everywhere), classes="keys")
             yield Static(words.SAFETY_TITLE, classes="heading")
             for paragraph in words.SAFETY:
                 yield Static(paragraph, classes="paragraph")
-            yield Static(words.EVIDENCE_TITLE, classes="heading")
+            yield Static(words.EVIDENCE_TITLE, classes="heading", id="evidence")
             for paragraph in words.EVIDENCE:
                 yield Static(paragraph, classes="paragraph")
+            yield Static(words.SOURCES_TITLE, classes="heading")
+            for source in words.SOURCES:
+                yield Static(source, classes="paragraph", markup=False)
         back = KeyHint("?", shared.KEY_BACK, "screen.close")
         if self._live:
             yield StopLine((KeyHint(session_words.STOP_KEY, session_words.STOP, "app.stop"), back))
         else:
             yield KeyLine(
-                (KeyHint("esc", shared.KEY_BACK, "screen.close"), KeyHint("↑↓", "scroll", "screen.scroll('down')"))
+                (
+                    KeyHint("esc", shared.KEY_BACK, "screen.close"),
+                    KeyHint("↑↓", words.KEY_SCROLL, "screen.scroll('down')"),
+                    KeyHint("e", words.KEY_EVIDENCE, "screen.evidence"),
+                )
             )
+
+    def on_mount(self) -> None:
+        """Begin where it was asked for."""
+        if self._evidence:
+            self.call_after_refresh(self.action_evidence)
 
     def action_close(self) -> None:
         """Go back to where the person was."""
         self.dismiss()
 
+    def action_evidence(self) -> None:
+        """Go to what is known."""
+        self.query_one("#page", VerticalScroll).scroll_to_widget(
+            self.query_one("#evidence"), animate=False, top=True, force=True
+        )
+
     def action_scroll(self, where: str) -> None:
-        """Move the page by a line."""
+        """Move the page: ``up``, ``down``, ``page_up``, ``page_down``, ``home`` or ``end``."""
         page = self.query_one("#page", VerticalScroll)
-        if where == "up":
-            page.scroll_up(animate=False)
-        else:
-            page.scroll_down(animate=False)
+        getattr(page, f"scroll_{where}")(animate=False)
 
 
-def _keys(keys: tuple[tuple[str, str], ...]) -> Content:
+def _keys(keys: Sequence[tuple[str, str]]) -> Content:
     parts: list[str | tuple[str, str]] = []
     for index, (key, meaning) in enumerate(keys):
         parts += ["\n" if index else "", (f"{key:<12}", "bold $foreground"), (meaning, "$muted")]

@@ -1,59 +1,130 @@
-"""What has been done: a list that is also a chart, each session a bar of its zones."""
+"""What has been done: a list that is also a chart, each session a bar of its zones; and how the skin has been.
+
+The first sessions are drawn at once, the rest once they are on the screen. Knows what was kept; changes nothing in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar, Final, Protocol
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Static
 
-from companion.home import Past
+from companion.almanac import Session
+from companion.care.skin import LEAST, MOST, trends
+from companion.screens.replayed import Kept, ReplayedScreen
+from companion.store.diary import SkinCheck
+from companion.widgets.bars import spark
 from companion.widgets.keyline import KeyHint, KeyLine
+from companion.widgets.sessions import SessionList
 from companion.words import app as shared
-from companion.words import history as words
+from companion.words import history_screen as words
+from companion.words import skin as skin_words
 
-HEIGHTS = "▁▂▃▄▅▆▇█"
+_AT_ONCE: Final = 60
+"""Sessions that are read before the screen is drawn: more than any terminal shows."""
+
+_SKIN_COLUMN: Final = 24
+_LEAST_SKIN_COLUMN: Final = 16
+
+
+class Past(Kept, Protocol):
+    """What the screen needs of the almanac: :class:`companion.almanac.Almanac` is one."""
+
+    def sessions(self, limit: int | None = None) -> list[Session]:
+        """The newest sessions first, at most ``limit``."""
+
+    def skin_checks(self) -> list[SkinCheck]:
+        """Every skin check, in order."""
 
 
 class HistoryScreen(Screen[None]):
-    """The sessions, the newest first."""
+    """The sessions, the newest first. ``titles`` are the names of the routines by their ids."""
 
     CSS_PATH = "history.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,h,q", "back", shared.KEY_BACK)]
+    AUTO_FOCUS = "#sessions"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,h,q", "back", shared.KEY_BACK, show=False)]
 
-    def __init__(self, sessions: Sequence[Past]) -> None:
+    def __init__(self, almanac: Past, titles: Mapping[str, str] = MappingProxyType({}), *, mirror: bool = True) -> None:
         super().__init__()
-        self._sessions = tuple(sessions)
+        self._almanac = almanac
+        self._titles = titles
+        self._mirror = mirror
+        self._first = almanac.sessions(_AT_ONCE)
+        self._checks = almanac.skin_checks()
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
         with Horizontal(id="top"):
             yield Static(words.TITLE, id="name")
-        if self._sessions:
-            yield OptionList(*(Option(_line(past)) for past in self._sessions), id="sessions")
+            yield Static(id="count")
+        if self._first:
+            with Vertical(id="list"):
+                yield SessionList(self._titles, id="sessions")
         else:
             yield Static(words.NOTHING, id="nothing")
-        yield KeyLine((KeyHint("esc", shared.KEY_BACK, "screen.back"), KeyHint("?", shared.KEY_HELP, "app.help")))
+        yield Static(id="skin")
+        hints = [KeyHint("esc", shared.KEY_BACK, "screen.back"), KeyHint("?", shared.KEY_HELP, "app.help")]
+        if self._first:
+            hints.insert(0, KeyHint("enter", words.KEY_OPEN, "screen.open"))
+        yield KeyLine(hints)
+
+    def on_mount(self) -> None:
+        """Show what fits on the screen; read the rest when it is drawn."""
+        if self._first:
+            self._show(self._first)
+            if len(self._first) == _AT_ONCE:
+                self.call_after_refresh(self._rest)
+
+    def _rest(self) -> None:
+        self._show(self._almanac.sessions())
+
+    def _show(self, sessions: Sequence[Session]) -> None:
+        self.query_one(SessionList).show(sessions)
+        count = words.COUNT_ONE if len(sessions) == 1 else words.COUNT.format(count=len(sessions))
+        self.query_one("#count", Static).update(Content(count))
+
+    def on_resize(self) -> None:
+        """Give the skin as much room as there is now."""
+        self._draw_skin()
+
+    def _draw_skin(self) -> None:
+        """Dryness, redness and irritation over the last checks, each on a line of its own scale from 1 to 5."""
+        checks = self._checks
+        skin = self.query_one("#skin", Static)
+        skin.display = len(checks) > 1
+        lines: list[tuple[str, str]] = []
+        said: list[tuple[str, str]] = []
+        column = max(_LEAST_SKIN_COLUMN, min(_SKIN_COLUMN, (self.size.width - 8) // 3))
+        for trend in trends(checks):
+            name = skin_words.NAMES[trend.name]
+            room = column - len(name) - 2
+            drawn = spark(trend.values[-room:], LEAST, MOST)
+            lines += [(f"{name} ", "$muted"), (f"{drawn:<{room + 1}}", "$done")]
+            said.append((f"{trend.line.partition(': ')[2]:<{column}}", "$muted"))
+        skin.update(Content.assemble(*lines, "\n", *said))
+
+    def action_open(self) -> None:
+        """See the session under the hand again."""
+        self.query_one(SessionList).action_choose()
+
+    @on(SessionList.Chosen)
+    def _chosen(self, event: SessionList.Chosen) -> None:
+        event.stop()
+        screen = ReplayedScreen(self._almanac, event.session, self._titles, mirror=self._mirror)
+        self.app.push_screen(screen, self._seen)
+
+    def _seen(self, session: Session | None) -> None:
+        if session is not None:
+            self.query_one(SessionList).replace(session)
 
     def action_back(self) -> None:
         """Go back to where the person was."""
         self.dismiss()
-
-
-def _line(past: Past) -> Content:
-    longest = max(past.zones.values(), default=0.0)
-    bar = "".join(HEIGHTS[min(7, int(7.99 * seconds / longest))] for seconds in past.zones.values() if seconds > 0)
-    ended = f"{past.ended} · {words.DEMO}" if past.demo else past.ended
-    return Content.assemble(
-        (f"{past.when:%d %b %H:%M}  ", "$muted"),
-        (f"{past.title[:17]:<18}", "bold $foreground"),
-        (f"{words.MINUTES.format(minutes=past.minutes):>6}  ", "$foreground"),
-        (f"{bar[:16]:<16}", "$done"),
-        (f" {ended}", "$muted"),
-    )

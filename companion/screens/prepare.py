@@ -1,4 +1,7 @@
-"""The preparation: one thing at a time, space to tick it; then the questions of today. No output is possible here."""
+"""The preparation: one thing at a time; then the questions of today, and of the skin. No output is possible here.
+
+Knows how to ask. What an answer means is told to it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from companion.words import prepare as words
 
 
 class PrepareScreen(Screen[None]):
-    """A checklist, the questions of today, and the last word before the session."""
+    """A checklist, the questions of today, five taps for the skin, and the last word before the session."""
 
     CSS_PATH = "prepare.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -28,6 +31,7 @@ class PrepareScreen(Screen[None]):
         Binding("enter", "enter", words.KEY_BEGIN),
         Binding("y", "today(True)", words.KEY_YES),
         Binding("n", "today(False)", words.KEY_NO),
+        *(Binding(str(score), f"score({score})", show=False) for score in range(1, 6)),
         Binding("backspace,left", "back", shared.KEY_BACK),
         Binding("escape", "leave", shared.KEY_BACK),
     ]
@@ -40,14 +44,27 @@ class PrepareScreen(Screen[None]):
             super().__init__()
             self.today = dict(today)
 
+    class Checked(Message):
+        """The skin check is done: question id to score, 1 to 5. :meth:`PrepareScreen.go_on` is the answer to it."""
+
+        def __init__(self, scores: Mapping[str, int]) -> None:
+            super().__init__()
+            self.scores = dict(scores)
+
     class Left(Message):
         """The person went back."""
 
-    def __init__(self, choice: Choice, today: Sequence[Question], manual: str = words.MANUAL) -> None:
+    def __init__(
+        self, choice: Choice, today: Sequence[Question], skin: Sequence[Question] = (), manual: str = words.MANUAL
+    ) -> None:
         super().__init__()
         self._choice = choice
         self._items = tuple(choice.prepare)
         self._today = tuple(today)
+        self._skin = tuple(skin)
+        self._scores: dict[str, int] = {}
+        self._waits = False
+        self._lines: tuple[str, ...] = ()
         self._manual = manual
         self._answers: dict[str, bool] = {}
         self._at = 0
@@ -75,14 +92,29 @@ class PrepareScreen(Screen[None]):
         return self._today[index] if 0 <= index < len(self._today) else None
 
     @property
+    def _skin_question(self) -> Question | None:
+        index = self._at - len(self._items) - len(self._today)
+        return self._skin[index] if 0 <= index < len(self._skin) else None
+
+    @property
     def _done(self) -> bool:
-        return self._at >= len(self._items) + len(self._today)
+        return not self._waits and self._at >= len(self._items) + len(self._today) + len(self._skin)
+
+    def go_on(self, lines: Sequence[str] = ()) -> None:
+        """The skin has nothing against a session; ``lines`` are what there is to say about it."""
+        self._waits = False
+        self._lines = tuple(lines)
+        self._draw()
 
     def _draw(self) -> None:
-        question = self._question
-        hints = [KeyHint("?", shared.KEY_HELP, "app.help"), KeyHint("esc", shared.KEY_BACK, "screen.leave")]
+        question, skin = self._question, self._skin_question
+        hints = [
+            KeyHint("backspace", words.KEY_BEFORE, "screen.back"),
+            KeyHint("esc", shared.KEY_BACK, "screen.leave"),
+            KeyHint("?", shared.KEY_HELP, "app.help"),
+        ]
         if self._done:
-            self._say("", words.READY, words.READY_HINT)
+            self._say("", words.READY, "\n".join((*self._lines, words.READY_HINT)))
             hints.insert(0, KeyHint("enter", words.KEY_BEGIN, "screen.enter"))
         elif question is not None:
             index = self._at - len(self._items) + 1
@@ -92,7 +124,14 @@ class PrepareScreen(Screen[None]):
                 KeyHint("n", words.KEY_NO, "screen.today(False)"),
                 KeyHint("y", words.KEY_YES, "screen.today(True)"),
             ]
-        else:
+        elif skin is not None:
+            index = self._at - len(self._items) - len(self._today) + 1
+            count = words.COUNT.format(index=index, count=len(self._skin))
+            self._say(f"{words.SKIN} · {count}", skin.text, words.SCALE)
+            hints[:0] = [
+                KeyHint(str(score), words.SCORES[score - 1], f"screen.score({score})") for score in range(1, 6)
+            ]
+        elif not self._waits:
             item = self._items[self._at]
             self._say(words.COUNT.format(index=self._at + 1, count=len(self._items)), item.title, item.text)
             hints.insert(0, KeyHint("space", words.KEY_TICK, "screen.tick"))
@@ -118,7 +157,12 @@ class PrepareScreen(Screen[None]):
         if self._question is not None:
             mark, tone = words.MARK_HERE, "$foreground"
         if self._today:
-            parts += [(mark, f"bold {tone}"), (words.TODAY, tone)]
+            parts += [(mark, f"bold {tone}"), (f"{words.TODAY}\n", tone)]
+        if self._skin:
+            mark, tone = (words.MARK_DONE, "$done") if self._done else (words.MARK_TO_COME, "$muted")
+            if self._skin_question is not None:
+                mark, tone = words.MARK_HERE, "$foreground"
+            parts += [(mark, f"bold {tone}"), (words.SKIN, tone)]
         return Content.assemble(*parts)
 
     def action_tick(self) -> None:
@@ -146,13 +190,24 @@ class PrepareScreen(Screen[None]):
         self._at += 1
         self._draw()
 
+    def action_score(self, score: int) -> None:
+        """Answer the question about the skin that is shown, 1 to 5."""
+        question = self._skin_question
+        if question is None:
+            return
+        self._scores[question.id] = score
+        self._at += 1
+        if self._skin_question is None:
+            self._waits = True
+            self.post_message(self.Checked(self._scores))
+        self._draw()
+
     def action_back(self) -> None:
         """Take the last tick or answer back."""
-        if self._at:
+        if self._at and not self._waits:
             self._at -= 1
-            question = self._question
-            if question is not None:
-                self._answers.pop(question.id, None)
+            if self._question is not None:
+                self._answers.pop(self._question.id, None)
             self._draw()
 
     def action_leave(self) -> None:

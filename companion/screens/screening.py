@@ -143,10 +143,16 @@ class BlockedScreen(Screen[None]):
 
     CSS_PATH = "screening.tcss"
     AUTO_FOCUS = None
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,escape", "back", shared.KEY_BACK, show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,escape", "back", shared.KEY_BACK, show=False),
+        Binding("o", "people", words.KEY_PEOPLE, show=False),
+    ]
 
-    def __init__(self, headline: str, reasons: Sequence[str], advice: str, *, way_back: bool = False) -> None:
+    def __init__(
+        self, headline: str, reasons: Sequence[str], advice: str, *, way_back: bool = False, people: bool = False
+    ) -> None:
         super().__init__()
+        self._people = people
         self._way_back = way_back
         self._headline = headline
         self._reasons = tuple(reasons)
@@ -161,9 +167,11 @@ class BlockedScreen(Screen[None]):
             yield Static("\n".join(self._reasons), id="question", markup=False)
             yield Static(self._advice, id="note", markup=False)
         back = (KeyHint("enter", shared.KEY_BACK, "screen.back"),) if self._way_back else ()
+        people = (KeyHint("o", words.KEY_PEOPLE, "screen.people"),) if self._people else ()
         yield KeyLine(
             (
                 *back,
+                *people,
                 KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
                 KeyHint("t", shared.KEY_THEME, "app.theme"),
                 KeyHint("?", shared.KEY_HELP, "app.help"),
@@ -171,6 +179,11 @@ class BlockedScreen(Screen[None]):
         )
 
     async def action_back(self) -> None:
-        """Back to the routines, where it was only today that was refused."""
+        """Back to today, where it was only now that was refused."""
         if self._way_back:
             await self.app.run_action("app.today")
+
+    async def action_people(self) -> None:
+        """Let somebody else have their turn, where it is one person who is told no."""
+        if self._people:
+            await self.app.run_action("app.people")

@@ -44,8 +44,9 @@ class SessionScreen(Screen[None]):
     ]
     AUTO_FOCUS = None
 
-    def __init__(self, started: Started, *, prepared: int = 0) -> None:
+    def __init__(self, started: Started, *, prepared: int = 0, mirror: bool = True) -> None:
         super().__init__()
+        self._mirror = mirror
         self._prepared = prepared
         self._session = started.session
         self._plan = started.plan
@@ -59,7 +60,7 @@ class SessionScreen(Screen[None]):
             yield Static(id="stages")
             yield Static(id="remaining")
         with Horizontal(id="body"):
-            yield FaceMap(id="face")
+            yield FaceMap(mirror=self._mirror, id="face")
             with Vertical(id="now"):
                 yield Static(id="headline")
                 yield Static(id="instruction")

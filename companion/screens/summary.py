@@ -1,4 +1,4 @@
-"""The summary: the face with time per zone as tone, a few numbers, the reason in words, and a glass of water."""
+"""The summary: the face with time per zone as tone, a few numbers, how it felt, what comes next, a glass of water."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from companion.home import After
 from companion.session.model import Reason, SessionPlan, Summary
 from companion.widgets.countdown import clock_text
 from companion.widgets.facemap import FaceMap
@@ -27,8 +28,12 @@ class SummaryScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space,escape", "app.today", words.KEY_DONE)]
     AUTO_FOCUS = None
 
-    def __init__(self, summary: Summary, plan: SessionPlan, note: str = "") -> None:
+    def __init__(
+        self, summary: Summary, plan: SessionPlan, note: str = "", after: After | None = None, *, mirror: bool = True
+    ) -> None:
         super().__init__()
+        self._after = after
+        self._mirror = mirror
         self._summary = summary
         self._plan = plan
         self._note = note
@@ -40,18 +45,20 @@ class SummaryScreen(Screen[None]):
             yield Static(shared.TITLE, id="name")
             yield Static(self._plan.title, id="routine", markup=False)
         with Horizontal(id="body"):
-            yield FaceMap(id="face")
+            yield FaceMap(mirror=self._mirror, id="face")
             with Vertical(id="column"):
                 good = summary.reason in {Reason.COMPLETED, Reason.TIME_LIMIT}
                 yield Static(words.HEADLINES[summary.reason], id="headline", classes="good" if good else "")
                 yield Static(self._note or words.NOTES[summary.reason], id="why", markup=False)
                 yield Static(self._numbers(), id="numbers")
                 yield Static(self._zones(), id="zones")
+                yield Static("" if self._after is None else self._after.next, id="next", markup=False)
                 yield Static(words.WATER, id="water")
         yield KeyLine(
             (
                 KeyHint("enter", words.KEY_DONE, "app.today"),
-                KeyHint("t", shared.KEY_THEME, "app.theme"),
+                KeyHint("w", words.KEY_GLASS, "app.glass"),
+                KeyHint("g", shared.KEY_JUMP, "app.jump"),
                 KeyHint("?", shared.KEY_HELP, "app.help"),
                 KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
             )
@@ -74,6 +81,8 @@ class SummaryScreen(Screen[None]):
         if summary.skipped_zones:
             left_out = session_words.listed([session_words.zone_label(z).lower() for z in summary.skipped_zones])
             lines.append(words.SKIPPED.format(zones=left_out))
+        if self._after is not None and self._after.felt:
+            lines.append(self._after.felt)
         return Content("\n".join(lines))
 
     def _zones(self) -> Content:

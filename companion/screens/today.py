@@ -1,9 +1,11 @@
-"""Chooses a routine: a short list on one side, the zones it treats on the face at the other."""
+"""Today, the first screen: what is next in one line and one key, and around it how things stand.
+
+Everything it shows is told to it. Its first frame is there before anything is known, so it brings nothing of weight.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,99 +13,165 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Static
 
-from companion.home import Choice, Device
-from companion.widgets.facemap import FaceMap
 from companion.widgets.keyline import KeyHint, KeyLine
 from companion.words import app as shared
-from companion.words import find as find_words
 from companion.words import today as words
+
+if TYPE_CHECKING:
+    from companion.home import Glance
 
 
 class TodayScreen(Screen[None]):
-    """The routines that this device can do, and those it cannot with the reason."""
+    """What is next. As the first screen of all its style sheet is among the app's own."""
 
-    CSS_PATH = "today.tcss"
+    AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "app.history", words.KEY_HISTORY),
-        Binding("d", "app.devices", words.KEY_DEVICES),
-        Binding("escape", "app.devices", show=False),
+        Binding("enter", "take", words.KEY_PREPARE, show=False),
+        Binding("r", "app.routines", words.KEY_OTHERS, show=False),
+        Binding("d", "app.devices", show=False),
+        Binding("c", "app.consultation", words.KEY_PLAN, show=False),
+        Binding("o", "app.people", words.KEY_PEOPLE, show=False),
     ]
 
-    class Chosen(Message):
-        """The person chose a routine."""
+    class Taken(Message):
+        """The person pressed the one key: ``planned`` is the routine that was offered, empty for the choice of one."""
 
-        def __init__(self, choice: Choice) -> None:
+        def __init__(self, planned: str) -> None:
             super().__init__()
-            self.choice = choice
+            self.planned = planned
 
-    def __init__(self, device: Device, choices: Sequence[Choice], note: str) -> None:
+    class Shown(Message):
+        """The screen is seen again, and may be out of date."""
+
+    def __init__(self, notice: str = "", *, mirror: bool = True) -> None:
         super().__init__()
-        self._device = device
-        self._choices = {choice.name: choice for choice in choices}
-        self._note = note
+        self._notice = notice
+        self._mirror = mirror
+        self._glance: Glance | None = None
+        self._near = ""
 
     def compose(self) -> ComposeResult:
-        """Lay the screen out."""
-        bars = find_words.nearness(self._device.rssi)
+        """Lay the screen out; the pictures come with what they show."""
         with Horizontal(id="top"):
             yield Static(shared.TITLE, id="name")
-            yield Static(f"{self._device.name} is {find_words.NEARNESS[4 - bars]}", id="notice")
+            yield Static(self._notice, id="notice")
         with Horizontal(id="body"):
             with Vertical(id="column"):
-                yield Static(words.TITLE if self._choices else words.NOTHING, id="headline")
-                yield OptionList(
-                    *(
-                        Option(_line(choice), id=choice.name, disabled=bool(choice.refusal))
-                        for choice in self._choices.values()
-                    ),
-                    id="routines",
-                )
-                yield Static(self._note, id="note")
-            yield FaceMap(id="face")
-        yield KeyLine(
-            (
-                KeyHint("enter", words.KEY_START, "screen.take"),
-                KeyHint("h", words.KEY_HISTORY, "app.history"),
-                KeyHint("d", words.KEY_DEVICES, "app.devices"),
-                KeyHint("t", shared.KEY_THEME, "app.theme"),
-                KeyHint("?", shared.KEY_HELP, "app.help"),
-                KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
-            )
+                yield Static(words.WAIT, id="headline", markup=False)
+                yield Static("", id="detail", markup=False)
+                yield Static("", id="near", markup=False)
+                yield Static("", id="milestone", markup=False)
+                yield Static("", id="tip", markup=False)
+                yield Static("", id="water")
+            yield Vertical(id="picture")
+        yield Static("", id="phase", markup=False)
+        yield KeyLine(self._hints(), id="keys")
+
+    def on_screen_resume(self) -> None:
+        """Ask for what holds by now."""
+        self.post_message(self.Shown())
+
+    @property
+    def glance(self) -> Glance | None:
+        """What is shown."""
+        return self._glance
+
+    @property
+    def near(self) -> str:
+        """What is said of the device."""
+        return self._near
+
+    async def show(self, glance: Glance) -> None:
+        """Show this from now on."""
+        self._glance = glance
+        self._say("#headline", glance.headline)
+        self._say("#detail", glance.detail)
+        self._say("#milestone", glance.milestone)
+        self._say("#tip", glance.tip)
+        self._say("#phase", glance.phase)
+        self.query_one("#water", Static).update(_water(glance))
+        notice = "  ·  ".join(part for part in (glance.person, self._notice) if part)
+        self.query_one("#notice", Static).update(Content(notice))
+        await self._picture(glance)
+        self.query_one("#keys", KeyLine).offer(self._hints())
+
+    def say_near(self, text: str) -> None:
+        """Say how it is with the device."""
+        if text != self._near:
+            self._near = text
+            self._say("#near", text)
+
+    async def forget(self) -> None:
+        """Show nothing of anybody: another person's turn has come."""
+        self._glance = None
+        for part in ("#detail", "#milestone", "#tip", "#phase", "#water"):
+            self.query_one(part, Static).update("")
+        self._say("#headline", words.WAIT)
+        self.query_one("#notice", Static).update(Content(self._notice))
+        await self.query("#weeks, #face").remove()
+        self.query_one("#keys", KeyLine).offer(self._hints())
+
+    def turn(self, *, mirror: bool) -> None:
+        """Show the face as a mirror does, or facing the person."""
+        from companion.widgets.facemap import FaceMap  # noqa: PLC0415 - after the first frame
+
+        self._mirror = mirror
+        for face in self.query(FaceMap):
+            face.turn(mirror=mirror)
+
+    async def _picture(self, glance: Glance) -> None:
+        from companion.widgets.facemap import FaceMap  # noqa: PLC0415 - after the first frame
+        from companion.widgets.weeks import Weeks  # noqa: PLC0415 - as above
+
+        if not self.query(FaceMap):
+            await self.query_one("#picture").mount(FaceMap(mirror=self._mirror, id="face"))
+        self.query_one(FaceMap).show(zones=glance.zones, planned=True)
+        if glance.days and not self.query(Weeks):
+            await self.mount(Weeks(id="weeks"), before="#phase")
+        for weeks in self.query(Weeks):
+            weeks.display = bool(glance.days)
+            weeks.show(glance.days, glance.today)
+
+    def _say(self, selector: str, text: str) -> None:
+        part = self.query_one(selector, Static)
+        part.display = bool(text)
+        part.update(Content(text))
+
+    def _hints(self) -> tuple[KeyHint, ...]:
+        glance = self._glance
+        everywhere = (
+            KeyHint("g", shared.KEY_JUMP, "app.jump"),
+            KeyHint("?", shared.KEY_HELP, "app.help"),
+            KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
         )
-
-    def on_mount(self) -> None:
-        """Begin at the first routine that fits."""
-        routines = self.query_one("#routines", OptionList)
-        routines.focus()
-        routines.highlighted = next(
-            (index for index, choice in enumerate(self._choices.values()) if not choice.refusal), None
-        )
-
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Show the zones of the routine under the hand."""
-        choice = self._choices.get(event.option_id or "")
-        if choice is not None:
-            self.query_one(FaceMap).show(zones=choice.zones, planned=True)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Hand on the choice."""
-        event.stop()
-        choice = self._choices.get(event.option_id or "")
-        if choice is not None and not choice.refusal:
-            self.post_message(self.Chosen(choice))
+        if glance is None:
+            return everywhere[1:]
+        if glance.patch:
+            first: tuple[KeyHint, ...] = (KeyHint("enter", words.KEY_LOOK, "screen.take"),)
+        elif glance.planned:
+            others = KeyHint("r", words.KEY_OTHERS, "app.routines")
+            first = (KeyHint("enter", words.KEY_PREPARE, "screen.take"), others)
+        else:
+            first = (KeyHint("enter", words.KEY_ROUTINES, "screen.take"),)
+        plan = () if glance.has_plan else (KeyHint("c", words.KEY_PLAN, "app.consultation"),)
+        other = (KeyHint("o", words.KEY_PEOPLE, "app.people"),) if glance.person else ()
+        return (*first, *plan, *other, KeyHint("w", shared.KEY_GLASS, "app.glass"), *everywhere)
 
     def action_take(self) -> None:
-        """Choose what is highlighted."""
-        self.query_one("#routines", OptionList).action_select()
+        """Go on with what is next."""
+        if self._glance is not None:
+            self.post_message(self.Taken(self._glance.planned))
 
 
-def _line(choice: Choice) -> Content:
-    minutes = words.MINUTES.format(minutes=max(1, round(choice.minutes)))
-    if choice.refusal:
-        return Content.assemble((f"{choice.title}\n", "$muted"), (choice.refusal, "$muted"), "\n")
-    return Content.assemble(
-        (choice.title, "bold $foreground"), "  ", (minutes, "$now"), "\n", (choice.summary, "$muted"), "\n"
-    )
+def _water(glance: Glance) -> Content:
+    """A dot for each glass of the goal, those that were drunk filled; then the numbers."""
+    if glance.goal_ml is None:
+        return Content.styled(words.WATER_NO_GOAL.format(today=glance.water_ml) if glance.water_ml else "", "$muted")
+    glasses = max(1, -(-glance.goal_ml // glance.glass_ml))
+    drunk = min(glasses, glance.water_ml // glance.glass_ml)
+    if glasses > 14:  # a small glass and a large goal: a dot stands for more than one
+        drunk, glasses = round(drunk * 14 / glasses), 14
+    numbers = words.WATER.format(today=glance.water_ml, goal=glance.goal_ml)
+    return Content.assemble(("●" * drunk, "$done"), ("○" * (glasses - drunk), "$muted"), f"  {numbers}")

@@ -6,11 +6,22 @@ from typing import Final
 
 TITLE: Final = "Help"
 KEYS: Final = "Keys here"
+KEYS_EVERYWHERE: Final = "On every screen"
 EVERYWHERE: Final = (
     ("space  esc", "stop at once, on every screen, while a session runs"),
+    ("g", "go to another screen: g t today, g p plan, g w water …"),
+    ("w", "note a glass of water; u takes it back"),
+    ("z", "say a reminder once more, half an hour later"),
+    ("ctrl+p", "everything by name"),
     ("t", "light or dark"),
     ("?", "this page"),
     ("ctrl+q", "leave; a running session is stopped first"),
+)
+WHILE_LIVE: Final = (
+    ("space  esc", "stop at once, on every screen"),
+    ("t", "light or dark"),
+    ("?", "this page"),
+    ("ctrl+q", "stop first, then leave"),
 )
 SESSION: Final = (
     ("p", "pause and go on"),
@@ -31,6 +42,24 @@ EVIDENCE_TITLE: Final = "What is known"
 EVIDENCE: Final = (
     "This is cosmetic care, not a treatment of any illness.",
     "Whether it works is debated: some studies report effects, and many surgeons are sceptical.",
+    (
+        "For it: thirty women had thirty sessions of twenty minutes. Reviewers who did not know which photo was which "
+        "rated wrinkles lower afterwards [1]. There was no untreated group to compare with."
+    ),
+    (
+        "Against it: in a trial of two home stimulators, two plastic surgeons saw no improvement in photos of ten "
+        "people after four months [2]. It was small, too, and its devices were not quite these."
+    ),
+    "That a device may be sold says that it is much like earlier ones, and not that it works.",
     "Staying hydrated is good general practice. Even contact comes mainly from enough conductive gel on clean skin.",
     "We remind you; we do not claim that it changes results.",
 )
+SOURCES_TITLE: Final = "Where this is from"
+SOURCES: Final = (
+    "[1] Saniee and others, Life Science Journal 2012;9(3): Micro-Current's effect to variation of facial wrinkle.",
+    "[2] Lee and Most, Archives of Facial Plastic Surgery, 2006, as reported by Reuters Health on 1 February 2006.",
+    "Water: European Food Safety Authority, dietary reference values for water, 2010.",
+    "Who must not use it: the manuals of NuFACE, TheraFace, Beurer EM 25 and PowerDot, and IEC 60601-2-10.",
+)
+KEY_SCROLL: Final = "scroll"
+KEY_EVIDENCE: Final = "what is known"

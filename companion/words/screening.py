@@ -14,3 +14,4 @@ AGREEMENTS: Final = (("y", "yes, a doctor has agreed", "yes"), ("n", "not yet", 
 BLOCKED: Final = "Not with this app"
 ASK: Final = "Please ask your doctor. Until then this app will not switch any device on."
 KEY_BACK: Final = "back"
+KEY_PEOPLE: Final = "someone else"

@@ -23,7 +23,7 @@ from companion.home import Device
 from companion.household import Household
 from companion.screens.find import FindScreen
 from companion.screens.prepare import PrepareScreen
-from companion.screens.today import TodayScreen
+from companion.screens.routines import RoutinesScreen
 from companion.session import engine
 from companion.session.model import Intent, Output, Phase, View
 from rig.devices.model import DeviceAction
@@ -76,12 +76,14 @@ class SelfStartingApp(CompanionApp):
     async def _choose(self) -> None:
         devices = await self._household.look(lambda _: None)
         await self.on_find_screen_chosen(FindScreen.Chosen(devices[0]))
+        self._household.answer_patch("declined")
+        self._household.check_skin({question.id: 1 for question in self._household.skin_questions()})
         await self._begin_session(devices[0])
 
     async def _begin_session(self, device: Device) -> None:
         self._told_running = False
         choice = next(choice for choice in self._household.choices(device.profile) if choice.name == ROUTINE)
-        await self.on_today_screen_chosen(TodayScreen.Chosen(choice))
+        await self.on_routines_screen_chosen(RoutinesScreen.Chosen(choice))
         today = {question.id: False for question in self._household.today_questions()}
         await self.on_prepare_screen_ready(PrepareScreen.Ready(today))
 

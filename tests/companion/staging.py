@@ -1,4 +1,6 @@
-"""A stage for the app: a household without radio or files, and a session whose view is whatever a test makes it.
+"""A stage for the app: a household without a radio, and a session whose view is whatever a test makes it.
+
+Its almanac is a real one, in a database in memory, on an evening that stands still.
 
 Used by the tests of the screens and by scripts/screenshots, so that pictures and tests show the same.
 """
@@ -6,20 +8,56 @@ Used by the tests of the screens and by scripts/screenshots, so that pictures an
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from textual.pilot import Pilot
 
+from companion.almanac import Almanac
+from companion.care import consultation
+from companion.care.plans import Chosen
 from companion.care.screening import QUESTIONS, TODAY_QUESTIONS
-from companion.home import Choice, Device, NotFoundError, Past, Question, Started
+from companion.care.skin import SCORES
+from companion.config import CompanionError
+from companion.dates import Calendar
+from companion.glance import Wanted, glance
+from companion.home import (
+    After,
+    Choice,
+    Device,
+    Glance,
+    NotFoundError,
+    Patch,
+    Preferences,
+    Proposed,
+    Question,
+    Skin,
+    Started,
+    Wish,
+)
+from companion.past import Past
 from companion.routines.library import Library
 from companion.routines.model import plan_session
 from companion.screens.prepare import PrepareScreen
+from companion.screens.routines import RoutinesScreen
 from companion.screens.today import TodayScreen
 from companion.session.model import Feels, Intent, Output, Phase, Reason, SessionPlan, StepKind, Summary, View
+from companion.settings.file import SettingsFile, settings_file
+from companion.settings.schema import Settings
+from companion.store.database import Store
+from companion.store.schema import migrate
+from companion.words import skin as skin_words
 from protocols.dr05 import PROFILE
+
+EVENING = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
+"""A Sunday."""
 
 
 def full_face() -> SessionPlan:
@@ -109,7 +147,7 @@ class StagedSession:
 
 
 class StagedHome:
-    """A household with one Dr-05 in reach."""
+    """A household with one Dr-05 in reach. ``moment`` is now, and may be moved."""
 
     def __init__(self, *, demo: str | None = "dr05") -> None:
         self.demo = demo
@@ -125,11 +163,137 @@ class StagedHome:
         self.today: Mapping[str, bool] | None = None
         self.looks = 0
         self.closed = False
-        self.past: list[Past] = []
+        self.moment = EVENING
+        self.names = ["Ada"]
+        self.turn = "Ada"
+        self.said = Preferences()
+        self.patch_asked: Patch | None = None
+        self.patch_waits: Patch | None = None
+        self.patch_answers: list[str] = []
+        self.skin = Skin(allowed=True)
+        self.scores: list[Mapping[str, int]] = []
+        self.after = After("you felt: tingling", "Next: Wednesday, 25 November at 19:00.")
+        self.planned = "full-face"
+        self.wished: Mapping[str, Sequence[str]] = {}
 
     def open(self) -> None:
         if self.opening_error is not None:
             raise self.opening_error
+
+    @cached_property
+    def almanac(self) -> Almanac:
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, connection.close)
+        path = self._folder / "a database in memory"  # beside it are the session's lock and the seals
+        migrate(connection, path)
+        calendar = Calendar(lambda: self.moment)
+        store = Store(connection, path, calendar, None)
+        return Almanac(store, calendar, zone=ZoneInfo("UTC"), demo=True)
+
+    @property
+    def past(self) -> Past:
+        return Past(self.almanac, self.almanac._store)
+
+    @cached_property
+    def _folder(self) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        weakref.finalize(self, folder.cleanup)
+        return Path(folder.name)
+
+    @property
+    def settings(self) -> SettingsFile[Settings]:
+        return settings_file(self._folder)
+
+    def preferences(self) -> Preferences:
+        return self.said
+
+    def people(self) -> Sequence[str]:
+        return tuple(self.names)
+
+    def whose_turn(self) -> str:
+        return self.turn
+
+    def choose_person(self, name: str) -> None:
+        self.turn = name
+        self.__dict__.pop("almanac", None)
+
+    def add_person(self, name: str) -> None:
+        if name in self.names:
+            raise CompanionError(f"somebody is called {name!r} already; choose another name")
+        self.names.append(name)
+
+    def glance(self, profile: object) -> Glance:
+        choice = next(one for one in self.choices(None) if one.name == self.planned)
+        wanted = Wanted(choice.name, choice.title, choice.minutes, choice.zones)
+        waits = self.patch_waits
+        return glance(
+            self.almanac,
+            wanted,
+            person=self.turn if len(self.names) > 1 else "",
+            patch="" if waits is None else waits.text,
+            patch_look=waits is not None,
+        )
+
+    def wishes(self) -> Sequence[Wish]:
+        return [
+            Wish(one.id, one.text, tuple((choice.id, choice.text) for choice in one.choices), one.several, one.note)
+            for one in consultation.QUESTIONS
+        ]
+
+    def propose(self, answers: Mapping[str, Sequence[str]]) -> Proposed:
+        self.wished = answers
+        today = self.moment.date()
+        reasons = ("Two or three sessions a week for four weeks, then one: the rhythm that salons use.",
+                   "Full face goes through every zone, and you have the twelve minutes for it.",
+                   "People differ, and so does what they see. Your device's manual comes first.")  # fmt: skip
+        chosen = Chosen(today, weekdays=(1, 3, 5))
+        summary = "Two or three sessions a week for four weeks, then one a week."
+        return Proposed(
+            "Four weeks, then weekly", summary, "Full face", 12, reasons, today, today, (1, 3, 5), chosen.at, chosen
+        )
+
+    def follow(self, proposed: Proposed, start: date, weekdays: Sequence[int], at: time) -> None:
+        self.almanac.choose_plan(Chosen(start, weekdays=tuple(weekdays), at=at))
+
+    def skin_questions(self) -> Sequence[Question]:
+        return [Question(name, skin_words.QUESTIONS[name], "skin", skin_words.SCALE) for name in SCORES]
+
+    def check_skin(self, scores: Mapping[str, int]) -> Skin:
+        self.scores.append(dict(scores))
+        return self.skin
+
+    def patch(self, choice: Choice) -> Patch | None:
+        return self.patch_asked
+
+    def patch_to_look_at(self) -> Patch | None:
+        return self.patch_waits
+
+    def answer_patch(self, answer: str) -> None:
+        self.patch_answers.append(answer)
+        self.patch_waits = None
+        if answer in {"declined", "calm"}:
+            self.patch_asked = None
+
+    def ended(self, started: Started, summary: Summary) -> After:
+        return self.after
+
+    def plans(self, *, done: int = 5, **changes: object) -> None:
+        """Let a plan be followed since two weeks, with as many sessions ``done`` and one for today."""
+        start = self.moment.date() - timedelta(days=13)
+        usual: dict[str, object] = {"weekdays": (0, 2, 4, 6), "at": time(20, 0)}
+        self.almanac.choose_plan(Chosen(start, **(usual | changes)))  # type: ignore[arg-type] - tests name the fields
+        for days in (13, 11, 9, 6, 4)[:done]:
+            self.holds(self.moment - timedelta(days=days))
+
+    def holds(self, ended_at: datetime) -> None:
+        """Keep a session that ended then, of twelve minutes."""
+        now, self.moment = self.moment, ended_at - timedelta(minutes=12)
+        summary = Summary(Reason.COMPLETED, {"left-cheek": 300.0, "right-cheek": 300.0}, 30, 600.0, 720.0)
+        store = self.almanac._store
+        writer = store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=True)
+        self.moment = ended_at
+        writer.finish(summary)
+        self.moment = now
 
     def screening_needed(self) -> bool:
         return self.asked
@@ -186,57 +350,54 @@ class StagedHome:
         self.session.on_change = on_change
         return Started(self.session, self.plan, device.name, lambda: None)
 
-    def history(self) -> Sequence[Past]:
-        return self.past
+    def titles(self) -> Mapping[str, str]:
+        return {one.name: one.title for one in self.choices(None)}
 
     async def close(self) -> None:
         self.closed = True
 
 
-def past_sessions(plan: SessionPlan) -> list[Past]:
-    zones = {step.zone: step.seconds for step in plan.steps if step.kind is StepKind.TREAT and step.zone}
-    short = dict(list(zones.items())[:5])
-    return [
-        Past(datetime(2026, 11, 19, 21, 10, tzinfo=UTC), "Full face", "Dr-05", "completed", 12.4, zones, demo=False),
-        Past(
-            datetime(2026, 11, 17, 20, 48, tzinfo=UTC),
-            "Five-minute lift",
-            "Dr-05",
-            "stopped by you",
-            2.6,
-            short,
-            demo=False,
-        ),
-        Past(datetime(2026, 11, 15, 21, 2, tzinfo=UTC), "Full face", "Dr-05", "interrupted", 0.0, {}, demo=True),
-    ]
-
-
 async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
-    """Lead the app to a scene: ``find``, ``history``, ``today``, ``prepare``, ``questions``, ``ready``, ``session``.
+    """Lead the app to a scene: ``today``, ``jump``, ``find``, ``history``, ``routines``, ``prepare`` and so on.
 
-    Further scenes begin in a session: ``paused``, ``stopping``, ``lost``, ``asked``, ``moving``, ``guiding``,
-    ``waiting``, ``begin``, ``summary``, ``help``.
+    ``questions``, ``skin`` and ``ready`` follow on ``prepare``. Further scenes begin in a session: ``session``,
+    ``paused``, ``stopping``, ``lost``, ``asked``, ``moving``, ``guiding``, ``waiting``, ``begin``, ``summary``,
+    ``help``.
     """
     app = pilot.app
     await settle(pilot)
-    if scene == "find":
+    if scene in PLACES:
+        home.plans()
+        home.almanac.drink(600)
+        app.screen.post_message(TodayScreen.Shown())
+        await settle(pilot)
+        if scene == "people":
+            home.names = ["Ada", "Grace"]
+        await press(pilot, *PLACES[scene])
         return
-    if scene == "history":
-        home.past = past_sessions(home.plan)
-        await press(pilot, "h")
+    if scene in {"consultation", "proposal"}:
+        await press(pilot, "c", "1", "2")
+        if scene == "proposal":
+            await press(pilot, "enter", "1", "enter", "3", "1")
         return
+    if scene == "patch":
+        home.patch_asked = OFFERED
     await press(pilot, "enter")
-    if scene == "today":
+    if scene == "routines":
         await press(pilot, "down", "down")
         return
     choice = home.choices(None)[2]
-    app.screen.post_message(TodayScreen.Chosen(choice))
+    app.screen.post_message(RoutinesScreen.Chosen(choice))
     await settle(pilot)
-    if scene in {"prepare", "questions", "ready"}:
+    if scene == "patch":
+        return
+    if scene in {"prepare", "questions", "skin", "ready"}:
         ticks = {"prepare": 1}.get(scene, len(choice.prepare))
         await press(pilot, *["space"] * ticks)
-        if scene == "ready":
+        if scene in {"skin", "ready"}:
             await press(pilot, *["n"] * len(home.today_questions()))
+        if scene == "ready":
+            await press(pilot, *["1"] * len(home.skin_questions()))
         return
     set_scene(home, scene)
     app.screen.post_message(PrepareScreen.Ready(dict.fromkeys((one.id for one in home.today_questions()), False)))
@@ -247,6 +408,20 @@ async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
     if scene == "help":
         await press(pilot, "question_mark")
     await settle(pilot)
+
+
+PLACES = {
+    "today": (), "jump": ("g",), "find": ("d",), "people": ("o",), "plan": ("g", "p"), "water": ("g", "w"),
+    "history": ("g", "h"), "settings": ("g", "s"), "evidence": ("g", "e"),
+}  # fmt: skip
+"""Scenes that a few keys lead to from today, with a plan and some water."""
+
+OFFERED = Patch(
+    skin_words.PATCH_TITLE,
+    skin_words.PATCH_OFFER,
+    tuple((one, skin_words.PATCH_PLACES[one]) for one in ("forearm", "declined")),
+    "first-touch",
+)
 
 
 def set_scene(home: StagedHome, scene: str) -> None:

@@ -17,8 +17,8 @@ import companion.app
 from companion import driver
 from companion.app import CompanionApp
 from companion.screens.prepare import PrepareScreen
+from companion.screens.routines import RoutinesScreen
 from companion.screens.session import SessionScreen
-from companion.screens.today import TodayScreen
 from companion.session.model import Feels, Intent
 from tests.companion.staging import StagedHome, StagedSession
 
@@ -52,7 +52,7 @@ class ChildApp(CompanionApp):
 
     async def _go(self) -> None:
         self._device = self._staged.devices[0]
-        await self.on_today_screen_chosen(TodayScreen.Chosen(self._staged.choices(None)[2]))
+        await self.on_routines_screen_chosen(RoutinesScreen.Chosen(self._staged.choices(None)[2]))
         await self.on_prepare_screen_ready(PrepareScreen.Ready({}))
         assert isinstance(self.screen, SessionScreen)
         self._flood = self.set_interval(0.005, self._redraw)

@@ -17,10 +17,12 @@ from companion import themes
 from companion.app import CompanionApp, run_app
 from companion.config import CompanionError, Exit
 from companion.home import NotFoundError, NotTodayError
+from companion.screens.consultation import ConsultationScreen
 from companion.screens.find import FindScreen
 from companion.screens.help import HelpScreen
 from companion.screens.history import HistoryScreen
 from companion.screens.prepare import PrepareScreen
+from companion.screens.routines import RoutinesScreen
 from companion.screens.screening import BlockedScreen, ScreeningScreen
 from companion.screens.session import SessionScreen
 from companion.screens.summary import SummaryScreen
@@ -29,6 +31,7 @@ from companion.session.model import Feels, Intent, Output, Phase, Reason, Sensat
 from companion.widgets.countdown import Countdown
 from companion.widgets.facemap import FaceMap
 from companion.widgets.keyline import KeyLine
+from companion.words import app as words
 from protocols.foreo import profile_for
 from tests.companion.staging import StagedHome, press, set_scene, settle, stage, view_of
 
@@ -36,6 +39,11 @@ SIZES = [(80, 24), (120, 40)]
 SESSION_SCENES = [
     "session", "paused", "stopping", "lost", "asked", "moving", "guiding", "waiting", "begin",
 ]  # fmt: skip
+SCENES = [
+    "today", "find", "history", "routines", "prepare", "questions", "skin", "ready", "summary", "help",
+    "consultation", "proposal", "patch", "people", "settings", "water", "plan", "evidence",
+]  # fmt: skip
+JUMPS = [f"g+{letter}" for letter, _, _ in words.PLACES]
 LAST_LINES = {*SESSION_SCENES, "help"}
 
 
@@ -59,7 +67,7 @@ def check_layout(app: CompanionApp, scene: str) -> None:
 
 
 @pytest.mark.parametrize(("size", "theme"), [((80, 24), "dark"), ((120, 40), "light")], ids=str)
-@pytest.mark.parametrize("scene", ["find", "history", "today", "prepare", "questions", "ready", "summary", "help"])
+@pytest.mark.parametrize("scene", SCENES)
 async def test_every_screen_fits_and_keeps_its_keys_on_the_last_line(
     scene: str, size: tuple[int, int], theme: str
 ) -> None:
@@ -89,14 +97,15 @@ async def test_the_way_through_by_keys_alone() -> None:
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert isinstance(app.screen, FindScreen)
-        await press(pilot, "enter")
         assert isinstance(app.screen, TodayScreen)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, RoutinesScreen)
         await press(pilot, "down", "down", "enter")
         assert isinstance(app.screen, PrepareScreen)
-        await press(pilot, *["space"] * len(home.choices(None)[2].prepare), *["n"] * 4, "enter")
+        await press(pilot, *["space"] * len(home.choices(None)[2].prepare), *["n"] * 4, "1", "2", "1", "enter")
         assert isinstance(app.screen, SessionScreen)
         assert home.today == dict.fromkeys((one.id for one in home.today_questions()), False)
+        assert home.scores == [{"dryness": 1, "redness": 2, "irritation": 1}]
         home.session.end(Reason.COMPLETED)
         await settle(pilot)
         assert isinstance(app.screen, SummaryScreen)
@@ -118,12 +127,14 @@ async def test_the_way_through_by_mouse_alone() -> None:
         await settle(pilot)
 
     async with app.run_test(size=(80, 24)) as pilot:
-        await click("enter use")
+        await click("enter choose")
         await click("enter prepare")
         for _ in home.choices(None)[0].prepare:
             await click("space done")
         for _ in home.today_questions():
             await click("n no")
+        for _ in home.skin_questions():
+            await click("1 not at all")
         await click("enter begin")
         assert isinstance(app.screen, SessionScreen)
 
@@ -134,6 +145,8 @@ async def test_the_demo_says_that_it_is_one_and_who_answered_the_health_question
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "no current anywhere" in screen_text(app)
+        await press(pilot, "d")
+        assert "no current anywhere" in screen_text(app)
         assert "imagined person" in screen_text(app)
 
 
@@ -143,11 +156,14 @@ async def test_a_look_that_fails_says_why_and_what_to_try_and_r_looks_again() ->
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        assert "Bluetooth is switched off." in " ".join(screen_text(app).split())
+        await press(pilot, "d")
         assert "Bluetooth is switched off." in screen_text(app)
         assert "Try this: switch it on" in screen_text(app)
+        looks = home.looks
         home.not_found = None
         await press(pilot, "r")
-        assert home.looks == 2
+        assert home.looks == looks + 1
         assert "Dr-05" in screen_text(app)
 
 
@@ -157,6 +173,9 @@ async def test_a_look_that_finds_nothing_says_so() -> None:
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        assert isinstance(app.screen, TodayScreen)
+        assert "No device near yet." in app.screen.near
+        await press(pilot, "d")
         assert "No device in reach" in screen_text(app)
 
 
@@ -167,6 +186,10 @@ async def test_found_devices_show_bars_and_what_they_can_do() -> None:
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        assert isinstance(app.screen, TodayScreen)
+        assert app.screen.near == "2 devices are near: enter asks which one is in your hand."
+        await press(pilot, "enter")
+        assert isinstance(app.screen, FindScreen)
         text = screen_text(app)
         assert "▂▄▆█  Dr-05" in text
         assert "very near" in text
@@ -193,7 +216,7 @@ async def test_a_routine_that_does_not_fit_cannot_be_chosen_and_says_why() -> No
     home = StagedHome()
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
-        await stage(pilot, home, "today")
+        await stage(pilot, home, "routines")
         assert "needs pulsation, which Dr-05 does not have" in screen_text(app)
         routines = app.screen.query_one("#routines", OptionList)
         assert routines.get_option("pulse-cleanse").disabled
@@ -204,7 +227,7 @@ async def test_preparing_is_one_thing_at_a_time_and_can_be_taken_back() -> None:
     app = app_of(home)
     items = home.choices(None)[2].prepare
     async with app.run_test(size=(80, 24)) as pilot:
-        await stage(pilot, home, "today")
+        await stage(pilot, home, "routines")
         await press(pilot, "enter")
         assert items[0].title in screen_text(app)
         await press(pilot, "space")
@@ -242,7 +265,7 @@ async def test_h10_the_screening_comes_first_and_asks_one_question_at_a_time() -
         assert set(answers.values()) == {"no"}
         assert len(answers) == len(home.screening_questions())
         assert agreed == ()
-        assert isinstance(app.screen, FindScreen)
+        assert isinstance(app.screen, ConsultationScreen)
         assert home.looks == 1
 
 
@@ -266,13 +289,21 @@ async def test_h10_who_is_blocked_is_told_why_and_no_key_leads_to_a_device() -> 
         assert isinstance(app.screen, BlockedScreen)
         assert "a heart condition" in screen_text(app)
         assert "ask your doctor" in screen_text(app)
-        for key in ("enter", "escape", "space", "r", "d", "h", "n", "y", "down", "tab"):
-            await press(pilot, key)
-            assert not isinstance(app.screen, FindScreen | TodayScreen | PrepareScreen | SessionScreen), key
-            if isinstance(app.screen, HistoryScreen):
+        to_devices = FindScreen | TodayScreen | RoutinesScreen | PrepareScreen | SessionScreen | ConsultationScreen
+        for keys in ("enter", "escape", "space", "r", "d", "h", "n", "y", "c", "down", "tab", *JUMPS):
+            await press(pilot, *keys.split("+"))
+            assert not isinstance(app.screen, to_devices), keys
+            while not isinstance(app.screen, BlockedScreen):
                 await press(pilot, "escape")
-        await app.action_devices()
-        await app.action_today()
+                assert not isinstance(app.screen, to_devices), keys
+        for action in (app.action_devices, app.action_today, app.action_routines, app.action_plan):
+            await action()
+        await app.action_consultation()
+        app.action_look()
+        await app.on_today_screen_taken(TodayScreen.Taken("full-face"))
+        await app.on_routines_screen_chosen(RoutinesScreen.Chosen(home.choices(None)[2]))
+        await app.on_find_screen_chosen(FindScreen.Chosen(home.devices[0]))
+        await app.on_prepare_screen_ready(PrepareScreen.Ready({}))
         await settle(pilot)
         assert isinstance(app.screen, BlockedScreen)
         assert home.looks == 0
@@ -434,18 +465,18 @@ async def test_m_turns_the_face() -> None:
 
 async def test_at_120_by_40_the_countdown_and_the_face_grow_and_nothing_else_appears() -> None:
     cells = {}
-    words = {}
+    parts = {}
     for size in SIZES:
         home = StagedHome()
         async with app_of(home).run_test(size=size) as pilot:
             screen = await session(pilot, home)
             countdown, face = screen.query_one(Countdown), screen.query_one(FaceMap)
             cells[size] = (countdown.size.height, face.size.area)
-            words[size] = {widget.id for widget in screen.query(Static)}
+            parts[size] = {widget.id for widget in screen.query(Static)}
     assert cells[120, 40][0] == 9
     assert cells[80, 24][0] == 5
     assert cells[120, 40][1] > 2 * cells[80, 24][1]
-    assert words[80, 24] == words[120, 40]
+    assert parts[80, 24] == parts[120, 40]
 
 
 @pytest.mark.parametrize("size", [(79, 23), (40, 12), (20, 6), (10, 3)], ids=str)
@@ -486,17 +517,15 @@ async def test_a_full_disk_is_told_in_the_summary() -> None:
         assert "no space left" in screen_text(app)
 
 
-async def test_the_history_is_a_list_and_a_chart() -> None:
+async def test_the_history_shows_what_was_done_and_leads_back() -> None:
     home = StagedHome()
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await stage(pilot, home, "history")
         assert isinstance(app.screen, HistoryScreen)
-        text = screen_text(app)
-        assert "19 Nov 21:10  Full face" in text
-        assert "interrupted · d" in text
+        assert screen_text(app).count("Full face") == 5
         await press(pilot, "escape")
-        assert isinstance(app.screen, FindScreen)
+        assert isinstance(app.screen, TodayScreen)
 
 
 async def test_the_help_names_the_manual_the_keys_and_both_sides() -> None:
@@ -506,12 +535,17 @@ async def test_the_help_names_the_manual_the_keys_and_both_sides() -> None:
         await settle(pilot)
         await press(pilot, "question_mark")
         assert isinstance(app.screen, HelpScreen)
-        text = " ".join(screen_text(app).split())
+        text = " ".join(str(part.content) for part in app.screen.query(Static))
         assert "own manual comes first" in text
         assert "some studies report effects, and many surgeons are sceptical" in text
         assert "We remind you; we do not claim that it changes results." in text
+        await press(pilot, "e")
+        assert "What is known" in screen_text(app)
+        await press(pilot, "end")
+        text = screen_text(app)
+        assert "Archives of Facial Plastic Surgery" in text
         await press(pilot, "escape")
-        assert isinstance(app.screen, FindScreen)
+        assert isinstance(app.screen, TodayScreen)
 
 
 # --- colours, motion, beginning ---------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from companion.dates import Calendar
 from companion.device.radio import SystemRadio
 from companion.household import Household
 from companion.screens.find import FindScreen
+from companion.screens.patch import PatchScreen
 from companion.screens.prepare import PrepareScreen
+from companion.screens.routines import RoutinesScreen
 from companion.screens.screening import BlockedScreen, ScreeningScreen
 from companion.screens.session import SessionScreen
 from companion.screens.summary import SummaryScreen
@@ -66,12 +68,14 @@ async def test_h3_a_session_over_the_virtual_radio_is_guided_stopped_by_one_key_
     app = CompanionApp(home, environ={})
     loop = asyncio.get_running_loop()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, FindScreen) and bool(app.screen.devices))
+        await until(pilot, lambda: isinstance(app.screen, TodayScreen) and "Dr-05" in app.screen.near)
         await press(pilot, "enter")
-        assert isinstance(app.screen, TodayScreen)
-        await press(pilot, "enter")
+        assert isinstance(app.screen, RoutinesScreen)
+        await press(pilot, *["down"] * [one.name for one in home.choices(PROFILE)].index("five-minute-lift"), "enter")
+        assert isinstance(app.screen, PatchScreen)
+        await press(pilot, "up", "enter")
         assert isinstance(app.screen, PrepareScreen)
-        await press(pilot, *["space"] * 3, *["n"] * len(home.today_questions()), "enter")
+        await press(pilot, "space", *["n"] * len(home.today_questions()), "1", "1", "1", "enter")
         assert isinstance(app.screen, SessionScreen)
         session = app.running
         assert session is not None
@@ -118,6 +122,9 @@ async def test_with_no_radio_the_app_says_why_and_what_to_try(tmp_path: Path, mo
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, *["n"] * len(Household().screening_questions()))
+        await press(pilot, "escape")
+        await until(pilot, lambda: isinstance(app.screen, TodayScreen) and "Bluetooth" in app.screen.near)
+        await press(pilot, "d")
         await until(pilot, lambda: isinstance(app.screen, FindScreen) and app.screen.headline == find_words.FAILED)
         assert "D-Bus" in app.screen.hint
     await app.let_go()

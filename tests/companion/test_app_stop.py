@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import time
 
 import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from companion.app import CompanionApp
+from companion.app import AT_ANY_TIME, OURS, CompanionApp
 from companion.screens.help import HelpScreen
 from companion.screens.session import SessionScreen
 from companion.screens.summary import SummaryScreen
-from companion.session.model import Intent, Phase
+from companion.session.model import Intent, Phase, Reason
 from companion.widgets.keyline import StopLine
 from tests.companion.staging import StagedHome, press, set_scene, settle, stage
 
@@ -21,6 +22,14 @@ SIZES = [(80, 24), (120, 40), (30, 8)]
 
 def app_of(home: StagedHome) -> CompanionApp:
     return CompanionApp(home, environ={})
+
+
+def screen_lines(app: CompanionApp) -> list[str]:
+    return [strip.text for strip in app.screen._compositor.render_strips(app.size)]
+
+
+NEW_KEYS = ["g", "w", "u", "z", "o", "c", "d", "r", "h", "ctrl+p"]
+"""Keys that lead somewhere or write something while there is no session."""
 
 
 async def in_session(pilot: Pilot[int], home: StagedHome, scene: str = "session") -> None:
@@ -90,6 +99,86 @@ async def test_h3_a_busy_app_does_not_delay_the_stop() -> None:
             await asyncio.sleep(0)
         assert home.session.intents == [Intent.STOP]
         blocked.set()
+
+
+@pytest.mark.parametrize("key", NEW_KEYS)
+@pytest.mark.parametrize("stop", ["space", "escape"])
+async def test_h3_no_key_of_the_app_covers_the_stop_line_or_comes_before_a_stop(key: str, stop: str) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        drunk = home.almanac.water().today_ml
+        await press(pilot, key)
+        assert isinstance(app.screen, SessionScreen)
+        assert screen_lines(app)[-1].startswith("   SPACE stop at once")
+        assert home.session.intents == []
+        assert home.almanac.water().today_ml == drunk
+        await press(pilot, stop)
+        assert home.session.intents[0] is Intent.STOP
+
+
+@pytest.mark.parametrize("action", sorted(OURS - AT_ANY_TIME))
+async def test_h3_no_action_of_the_app_is_there_while_a_session_runs_however_it_is_called(action: str) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        drunk, looks = home.almanac.water().today_ml, home.looks
+        assert not app.check_action(action, ())
+        if action != "command_palette":  # Textual's own, which asks check_action alone
+            called = getattr(app, f"action_{action}")()
+            if called is not None:
+                await called
+        await settle(pilot)
+        assert isinstance(app.screen, SessionScreen)
+        assert home.almanac.water().today_ml == drunk
+        assert home.looks == looks
+        assert home.session.intents == []
+
+
+@pytest.mark.parametrize(
+    "scene", ["jump", "people", "plan", "water", "settings", "evidence", "history", "consultation"]
+)
+@pytest.mark.parametrize("key", ["space", "escape"])
+async def test_h3_the_stop_keys_stop_over_every_screen_that_was_left_open(scene: str, key: str) -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, scene)
+        # no way leads to a session from here; should one be begun all the same, Stop is Stop
+        app._live = home.start(home.choices(None)[0], home.devices[0], {}, lambda _view: None)
+        app.post_message(events.Key(key, None))
+        assert home.session.intents == [Intent.STOP]
+        app._live = None
+
+
+async def test_h3_while_a_session_runs_no_reminder_is_told_and_after_it_it_is() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_session(pilot, home)
+        home.plans(at=time(18, 0))
+        app._stir()
+        await settle(pilot)
+        assert app._told is None
+        assert screen_lines(app)[-1].startswith("   SPACE stop at once")
+        home.session.end(Reason.COMPLETED)
+        await settle(pilot)
+        assert app._told is not None
+        assert app._told[1].kind == "session"
+
+
+async def test_h3_a_toast_of_before_is_gone_when_a_session_begins() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "ready")
+        await press(pilot, "w")
+        assert len(app._notifications) == 1
+        await press(pilot, "enter")
+        assert isinstance(app.screen, SessionScreen)
+        assert len(app._notifications) == 0
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -106,12 +106,12 @@ def test_the_first_frame_is_the_whole_first_screen_and_is_there_before_anything_
 ) -> None:
     """No parser, no values of sessions and devices, no store, no radio, no bench; one screen and the line of keys."""
     shown = first_frame(tmp_path / "modules", *arguments)
-    for part in ("Microcurrent Companion", "Looking for your device", "hold it near", "look again", "leave"):
+    for part in ("Microcurrent Companion", "One moment", "help", "leave"):
         assert part in shown, shown
     modules = set((tmp_path / "modules").read_text().split())
     assert modules & NOT_BEFORE_THE_FIRST_FRAME == set()
     shows = {name for name in modules if name.startswith(("companion.screens.", "companion.widgets."))}
-    assert shows == {"companion.screens.find", "companion.widgets.keyline"}
+    assert shows == {"companion.screens.today", "companion.widgets.keyline"}
     loaded = {name.partition(".")[0] for name in modules}
     assert "textual" in loaded
     assert loaded & (HEAVY - {"platformdirs", "rich", "textual"}) == set()  # Textual itself brings the other two

@@ -16,8 +16,8 @@ from textual.widget import Widget
 from companion.app import CompanionApp
 from companion.quiet import NEVER, Quiet
 from companion.screens.prepare import PrepareScreen
+from companion.screens.routines import RoutinesScreen
 from companion.screens.session import SessionScreen
-from companion.screens.today import TodayScreen
 from companion.session.model import Output, Phase, Reason, StepKind
 from companion.widgets.facemap import SWEEP_S, FaceMap
 from companion.widgets.portrait import PHASES
@@ -142,7 +142,7 @@ async def session_after_session(pilot: Pilot[int], home: StagedHome, count: int)
     assert isinstance(app, CompanionApp)
     for _ in range(count):
         home.session = StagedSession(view_of(home.plan, "left-cheekbone"))
-        await app.on_today_screen_chosen(TodayScreen.Chosen(home.choices(None)[2]))
+        await app.on_routines_screen_chosen(RoutinesScreen.Chosen(home.choices(None)[2]))
         await app.on_prepare_screen_ready(PrepareScreen.Ready({}))
         await settle(pilot)
         home.session.end(Reason.COMPLETED)
