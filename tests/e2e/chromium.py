@@ -20,7 +20,7 @@ import aiohttp
 
 from tests.e2e.painted import Painted
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 """Only a test that fails waits for so long."""
 
 PROGRAM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
