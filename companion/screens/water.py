@@ -19,7 +19,17 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from companion.care.hydration import LEAST_GOAL_ML, MOST_DRINK_ML, MOST_GOAL_ML, Goal, Span, Water, schedule
+from companion.care.hydration import (
+    LEAST_GOAL_ML,
+    MOST_DRINK_ML,
+    MOST_GOAL_ML,
+    Ask,
+    Goal,
+    Occasion,
+    Span,
+    Water,
+    schedule,
+)
 from companion.care.reminders import Agenda
 from companion.config import CompanionError
 from companion.store.diary import Drink
@@ -133,11 +143,10 @@ class WaterScreen(Screen[None]):
         now, goal, water = self._almanac.now, self._almanac.goal(), self._almanac.water()
         asked = self._agenda
         self.query_one(Glass).show(water.share)
-        reached = water.goal_ml is not None and water.today_ml >= water.goal_ml
-        self.query_one(Figures).show(str(water.today_ml), "done" if reached else "text")
+        self.query_one(Figures).show(str(water.today_ml))
         of = words.ML_TODAY if water.goal_ml is None else words.OF_GOAL.format(goal=water.goal_ml)
         self.query_one("#of", Static).update(Content(of))
-        self._draw_day(now, goal, asked)
+        self._draw_day(now, goal, water.today_ml)
         self.query_one("#next", Static).update(Content(_next(now, water, asked)))
         week = self._almanac.water_week()
         today = now.date()
@@ -154,8 +163,9 @@ class WaterScreen(Screen[None]):
         self.query_one("#next").display = not self._said and not self._asking
         self._offer(limited=goal.limited)
 
-    def _draw_day(self, now: datetime, goal: Goal, agenda: Agenda) -> None:
-        """The waking hours with what was drunk, and what will be asked."""
+    def _draw_day(self, now: datetime, goal: Goal, drunk_ml: int) -> None:
+        """The waking hours with what was drunk, and what will still be asked after that."""
+        agenda = self._agenda
         begins, ends = goal.waking.start, goal.waking.end
         length = (_minutes(ends) - _minutes(begins)) % _A_DAY
 
@@ -170,7 +180,8 @@ class WaterScreen(Screen[None]):
             if agenda.session is not None:
                 spans = (*spans, agenda.session.span)
             asks = schedule(now.date(), agenda.zone, goal, spans)
-            moments += [Moment(share(ask.at), done=False) for ask in asks if ask.until > now]
+            coming = [ask for ask in asks if ask.until > now and drunk_ml < _settled_by(ask, goal)]
+            moments += [Moment(share(ask.at), done=False) for ask in coming]
         self.query_one(DayLine).show(f"{begins:%H:%M}", f"{ends:%H:%M}", moments, share(now))
 
     def _offer(self, *, limited: bool) -> None:
@@ -291,6 +302,11 @@ class WaterScreen(Screen[None]):
 
 
 _A_DAY: Final = 24 * 60
+
+
+def _settled_by(ask: Ask, goal: Goal) -> int:
+    """How much has to be drunk for a glass not to be asked any more."""
+    return ask.by_ml if ask.occasion is Occasion.DAY else goal.ml
 
 
 def _minutes(clock: time) -> float:

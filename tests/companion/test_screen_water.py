@@ -156,6 +156,27 @@ async def test_a_reached_goal_is_said_and_nothing_more_is_asked(kept: Household)
         await settle(pilot)
         assert spoken.REACHED in app.text
         assert "Next glass" not in app.text
+        assert all(one.done for one in app.screen.query_one(DayLine).moments)
+
+
+async def test_a_drink_more_settles_the_asks_that_it_covers(kept: Household) -> None:
+    app = stage(kept.almanac())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        before = sum(not one.done for one in app.screen.query_one(DayLine).moments)
+        await press(pilot, "plus", *"400", "enter")
+        assert sum(not one.done for one in app.screen.query_one(DayLine).moments) < before
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=str)
+async def test_four_figures_leave_room_for_the_words_beside_them(kept: Household, size: tuple[int, int]) -> None:
+    almanac = kept.almanac()
+    almanac.drink(1900)
+    app = stage(almanac)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert shown(app) == "2880"
+        assert "of 1600 mL" in app.text
 
 
 async def test_an_ask_of_this_moment_is_a_kind_one(fresh: Household) -> None:
