@@ -210,8 +210,7 @@ class ProposalScreen(Screen[None]):
         with Vertical(id="column"):
             yield Static(proposal_words.TITLE, id="why")
             yield Static(proposed.title, id="plan", markup=False)
-            yield Static(proposed.summary, id="summary", markup=False)
-            yield Static("\n".join(proposed.reasons), id="reasons", markup=False)
+            yield Static("\n\n".join(proposed.reasons or (proposed.summary,)), id="reasons", markup=False)
             yield Static(id="days")
         yield KeyLine(
             (
@@ -236,10 +235,10 @@ class ProposalScreen(Screen[None]):
         parts += ["\n", (f"{proposal_words.DAYS:<8}", "$muted")]
         for number, name in enumerate(proposal_words.WEEKDAYS):
             chosen = number in self._weekdays
-            parts += [(f"{number + 1}", "$muted"), (f" {name}", "bold $done" if chosen else "$faint")]
-            parts += [("✓ " if chosen else "  ", "$done")]
+            parts += [(f"{number + 1}", "bold $now"), (" ● " if chosen else " ○ ", "$done" if chosen else "$muted")]
+            parts += [(f"{name}  ", "bold $foreground" if chosen else "$muted")]
         if not self._weekdays:
-            parts += [(proposal_words.ANY_DAY, "$muted")]
+            parts += [(f"\n{'':<8}{proposal_words.ANY_DAY}", "$muted")]
         parts += ["\n", (f"{proposal_words.AT:<8}", "$muted"), (f"{self._at:%H:%M}", "bold $foreground")]
         parts += ["\n", (f"{proposal_words.TIME:<8}", "$muted")]
         parts += [(proposal_words.MINUTES.format(minutes=self._proposed.minutes), "bold $foreground")]

@@ -13,7 +13,7 @@ DAY: Final = "{day:%A}, {day.day} {day:%B}"
 SOON: Final = ("today, {day}", "tomorrow, {day}")
 """The first days by how far they are ahead."""
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-ANY_DAY: Final = " any day"
+ANY_DAY: Final = "none chosen: any day"
 MINUTES: Final = "{minutes} minutes"
 KEY_NEXT: Final = "go on"
 KEY_SKIP: Final = "not now"
