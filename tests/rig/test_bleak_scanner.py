@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -217,14 +218,17 @@ def test_no_timer_runs_while_nobody_listens() -> None:
             await found(radio)
             loop = asyncio.get_running_loop()
             timers = 0
-            call_at = loop.call_at
 
-            def counting(*args: object, **kwargs: object) -> asyncio.TimerHandle:
-                nonlocal timers
-                timers += 1
-                return call_at(*args, **kwargs)  # type: ignore[arg-type]
+            def counted(call: Callable[..., asyncio.TimerHandle]) -> Callable[..., asyncio.TimerHandle]:
+                def counting(*args: object, **kwargs: object) -> asyncio.TimerHandle:
+                    nonlocal timers
+                    timers += 1
+                    return call(*args, **kwargs)
 
-            loop.call_at = counting  # type: ignore[method-assign]
+                return counting
+
+            loop.call_at = counted(loop.call_at)  # type: ignore[method-assign]
+            loop.call_later = counted(loop.call_later)  # type: ignore[method-assign]
             await asyncio.sleep(3600)
             assert timers == 1  # the sleep's own
 

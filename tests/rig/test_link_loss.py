@@ -324,7 +324,7 @@ def test_a_device_that_never_answers_loses_its_link_after_thirty_seconds() -> No
             client = await client_for(radio, disconnected_callback=calls)
             await client.connect()
             await asyncio.sleep(7)
-            peripheral._server.send_response = lambda *_: None  # type: ignore[method-assign]
+            peripheral._server._prepared = lambda *_: lambda: None  # type: ignore[method-assign]
             begun = now()
             with pytest.raises(BleakError, match="ATT_READ_REQUEST was not answered within 30 s"):
                 await client.read_gatt_char(ECHO)
