@@ -80,9 +80,7 @@ def test_the_headline_says_the_whole() -> None:
     assert Report("any", [passed()]).headline == "The replay went as recorded"
     assert Report("any", [passed(), passed("b")]).headline == "All 2 replays went as recorded"
     assert Report("any").headline == "Nothing was replayed and nothing compared"
-    assert rich().headline == (
-        "1 failed and 1 invalid of 4 replays; timing: 2 failed, 1 passed, 1 not compared"
-    )
+    assert rich().headline == ("1 failed and 1 invalid of 4 replays; timing: 2 failed, 1 passed, 1 not compared")
 
 
 def test_a_comparison_brings_its_own_samples_and_the_rest_come_from_the_outcomes() -> None:
