@@ -58,6 +58,8 @@ class TabProcess(AppService):
         self._tell = tell
         self._tell_all = debug
         self._ended = asyncio.Event()
+        self._stopping = asyncio.Lock()
+        self._killed = False
 
     def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
         return {**super()._build_environment(width, height), "TEXTUAL_DRIVER": DRIVER, **self._wanted}
@@ -87,7 +89,7 @@ class TabProcess(AppService):
             code = await process.wait()
             text = await said
             self._ended.set()
-            if code < 0 or code == Exit.FAULT:
+            if not self._killed and (code < 0 or code == Exit.FAULT):
                 self._tell(text if self._tell_all and text else words.FELL)
             await self.remote_close()
 
@@ -111,17 +113,23 @@ class TabProcess(AppService):
         """Tell the process to end, wait for it, and end it when it does not. Harmless when called again."""
         if self._task is None or self._process is None:
             return
-        if not self._ended.is_set():
-            await self.send_meta({"type": "quit"})
-            self.stdin.close()
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._ended.wait()
-            except TimeoutError:
-                self._tell(words.NO_ANSWER)
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
+        async with self._stopping:
+            if not self._ended.is_set():
+                await self._end(self._process)
         await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        await self.send_meta({"type": "quit"})
+        self.stdin.close()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._ended.wait()
+        except TimeoutError:
+            self._killed = True
+            self._tell(words.NO_ANSWER)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 async def _read_some(stream: asyncio.StreamReader) -> str:
