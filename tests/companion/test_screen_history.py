@@ -518,7 +518,7 @@ async def test_escape_while_a_note_is_written_keeps_the_one_before(kept: Househo
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         before = clock(app)
-        await press(pilot, "n", *"no", "pagedown", "up", "escape")
+        await press(pilot, "n", *"no", "pagedown", "down", "escape")
         assert seen(app)
         assert clock(app) == before
         assert words.NO_NOTE in app.text

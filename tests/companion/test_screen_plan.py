@@ -260,6 +260,19 @@ async def test_a_click_takes_a_day_and_a_second_one_shows_what_can_be_done(kept:
         assert words.PAUSE not in app.text
 
 
+async def test_a_click_beside_the_days_of_the_month_takes_none(kept: Household) -> None:
+    app = stage(kept.almanac())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for before in (date(2026, 10, 31), date(2026, 12, 1)):
+            assert not any(app.screen.query_one(Month).day_at(x, y) == before for x in range(42) for y in range(14))
+        x, y = cell_of(app, date(2026, 11, 1))
+        for offset in ((x - 12, y), (x, 0), (x, 1)):
+            await pilot.click(Month, offset=offset)
+            await settle(pilot)
+            assert "Today, 19 November" in app.text
+
+
 async def test_the_wheel_turns_the_months(kept: Household) -> None:
     app = stage(kept.almanac())
     async with app.run_test(size=(80, 24)) as pilot:

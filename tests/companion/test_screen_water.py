@@ -208,6 +208,36 @@ def test_a_line_of_scores_keeps_its_scale(values: tuple[int, ...], line: str) ->
     assert spark(values, 1, 5) == line
 
 
+async def test_a_bar_is_as_high_as_its_day_and_the_goal_a_line_at_its_height(kept: Household) -> None:
+    app = stage(kept.almanac())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        bars = app.screen.query_one(Bars)
+        bars.styles.height = bars.styles.max_height = 9
+        bars.show([Bar("Mo", 0), Bar("Tu", 500), Bar("We", 1000), Bar("Th", 2000, now=True)], 1000)
+        await settle(pilot)
+        rows = [bars.render_line(line).text for line in range(9)]
+        columns = [rows[8].index(name) for name in ("Mo", "Tu", "We", "Th")]
+        assert ["".join(row[x] for row in rows[:8]).count("█") for x in columns] == [0, 2, 4, 8]
+        assert ["┄" in row for row in rows[:8]] == [False] * 4 + [True] + [False] * 3
+
+
+async def test_the_picture_follows_the_theme(kept: Household) -> None:
+    app = stage(kept.almanac(), "dark")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        grounds = []
+        for theme in ("microcurrent-dark", "microcurrent-light"):
+            app.theme = theme
+            await settle(pilot)
+            lines = app.screen._compositor.render_strips(app.size)
+            styles = [style for line in lines[5:18] for _, style, _ in line if style is not None]
+            grounds.append({style.bgcolor.triplet for style in styles if style.bgcolor and style.bgcolor.triplet})
+        assert DARK.background in grounds[0]
+        assert LIGHT.background in grounds[1]
+        assert not grounds[1] & {DARK.background}
+
+
 @pytest.mark.parametrize(("width", "height"), [(3, 2), (7, 3), (28, 6), (80, 10), (5, 1)], ids=str)
 async def test_bars_stay_within_their_room(width: int, height: int, kept: Household) -> None:
     app = stage(kept.almanac())
