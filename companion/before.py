@@ -220,43 +220,46 @@ class Before:
     # --- the patch test -----------------------------------------------------------------------------------------------
 
     def _look_at_patch(self) -> None:
-        """Ask how the spot looks, once its 24 hours are over."""
-        if self._patch_state() is not PatchState.LOOK:
-            return
-        self._due(skin_words.PATCH_LOOK)
-        match self.terminal.choose(words.PATCH_LOOK_ASK, ("c", "r", "n")):
-            case "c":
-                self.almanac.end_patch_test("calm")
-                self.terminal.tell(words.PATCH_KEPT)
-            case "r":
-                self.almanac.end_patch_test("reaction")  # what follows from it is said at the door
-            case _:
-                raise Blocked(skin_words.PATCH_LOOK)
+        """Ask how the spot looks, once its 24 hours are over; what is known of it may end the questions here."""
+        if self._patch_state() is PatchState.LOOK:
+            self._due(skin_words.PATCH_LOOK)
+            match self.terminal.choose(words.PATCH_LOOK_ASK, ("c", "r", "n")):
+                case "c":
+                    self.almanac.end_patch_test("calm")
+                    self.terminal.tell(words.PATCH_KEPT)
+                case "r":
+                    self.almanac.end_patch_test("reaction")
+                case _:
+                    raise Blocked(skin_words.PATCH_LOOK)
+        refusal = self._patch_refusal(asked=False)
+        if refusal is not None:
+            raise Blocked(refusal)
 
     def _patch(self) -> None:
         """Offer the patch test before a first session."""
-        refusal = patch_refusal(
-            self.store.diary.patch_tests(),
-            self.calendar.now(),
-            agreed_at=self._agreed_at(),
-            is_test=self.routine.patch_test,
-            asked=self.store.person().first_session,
-        )
+        refusal = self._patch_refusal(asked=self.store.person().first_session)
         if refusal is None:
             return
-        if self._patch_state() is not PatchState.NEEDED:  # in a demo, what is known of it is told here
-            raise Blocked(refusal)
         self._due(refusal)
         self.terminal.tell(f"{skin_words.PATCH_TITLE}. {skin_words.PATCH_OFFER}")
         match self.terminal.choose(f"{words.PATCH_CHOICES}{words.PATCH_ASK}", ("f", "l", "n")):
             case "f":
                 self.almanac.begin_patch_test("forearm")
-                self._patch()  # it waits for its 24 hours now
+                raise Blocked(self._patch_refusal(asked=True) or refusal)  # it waits for its 24 hours now
             case "l":
                 self.almanac.begin_patch_test("declined", self.terminal.line(words.PATCH_WHY))
                 self.terminal.tell(words.PATCH_KEPT)
             case _:
                 raise Blocked(refusal)
+
+    def _patch_refusal(self, *, asked: bool) -> str | None:
+        return patch_refusal(
+            self.store.diary.patch_tests(),
+            self.calendar.now(),
+            agreed_at=self._agreed_at(),
+            is_test=self.routine.patch_test,
+            asked=asked,
+        )
 
     def _patch_state(self) -> PatchState:
         tests = self.store.diary.patch_tests()

@@ -140,5 +140,5 @@ async def _last_word(link: HomeAssistantLink, beside: Beside, almanac: Almanac, 
     except CompanionError as error:
         tell(words.NO_LINK.format(problem=error))
         return
-    if link.status.state is LinkState.ONLINE:
+    if link.status.state in (LinkState.CONNECTING, LinkState.ONLINE):
         await asyncio.sleep(LAST_WORD_S)
