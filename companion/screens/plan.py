@@ -5,7 +5,7 @@ Draws what the almanac says and hands on what the person chooses; judges nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -24,15 +24,16 @@ from textual.widgets.option_list import Option
 
 from companion.care.plan import Mark, Outlook, Proposal
 from companion.care.plan_weeks import paused
-from companion.care.plans import CUSTOM, PLANS, Chosen, PauseReason, Phase, Plan, plan_of
+from companion.care.plans import CUSTOM, PLANS, Chosen, PauseReason, plan_of
 from companion.config import CompanionError
 from companion.palette import hexed
+from companion.screens.plan_lines import kind_line, legend, option, phases_of, plan_text
 from companion.themes import palette_of
 from companion.widgets.heat import Heat
 from companion.widgets.keyline import KeyHint, KeyLine
 from companion.widgets.marks import GLYPHS, tone
 from companion.widgets.month import Month, first_shown, weeks_of
-from companion.widgets.phases import Phases, PhaseWeeks
+from companion.widgets.phases import Phases
 from companion.words import app as shared
 from companion.words import plan_screen as words
 
@@ -218,32 +219,18 @@ class PlanScreen(Screen[None]):
         seen = self._outlook
         self.query_one("#title", Static).update(Content("" if seen is None else seen.plan.title))
         self.query_one("#line", Static).update(Content("" if seen is None else seen.phase_line))
-        self.query_one("#said", Static).update(self._kind_line())
+        self.query_one("#said", Static).update(self._last_words())
         if seen is None or self._chosen is None:
             return
-        self.query_one(Phases).show(_phases(seen))
+        self.query_one(Phases).show(phases_of(seen))
         span = (self._pause_from, self._day) if self._mode is _Mode.UNTIL else None
         marks = {day: mark.value for day, mark in self._marks.items()}
         month = self.query_one(Month)
         month.show(self._month, marks, today=self._today, day=self._day, span=span)
-        self.query_one("#legend", Static).update(self._legend())
+        month_marks = {mark for day, mark in self._marks.items() if day.replace(day=1) == self._month}
+        self.query_one("#legend", Static).update(legend(month_marks, palette_of(self.app.theme)))
         self.query_one("#day", Static).update(self._day_text())
         self.query_one(Heat).show(marks, self._today, self._chosen.start)
-
-    def _legend(self) -> Content:
-        """The marks of this month, in words."""
-        there = [
-            mark for day, mark in self._marks.items() if (day.year, day.month) == (self._month.year, self._month.month)
-        ]
-        palette = palette_of(self.app.theme)
-        parts: list[str | tuple[str, str]] = []
-        for mark in Mark:
-            if mark in there:
-                parts += [
-                    (GLYPHS[mark.value], hexed(tone(mark.value, palette))),
-                    (f" {words.MARKS[mark.value]}   ", "$muted"),
-                ]
-        return Content.assemble(" ", *parts)
 
     def _day_text(self) -> Content:
         mark = self._marks.get(self._day)
@@ -274,21 +261,11 @@ class PlanScreen(Screen[None]):
         glyph = (f"{GLYPHS[mark.value]} ", hexed(tone(mark.value, palette_of(self.app.theme)))) if mark else ("", "")
         return Content.assemble((title, "bold $now" if today else "bold $foreground"), "\n", glyph, (said, "$muted"))
 
-    def _kind_line(self) -> Content:
-        """What was just done, else streak and milestone."""
+    def _last_words(self) -> Content:
+        """What was just done, else how it goes."""
         if self._said:
             return Content.styled(self._said, "$muted" if self._said == words.FILE_HINT else "$now")
-        if self._outlook is None or self._mode is _Mode.PLANS:
-            return Content("")
-        streak, sessions = self._outlook.streak, self._outlook.sessions
-        if sessions == 0:
-            text = words.NONE_YET
-        elif streak.sessions <= 1:
-            text = words.ONE if sessions == 1 else ""
-        else:
-            text = (words.FORGIVEN if streak.forgiven_this_month else words.ROW).format(count=streak.sessions)
-        milestone = f"  {words.MILESTONE}" if self._outlook.milestone else ""
-        return Content.assemble((text, "$done"), (milestone, "bold $done"))
+        return Content("") if self._outlook is None else kind_line(self._outlook)
 
     def _offer(self) -> None:
         back = KeyHint("esc", shared.KEY_BACK, "screen.back")
@@ -397,18 +374,18 @@ class PlanScreen(Screen[None]):
         day, options = self._day, []
         if day >= self._today:
             if paused(chosen.pauses, day) is not None:
-                options.append(_option("carry", words.CARRY_ON, words.CARRY_ON_WHY))
+                options.append(option("carry", words.CARRY_ON, words.CARRY_ON_WHY))
             else:
-                options.append(_option("pause", words.PAUSE, words.PAUSE_WHY))
+                options.append(option("pause", words.PAUSE, words.PAUSE_WHY))
                 there = self._nearest_weekday()
                 if there is not None and there != day.weekday():
                     here = words.WEEKDAYS[day.weekday()]
                     text = words.MOVE.format(here=here, there=words.WEEKDAYS[there])
-                    options.append(_option("move", text, words.MOVE_WHY))
+                    options.append(option("move", text, words.MOVE_WHY))
                 if day != chosen.start:
-                    options.append(_option("begin", words.BEGIN, words.BEGIN_WHY))
-        options.append(_option("time", words.TIME, words.TIME_WHY.format(at=chosen.at)))
-        options.append(_option("plans", words.OTHER, words.OTHER_WHY))
+                    options.append(option("begin", words.BEGIN, words.BEGIN_WHY))
+        options.append(option("time", words.TIME, words.TIME_WHY.format(at=chosen.at)))
+        options.append(option("plans", words.OTHER, words.OTHER_WHY))
         actions = self.query_one("#actions", OptionList)
         actions.clear_options()
         actions.add_options(options)
@@ -513,7 +490,7 @@ class PlanScreen(Screen[None]):
         yours = None if self._chosen is None else self._chosen.plan
         listed = self.query_one("#plans", OptionList)
         listed.clear_options()
-        listed.add_options([Option(_plan_text(plan, yours=plan.id == yours), id=plan.id) for plan in plans])
+        listed.add_options([Option(plan_text(plan, yours=plan.id == yours), id=plan.id) for plan in plans])
         listed.highlighted = next((index for index, plan in enumerate(plans) if plan.id == yours), 0)
         listed.focus(scroll_visible=False)
 
@@ -551,7 +528,7 @@ class PlanScreen(Screen[None]):
 
     def _say(self, text: str) -> None:
         self._said = text
-        self.query_one("#said", Static).update(self._kind_line())
+        self.query_one("#said", Static).update(self._last_words())
 
     @on(Input.Submitted, "#answer")
     def _submitted(self, event: Input.Submitted) -> None:
@@ -588,47 +565,3 @@ class PlanScreen(Screen[None]):
             return
         self._said = said
         self._go(_Mode.LOOK)
-
-
-def _option(name: str, title: str, why: str) -> Option:
-    return Option(Content.assemble((f"{title}\n", "bold $foreground"), (why, "$muted")), id=name)
-
-
-def _a_week(phase: Phase) -> str:
-    if phase.fewest == phase.most:
-        return words.A_WEEK_SAME.format(most=phase.most)
-    return words.A_WEEK.format(fewest=phase.fewest, most=phase.most)
-
-
-def _rhythm_text(plan: Plan) -> str:
-    """The rhythm of a plan in one line."""
-    first, *rest = plan.phases
-    if first.days is None:
-        parts = [words.PHASE_STEADY.format(a_week=_a_week(first))]
-    else:
-        parts = [words.PHASE_DAYS.format(days=first.days, a_week=_a_week(first))]
-        parts += [words.PHASE_THEN.format(a_week=_a_week(phase)) for phase in rest]
-    rested = words.REST.format(hours=first.rest_h)
-    return f"{', '.join(parts)}; {rested}"
-
-
-def _plan_text(plan: Plan, *, yours: bool) -> Content:
-    return Content.assemble(
-        (plan.title, "bold $foreground"),
-        "  ",
-        (words.MINUTES.format(minutes=plan.minutes), "$now"),
-        (f"   ● {words.YOURS}" if yours else "", "$done"),
-        (f"\n{_rhythm_text(plan)}", "$foreground"),
-        (f"\n{words.SOURCES[plan.id]}\n", "$muted"),
-    )
-
-
-def _phases(seen: Outlook) -> Sequence[PhaseWeeks]:
-    """The phases of a plan with the weeks that have begun."""
-    found = []
-    for index, phase in enumerate(seen.plan.phases):
-        begun = [week for week in seen.week_shares if week.phase == index]
-        now = bool(begun) and not begun[-1].closed
-        weeks = None if phase.days is None else -(-phase.days // _WEEK)
-        found.append(PhaseWeeks(phase.name, tuple(week.share or 0.0 for week in begun), weeks, now))
-    return found

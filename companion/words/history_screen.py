@@ -28,7 +28,6 @@ ENDED: Final = {
     Reason.DEFECT: "the app's mistake",
 }
 NOTE_MARK: Final = "✎"
-SKIN: Final = "Your skin"
 
 # --- one session seen again -------------------------------------------------------------------------------------------
 
@@ -45,7 +44,6 @@ NO_NOTE: Final = "No note yet."
 PHOTOS: Final = "Photos: "
 NOTE_KEPT: Final = "Kept."
 NOTE_NOT_KEPT: Final = "It could not be kept."
-HIGHEST: Final = "highest {percent} %"
 
 KEY_OPEN: Final = "see it again"
 KEY_SECOND: Final = "second"

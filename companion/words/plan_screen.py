@@ -100,7 +100,6 @@ FILE: Final = "Calendar file: "
 FILE_HINT: Final = "Any calendar can subscribe to it. Leave it empty to have none."
 FILE_WRITTEN: Final = "Written to {path}, and kept up to date."
 FILE_NONE: Final = "No calendar file any more. What was written stays where it is."
-FILE_NEEDS_PLAN: Final = "First choose a plan."
 
 KEY_DAY: Final = "choose"
 KEY_KEEP: Final = "keep"
