@@ -236,7 +236,7 @@ class ProposalScreen(Screen[None]):
         for number, name in enumerate(proposal_words.WEEKDAYS):
             chosen = number in self._weekdays
             parts += [(f"{number + 1}", "bold $now"), (" ● " if chosen else " ○ ", "$done" if chosen else "$muted")]
-            parts += [(f"{name}  ", "bold $foreground" if chosen else "$muted")]
+            parts += [(f"{name} ", "bold $foreground" if chosen else "$muted")]
         if not self._weekdays:
             parts += [(f"\n{'':<8}{proposal_words.ANY_DAY}", "$muted")]
         parts += ["\n", (f"{proposal_words.AT:<8}", "$muted"), (f"{self._at:%H:%M}", "bold $foreground")]

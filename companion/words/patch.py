@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-TEST: Final = "Begin with First touch now: five minutes, then 24 hours of patience"
+TEST: Final = "Begin with First touch: five minutes, then 24 hours"
 ANSWERS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "forearm": "I have just done it on my inner forearm, by the device's own keys",
+        "forearm": "I have just done it by hand, on my inner forearm",
         "declined": "I leave it out",
         "calm": "All calm",
-        "reaction": "A reaction: redness that stays, itching, swelling or soreness",
+        "reaction": "A reaction: lasting redness, itching, swelling, soreness",
     }
 )
 """By the answers of :class:`companion.home.Patch`."""

@@ -466,6 +466,22 @@ async def test_who_is_blocked_can_hand_over_to_somebody_else() -> None:
         assert home.looks == 1
 
 
+async def test_h10_before_the_screening_g_and_the_palette_lead_to_nothing_with_a_device_in_it() -> None:
+    home = StagedHome(demo=None)
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {f"Go to {name}" for name in ("today", "plan", "devices", "routines")} & titles == set()
+        assert "Go to settings" in titles
+        await press(pilot, "g")
+        assert [place.name for place in app.screen.query(".place")] == ["water", "history", "settings", "evidence"]
+        await press(pilot, "s")
+        assert isinstance(app.screen, SettingsScreen)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, ScreeningScreen)
+
+
 # --- skin and patch test ----------------------------------------------------------------------------------------------
 
 
@@ -503,6 +519,22 @@ async def test_skin_answers_can_be_taken_back_before_the_last_one() -> None:
         await stage(pilot, home, "skin")
         await press(pilot, "5", "backspace", "1", "2", "3")
         assert home.scores == [{"dryness": 1, "redness": 2, "irritation": 3}]
+
+
+async def test_h10_nothing_begins_before_it_is_known_what_the_skin_says() -> None:
+    home = StagedHome()
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "skin")
+        screen = app.screen
+        assert isinstance(screen, PrepareScreen)
+        for _ in home.skin_questions():
+            screen.action_score(1)
+        screen.action_enter()  # faster than the answer
+        await settle(pilot)
+        assert isinstance(app.screen, PrepareScreen)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, SessionScreen)
 
 
 async def test_enter_answers_no_question_about_skin() -> None:

@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from bleak.backends.device import BLEDevice
 
 from companion.config import CompanionError
 from companion.dates import Calendar
-from companion.home import Choice, RunningSession, Started
+from companion.device.finder import Found
+from companion.home import Choice, Device, NotTodayError, RunningSession, Started
 from companion.household import Household, _Handle
 from companion.session.model import Reason, SessionPlan, Summary
 from companion.store.people import PersonError
 from protocols.dr05 import PROFILE
 from protocols.foreo import profile_for
+from protocols.registry import Registry
+from tests.companion.scripted import ScriptedRadio
 
 EVENING = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 WISHES = {
@@ -193,6 +197,56 @@ def test_after_a_session_stand_the_answers_once_each_and_the_next_one(home: Hous
     assert ended(home) == "Next: Monday, 23 November at 20:00."
 
 
+def device() -> Device:
+    entry = next(one for one in Registry.default().entries if one.key == "dr05")
+    return Device("AA:01", "Dr-05", -50, PROFILE, Found(BLEDevice("AA:01", "Dr-05", None), entry, "Dr-05", -50))
+
+
+def no(home: Household) -> dict[str, bool]:
+    return {question.id: False for question in home.today_questions()}
+
+
+async def test_h10_no_session_before_skin_check_and_patch_test(home: Household) -> None:
+    home._radio = ScriptedRadio()
+    lift = choice_of(home, "five-minute-lift")
+
+    def begin() -> Started:
+        return home.start(lift, device(), no(home), lambda _view: None)
+
+    with pytest.raises(NotTodayError, match="skin check first"):
+        begin()
+    home.check_skin({"dryness": 1, "redness": 1, "irritation": 1})
+    with pytest.raises(NotTodayError, match="patch test"):
+        begin()
+    home.answer_patch("declined")
+    begin().close()
+
+
+async def test_a_wound_puts_the_day_off_and_a_ring_does_not(home: Household) -> None:
+    home._radio = ScriptedRadio()
+    home.follow(home.propose(WISHES), EVENING.date(), (6,), time(20, 0))
+    for yes, planned in (("jewellery", "full-face"), ("skin", "")):
+        with pytest.raises(NotTodayError, match=r"Not today|skin check first"):
+            home.start(choice_of(home, "full-face"), device(), {**no(home), yes: True}, lambda _view: None)
+        assert home.glance(PROFILE).planned == planned
+
+
+def test_h6_a_session_that_is_planned_is_not_offered_before_the_skin_has_rested(
+    home: Household, evening: Evening
+) -> None:
+    often = home.propose({**WISHES, "experience": ["regular"], "days": [], "time": ["5"]})  # on five days a week
+    home.follow(often, EVENING.date(), (), time(20, 0))
+    evening.now = EVENING.replace(hour=23)
+    writer = home._kept.begin_session("five-minute-lift", "Dr-05", "dr05", "dr05", demo=False)
+    writer.finish(Summary(Reason.COMPLETED, {"left-cheek": 300.0}, 10, 300.0, 300.0))
+    evening.now = EVENING.replace(day=23, hour=8)
+    seen = home.glance(PROFILE)
+    assert seen.planned == ""
+    assert seen.detail == "Next: today at 20:00."
+    evening.now = EVENING.replace(day=23, hour=12)
+    assert home.glance(PROFILE).planned == "jaw-and-neck"
+
+
 # --- people and settings ----------------------------------------------------------------------------------------------
 
 
@@ -211,6 +265,19 @@ def test_h10_another_persons_turn_is_another_persons_everything(home: Household)
     home.choose_person(first)
     assert not home.screening_needed()
     assert home.almanac.water().today_ml == 400
+
+
+def test_whoever_was_named_at_the_start_has_had_their_turn_once_another_is_chosen(
+    tmp_path: Path, home: Household, evening: Evening
+) -> None:
+    home.add_person("Grace")
+    (first,) = [name for name in home.people() if name != "Grace"]
+    named = Household(folder=tmp_path, calendar=Calendar(lambda: evening.now), person=first)
+    assert named.whose_turn() == first
+    named.choose_person("Grace")
+    asyncio.run(named.close())
+    assert named.whose_turn() == "Grace"
+    asyncio.run(named.close())
 
 
 def test_an_unknown_person_changes_nothing(home: Household) -> None:
