@@ -265,3 +265,21 @@ async def test_h10_no_topic_does_anything_before_a_session(home: AtHome, tmp_pat
                     await stopped.wait()
             assert stops == [None], "one word is understood, and it is Stop"
             assert store.sessions() == []
+
+
+def test_h10_a_skin_check_that_grew_old_while_the_device_was_looked_for_does_not_count(
+    home: AtHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    radios: list[DemoRadio] = []
+
+    async def slow_radio(_run: object) -> DemoRadio:
+        home.pass_(minutes=61)
+        radios.append(await open_demo("dr05", 7))
+        return radios[-1]
+
+    monkeypatch.setattr(headless._Run, "_radio", slow_radio)
+    monkeypatch.setattr(headless, "_in_time", lambda work, _speed: run_at_speed(work, float("inf")))
+    answered(home, CLEAR)
+    said = home.run(f"{RUN} --yes --json")
+    said.refused(Exit.BLOCKED, "skin check")
+    assert all(sample.output_percent == 0 for sample in radios[0].device.trace)
