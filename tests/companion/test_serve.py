@@ -294,6 +294,7 @@ async def test_h4_a_tab_that_is_closed_tells_its_process_to_quit_and_the_server_
         await wire.receive_bytes()
     assert proof.read_text() == "in order"
     assert visitor.said == []
+    assert visitor.face._tabs == {}
 
 
 async def test_h4_the_server_ends_every_tab_before_it_ends_itself(tmp_path: Path) -> None:
