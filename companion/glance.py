@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from companion.care.plan import Mark, Outlook
 from companion.home import Glance
-from companion.words import plan as plan_words
 from companion.words import today as words
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def next_line(seen: Outlook, now: datetime) -> str:
     at = seen.next_session
     if at is None:
         return words.NEXT_NONE
-    when = words.TODAY if at.date() == now.date() else plan_words.DAY.format(day=at)
+    when = words.TODAY if at.date() == now.date() else words.DAY.format(day=at)
     return words.NEXT.format(day=when, at=at)
 
 

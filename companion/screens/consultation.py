@@ -231,16 +231,16 @@ class ProposalScreen(Screen[None]):
         start = proposal_words.DAY.format(day=self._start)
         if ahead < len(proposal_words.SOON):
             start = proposal_words.SOON[ahead].format(day=start)
-        parts: list[str | tuple[str, str]] = [(f"{proposal_words.START:<8}", "$muted"), (start, "bold $foreground")]
-        parts += ["\n", (f"{proposal_words.DAYS:<8}", "$muted")]
+        parts: list[str | tuple[str, str]] = [(f"{proposal_words.START:<6}", "$muted"), (start, "bold $foreground")]
+        parts += ["\n", (f"{proposal_words.DAYS:<6}", "$muted")]
         for number, name in enumerate(proposal_words.WEEKDAYS):
             chosen = number in self._weekdays
             parts += [(f"{number + 1}", "bold $now"), (" ● " if chosen else " ○ ", "$done" if chosen else "$muted")]
-            parts += [(f"{name} ", "bold $foreground" if chosen else "$muted")]
+            parts += [(f"{name}  ", "bold $foreground" if chosen else "$muted")]
         if not self._weekdays:
-            parts += [(f"\n{'':<8}{proposal_words.ANY_DAY}", "$muted")]
-        parts += ["\n", (f"{proposal_words.AT:<8}", "$muted"), (f"{self._at:%H:%M}", "bold $foreground")]
-        parts += ["\n", (f"{proposal_words.TIME:<8}", "$muted")]
+            parts += [(f"\n{'':<6}{proposal_words.ANY_DAY}", "$muted")]
+        parts += ["\n", (f"{proposal_words.AT:<6}", "$muted"), (f"{self._at:%H:%M}", "bold $foreground")]
+        parts += ["\n", (f"{proposal_words.TIME:<6}", "$muted")]
         parts += [(proposal_words.MINUTES.format(minutes=self._proposed.minutes), "bold $foreground")]
         self.query_one("#days", Static).update(Content.assemble(*parts))
 

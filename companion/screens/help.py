@@ -88,7 +88,7 @@ class HelpScreen(ModalScreen[None]):
     def action_evidence(self) -> None:
         """Go to what is known."""
         self.query_one("#page", VerticalScroll).scroll_to_widget(
-            self.query_one("#evidence"), animate=False, top=True, force=True
+            self.query_one("#evidence"), animate=False, top=True, force=True, immediate=True
         )
 
     def action_scroll(self, where: str) -> None:

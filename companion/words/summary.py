@@ -27,7 +27,7 @@ NOTES: Final = {
     Reason.DEFECT: "The output was stopped first. Please report it.",
 }
 TIME: Final = "{minutes} with the device on"
-HIGHEST: Final = "highest {share} % of your comfortable maximum"
+HIGHEST: Final = "highest {share} % of your maximum"
 NO_OUTPUT: Final = "no output"
 SKIPPED: Final = "left out: {zones}"
 LEFT: Final = "left"

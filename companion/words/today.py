@@ -12,6 +12,7 @@ NO_PLAN: Final = "There is no plan yet: c asks a few questions and proposes one.
 NEXT: Final = "Next: {day} at {at:%H:%M}."
 NEXT_NONE: Final = "Next: whenever you carry on with your plan."
 TODAY: Final = "today"
+DAY: Final = "{day:%a} {day.day} {day:%b}"
 PATCH_LOOK_HINT: Final = "Press enter once you have looked."
 
 LOOKING: Final = "Looking for your device…"

@@ -172,7 +172,7 @@ class StagedHome:
         self.patch_answers: list[str] = []
         self.skin = Skin(allowed=True)
         self.scores: list[Mapping[str, int]] = []
-        self.after = After("you felt: tingling", "Next: Wednesday, 25 November at 19:00.")
+        self.after = After("you felt: tingling", "Next: Wed 25 Nov at 19:00.")
         self.planned = "full-face"
         self.wished: Mapping[str, Sequence[str]] = {}
 

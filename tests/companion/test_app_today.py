@@ -655,6 +655,6 @@ async def test_the_summary_says_how_it_felt_and_what_comes_next_and_takes_a_glas
         await settle(pilot)
         assert isinstance(app.screen, SummaryScreen)
         assert "you felt: tingling" in said(app)
-        assert "Next: Wednesday, 25 November at 19:00." in said(app)
+        assert "Next: Wed 25 Nov at 19:00." in said(app)
         await press(pilot, "w")
         assert home.almanac.water().today_ml == 200

@@ -194,7 +194,7 @@ def test_an_answer_that_is_none_is_refused(home: Household) -> None:
 def test_after_a_session_stand_the_answers_once_each_and_the_next_one(home: Household) -> None:
     assert ended(home, felt=("tingling", "nothing")) == ""
     home.follow(home.propose(WISHES), EVENING.date(), (0, 3), time(20, 0))
-    assert ended(home) == "Next: Monday, 23 November at 20:00."
+    assert ended(home) == "Next: Mon 23 Nov at 20:00."
 
 
 def device() -> Device:
