@@ -57,7 +57,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         ("1", "a fault"),
                         ("2", "a mistake in the command line"),
                         ("3", "stopped early"),
-                        ("4", "not today: health questions or rest"),
+                        ("4", "not today: health questions, skin or rest"),
                         ("5", "no device"),
                         ("6", "connection lost"),
                     ),
@@ -75,8 +75,8 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     (
                         _DEMO,
                         ("--plain", "an account line by line (the usual)"),
-                        ("--json", "one JSON object a line, for programs"),
-                        ("--yes", "yes to what is asked first; in a demo, to the health questions too"),
+                        ("--json", "one JSON object a line, for programs; asks nothing"),
+                        ("--yes", "yes to what is asked of today; in a demo to everything"),
                         PERSON,
                         _SPEED,
                         _SEED,
@@ -85,7 +85,8 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ),
                 EVERYWHERE,
             ),
-            note="Ctrl+C stops the output at once.",
+            note="Health questions, skin check and patch test are yours to answer, in a terminal: with a real device "
+            "--yes answers none of them. Ctrl+C stops the output at once.",
         ),
         ("scan",): Page(
             usage=(("companion scan [OPTIONS]", ""),),
@@ -192,9 +193,9 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
         ),
         ("doctor",): Page(
             usage=(("companion doctor", ""),),
-            about="Looks at what a session needs: the data folder, Bluetooth, the parts of this program.",
+            about="Looks at what a session needs, and says how to put right what is missing.",
             sections=(EVERYWHERE,),
-            note="Ends with 1 when something is missing. The demo needs no Bluetooth.",
+            note="Ends with 1 when a line says fail. The demo needs no Bluetooth.",
         ),
         **HOME_PAGES,
         **SERVE_PAGES,
@@ -261,15 +262,3 @@ COMFORTABLE_RANGE: Final = "a comfortable maximum is 1 to 100 percent, not {perc
 COMFORTABLE_FIRST: Final = (
     "a first session stays at or below {cap} %, so {percent} % is for later; after your first session choose again"
 )
-
-# --- doctor -----------------------------------------------------------------------------------------------------------
-
-ALL_WELL: Final = "Everything that a session needs is there."
-SOMETHING_MISSING: Final = "Something is missing; the demo works without Bluetooth: `companion --demo`."
-PART_MISSING: Final = "not installed; install the companion again"
-DATA_TO_COME: Final = "{folder} (made when first needed)"
-DATA_READ_ONLY: Final = "{folder} cannot be written to; make it writable, or point COMPANION_DATA to another folder"
-BLUETOOTH_ELSEWHERE: Final = "asked of the system when you scan: `companion scan`"
-NO_BUS: Final = "the system bus is not running; install and start `dbus`"
-NO_ADAPTER: Final = "no adapter; plug one in, or switch it on in the computer's settings, and start `bluetooth`"
-ADAPTER_BLOCKED: Final = "{adapter} is switched off; switch it on with `rfkill unblock bluetooth`"
