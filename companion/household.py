@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 LOOK_S = 8.0
 """How long to listen for devices; the nearest one usually shows in the first second."""
 
+_OF_LATE = 20
+"""How many sessions back it is looked for the last one with output."""
+
 _FOR_TODAY = ("skin", "alcohol")
 """A yes to one of these is for the rest of the day; out of a bath, or without jewellery, one may ask again."""
 
@@ -93,6 +96,7 @@ class Household:
         self._radio: Radio | None = None
         self._library: Library | None = None
         self._almanac: Almanac | None = None
+        self._fits: dict[str, frozenset[str]] = {}  # by the keys of devices' profiles
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 
@@ -167,6 +171,7 @@ class Household:
         before.close()
         self._person = name
         self._store, self._almanac = store, None
+        self._fits.clear()
 
     def add_person(self, name: str) -> None:
         """Add a person."""
@@ -244,8 +249,8 @@ class Household:
             patch_look=state is PatchState.LOOK,
         )
 
-    def _advice(self, profile: DeviceProfile | None) -> Advice | None:
-        """What the consultation came to, for a device with that profile; None where there was none."""
+    def _advice(self, fits: Collection[str] | None) -> Advice | None:
+        """What the consultation came to, for a device that can do these (None: unknown); None where there was none."""
         from companion.care.consultation import KEPT_AS, ConsultationError, advise  # noqa: PLC0415 - with the store
         from companion.care.screening import Verdict  # noqa: PLC0415 - as above
 
@@ -253,7 +258,6 @@ class Household:
         verdict = self._verdict() if self.demo is None else Verdict(blocked=False, reasons=())
         if answers is None or verdict is None:
             return None
-        fits = None if profile is None else {one.name for one in self.choices(profile) if not one.refusal}
         try:
             return advise(answers, verdict, fits=fits)
         except ConsultationError:  # answers to an earlier version's questions: as if they had not been given
@@ -263,17 +267,35 @@ class Household:
         """The routine to do next: what was advised, else the last one, else the shortest that fits."""
         from companion.glance import Wanted  # noqa: PLC0415 - after the first frame
 
-        held = self._kept.held(demo=self.demo is not None)
-        advice = self._advice(profile)
+        fits = None if profile is None else self._fitting(profile)
+        advice = self._advice(fits)
+        last = self._last_routine()
+        name = last or "first-touch"
         if advice is not None:
-            name = advice.routine if held else advice.first
-        else:
-            name = held[0].record.routine if held else "first-touch"
-        choices = {one.name: one for one in self.choices(profile) if not one.refusal}
-        choice = choices.get(name) or next(iter(choices.values()), None)
+            name = advice.first if last is None else advice.routine
+        choice = self._choice_of(name, profile)
+        if choice is None or choice.refusal:
+            choice = next((one for one in self.choices(profile) if not one.refusal), None)
         if choice is None:
             return Wanted(name, self._title(name), 0.0, ())
         return Wanted(choice.name, choice.title, choice.minutes, choice.zones)
+
+    def _last_routine(self) -> str | None:
+        """The routine of the last session with output, as far as it was of late."""
+        for record in self._kept.sessions(limit=_OF_LATE):
+            if record.demo is (self.demo is not None) and record.summary is not None and record.summary.output_s > 0:
+                return record.routine
+        return None
+
+    def _fitting(self, profile: DeviceProfile) -> Collection[str]:
+        """The routines that this device can do for this person, as they were first asked for.
+
+        Today is drawn often, and planning every routine each time is not for free. What has changed meanwhile is found
+        where a routine is chosen.
+        """
+        if profile.key not in self._fits:
+            self._fits[profile.key] = frozenset(one.name for one in self.choices(profile) if not one.refusal)
+        return self._fits[profile.key]
 
     def wishes(self) -> Sequence[Wish]:
         """The questions of the consultation."""
@@ -464,26 +486,27 @@ class Household:
 
     def choices(self, profile: DeviceProfile | None) -> Sequence[Choice]:
         """The routines, those that fit first and the shortest first among them."""
-        from companion.routines.model import RoutineError  # noqa: PLC0415 - with the first choice
-        from companion.session.opening import Blocked, plan_for  # noqa: PLC0415 - as above
-
-        choices: list[Choice] = []
-        for name in self._routines.names():
-            try:
-                routine = self._routines.get(name)
-            except RoutineError as error:
-                choices.append(Choice(name, name.replace("-", " ").capitalize(), "", 0.0, (), (), str(error)))
-                continue
-            if profile is None:
-                choices.append(_unplanned(name, routine))
-                continue
-            try:
-                plan = plan_for(self._kept, routine, profile)
-            except Blocked as refused:
-                choices.append(Choice(name, routine.title, routine.summary, 0.0, (), (), refused.reason))
-                continue
-            choices.append(_choice(name, routine.summary, plan))
+        choices = [choice for name in self._routines.names() if (choice := self._choice_of(name, profile)) is not None]
         return sorted(choices, key=lambda choice: (bool(choice.refusal), choice.minutes, choice.title))
+
+    def _choice_of(self, name: str, profile: DeviceProfile | None) -> Choice | None:
+        """One routine, planned where a profile is known; None where there is no routine of that name."""
+        from companion.routines.library import UnknownRoutineError  # noqa: PLC0415 - loaded with the library
+        from companion.routines.model import RoutineError  # noqa: PLC0415 - as above
+        from companion.session.opening import Blocked, plan_for  # noqa: PLC0415 - with the first choice
+
+        try:
+            routine = self._routines.get(name)
+        except UnknownRoutineError:
+            return None
+        except RoutineError as error:
+            return Choice(name, name.replace("-", " ").capitalize(), "", 0.0, (), (), str(error))
+        if profile is None:
+            return _unplanned(name, routine)
+        try:
+            return _choice(name, routine.summary, plan_for(self._kept, routine, profile))
+        except Blocked as refused:
+            return Choice(name, routine.title, routine.summary, 0.0, (), (), refused.reason)
 
     def start(
         self, choice: Choice, device: Device, today: Mapping[str, bool], on_change: Callable[[View], None]
