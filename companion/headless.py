@@ -105,6 +105,8 @@ def run_session(options: RunOptions) -> int:
     with Store.open(options.data_folder, calendar, person=options.person) as store:
         if store.recover() and not json:
             terminal.tell(words.INTERRUPTED_BEFORE)
+        if demo:
+            store.diary.forget_skin()  # an imagined skin: what was tried last time must not end this one
         almanac = almanac_of(store, calendar, options.data_folder, demo=demo)
         before = Before(store, almanac, calendar, routine, terminal, demo=demo, yes=options.yes, json=json)
         try:

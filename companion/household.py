@@ -106,6 +106,8 @@ class Household:
 
         self._store = Store.open(self._folder, self._calendar, person=self._person)
         self._store.recover()
+        if self.demo is not None:
+            self._store.diary.forget_skin()  # an imagined skin: what was tried last time must not end this one
         self._almanac = None
 
     @property

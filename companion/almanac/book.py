@@ -21,7 +21,7 @@ from companion.care.plan import Mark, Outlook, Proposal, Today
 from companion.care.plans import Chosen, Pause, PauseReason
 from companion.care.reminders import Agenda, Kind, Ledger, MemoryLedger, Reminder, Upcoming
 from companion.care.screening import judge
-from companion.care.skin import LOOK_BACK, SPECIAL_CARE, Advice, SpecialCare, skin_today, with_special
+from companion.care.skin import LOOK_BACK, PATCH_WAIT, SPECIAL_CARE, Advice, SpecialCare, skin_today, with_special
 from companion.config import CompanionError, Exit
 from companion.session.interlocks import PastSession, rest_refusal
 from companion.store.rows import Status
@@ -426,8 +426,11 @@ class Almanac:
         return self._diary.skin_checks()
 
     def begin_patch_test(self, place: Place, note: str = "") -> None:
-        """Keep that the patch test was done now at ``place``, or declined with a note."""
-        self._diary.begin_patch_test(place, note)
+        """Keep that the patch test was done now at ``place``, or declined with a note.
+
+        In a demo its day of waiting has passed at once: nobody comes back tomorrow to see what is next.
+        """
+        self._diary.begin_patch_test(place, note, self.now - PATCH_WAIT if self.demo else None)
 
     def end_patch_test(self, outcome: PatchOutcome, note: str = "") -> bool:
         """Keep what came of the patch test; False where none waits for an outcome."""

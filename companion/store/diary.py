@@ -167,13 +167,19 @@ class Diary:
             return checks
         return [check for check in checks if check.at.astimezone(UTC) >= since.astimezone(UTC)]
 
-    def begin_patch_test(self, place: Place, note: str = "") -> None:
-        """Keep that the patch test was done now at ``place``, or declined with a note."""
+    def begin_patch_test(self, place: Place, note: str = "", at: datetime | None = None) -> None:
+        """Keep that the patch test was done at ``place``, or declined with a note; now unless told otherwise."""
         with explained(self._path):
             self._connection.execute(
                 "INSERT INTO patch_test (person_id, at, place, note) VALUES (?, ?, ?, ?)",
-                (self._person, self._calendar.now().isoformat(), place, note),
+                (self._person, (at or self._calendar.now()).isoformat(), place, note),
             )
+
+    def forget_skin(self) -> None:
+        """Forget every skin check and patch test."""
+        with explained(self._path):
+            self._connection.execute("DELETE FROM skin_check WHERE person_id = ?", (self._person,))
+            self._connection.execute("DELETE FROM patch_test WHERE person_id = ?", (self._person,))
 
     def end_patch_test(self, outcome: PatchOutcome, note: str = "") -> bool:
         """Keep what came of the patch test; False where none waits for an outcome."""

@@ -13,7 +13,7 @@ from companion.almanac import Almanac
 from companion.before import Answers, Before, Terminal
 from companion.care.plans import Chosen
 from companion.care.screening import TODAY_QUESTIONS
-from companion.care.skin import SPECIAL_CARE, SpecialCare
+from companion.care.skin import PATCH_WAIT, SPECIAL_CARE, SpecialCare
 from companion.config import Exit
 from companion.routines.library import Library
 from companion.session.opening import Blocked
@@ -265,3 +265,10 @@ def test_a_demo_knows_nothing_of_the_persons_own_skin(person: Asked, tmp_path: P
     person.almanac.check_skin(1, 5, 5)
     with Store.open(tmp_path / "data" / "demo", person.home.calendar) as store:
         assert Asked(person.home, store, demo=True).ask("y\n" + ALL).ask_care
+
+
+def test_in_a_demo_the_patch_test_waits_no_day(demo: Asked) -> None:
+    demo.almanac.begin_patch_test("jaw")
+    test = demo.almanac.patch_test()
+    assert test is not None
+    assert demo.almanac.now - test.at == PATCH_WAIT

@@ -310,6 +310,27 @@ def test_a_demo_has_data_of_its_own(tmp_path: Path, home: Household) -> None:
         asyncio.run(demo.close())
 
 
+def test_a_demo_waits_no_day_for_its_patch_test_and_begins_each_time_with_a_skin_of_its_own(tmp_path: Path) -> None:
+    def opened() -> Household:
+        demo = Household(demo="dr05", folder=tmp_path / "demo", calendar=Calendar.fixed(EVENING))
+        demo.open()
+        return demo
+
+    demo = opened()
+    demo.answer_patch("forearm")
+    assert demo.patch_to_look_at() is not None
+    demo.answer_patch("reaction")
+    demo.check_skin({"dryness": 1, "redness": 5, "irritation": 5})
+    asyncio.run(demo.close())
+    again = opened()
+    try:
+        assert again.patch_to_look_at() is None
+        assert again.almanac.patch_test() is None
+        assert again.almanac.skin_checks() == []
+    finally:
+        asyncio.run(again.close())
+
+
 def test_what_was_done_can_be_seen_again_and_gets_words(home: Household) -> None:
     assert home.past.sessions() == []
     assert home.past.entries(1) == []

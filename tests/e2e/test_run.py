@@ -155,6 +155,16 @@ def test_what_is_told_is_what_was_written_down(companion_: Callable[..., Ran], d
     assert ran.events[-1]["highest_percent"] == summary.highest_percent
 
 
+def test_an_imagined_skin_of_an_earlier_demo_is_forgotten(companion_: Callable[..., Ran], data: Path) -> None:
+    with Store.open(data / "demo", Calendar.system()) as store:
+        store.diary.check_skin(1, 5, 5)
+        store.diary.begin_patch_test("jaw")
+    assert companion_(*FULL_FACE).code == 0
+    with Store.open(data / "demo", Calendar.system()) as store:
+        assert store.diary.skin_checks() == []
+        assert store.diary.patch_test() is None
+
+
 def test_the_plain_account_reads_from_the_first_step_to_the_last_zone(companion_: Callable[..., Ran]) -> None:
     ran = companion_("run", "full-face", "--demo", "--speed", "max", "--yes")
     assert ran.code == Exit.FINISHED
