@@ -569,26 +569,27 @@ async def test_without_a_plan_escape_leads_back_at_once(fresh: Household) -> Non
 
 
 async def test_the_calendar_file_is_written_where_it_is_said_and_given_up_when_left_empty(
-    kept: Household, tmp_path: Path
+    kept: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # the folder of a test may have a name so long that the sentence is broken inside
     almanac = kept.almanac()
-    path = tmp_path / "mine.ics"
-    app = stage(almanac, file=path)
+    written = tmp_path / "mine.ics"
+    app = stage(almanac, file=Path("mine.ics"))
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "e")
-        assert app.screen.query_one("#answer", Input).value == str(path)
+        assert app.screen.query_one("#answer", Input).value == "mine.ics"
         assert words.FILE_HINT in app.text
         await press(pilot, "enter")
         assert "kept up to date." in app.text
-        assert path.read_bytes().startswith(b"BEGIN:VCALENDAR")
-        assert almanac.calendar_path() == path
+        assert written.read_bytes().startswith(b"BEGIN:VCALENDAR")
+        assert almanac.calendar_path() == written
         await press(pilot, "e")
         app.screen.query_one("#answer", Input).value = "  "
         await press(pilot, "enter")
         assert words.FILE_NONE in app.text
     assert almanac.calendar_path() is None
-    assert path.exists()
+    assert written.exists()
 
 
 async def test_a_file_of_somebody_else_is_not_written_over(kept: Household, tmp_path: Path) -> None:
