@@ -408,6 +408,7 @@ def test_how_a_process_ended_is_said_in_words() -> None:
     assert Ended("exit code 1").how == "exit code 1"
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_ends_every_process_at_once_and_prints_nothing() -> None:
     program = "import sys; from tests.rig.replay.corpus_world import interrupted_run as run; sys.exit(run())"
     with subprocess.Popen(
