@@ -124,19 +124,29 @@ def test_the_whole_journey_in_plain_lines(plain: Plain, tmp_path: Path) -> None:
     assert -1 not in places, dict(zip(order, places, strict=True))
     assert places == sorted(places), said
 
-    code, said = plain.run("run full-face --plain --demo --speed max", ("Begin? [y/n] ", "y"))
-    assert code == Exit.BLOCKED
-    assert "24 hours" in said
+    # a demo waits no day: it begins again, with a skin of its own
+    code, said = plain.run(
+        "run full-face --plain --demo --speed max",
+        *BEFORE,
+        (words.PATCH_ASK, "l"),
+        (words.PATCH_WHY, "only looking"),
+        ("With steam first? [y/n] ", "n"),
+        ("With a mild exfoliation? [y/n] ", "n"),
+        ("With a massage by hand? [y/n] ", "n"),
+        ("ready to begin? [y/n] ", "y"),
+    )
+    assert code == Exit.FINISHED
+    assert "All done." in said
 
     code, said = plain.run("history --demo")
     assert code == Exit.FINISHED
     assert "first-touch" in said or "First touch" in said
     with Store.open(tmp_path / "data" / "demo", Calendar.system()) as store:
-        assert [record.routine for record in store.sessions()] == ["first-touch"]
+        assert [record.routine for record in store.sessions()] == ["full-face", "first-touch"]
         assert len(store.diary.skin_checks()) == 1
         patch = store.diary.patch_test()
         assert patch is not None
-        assert patch.place == "jaw"
+        assert (patch.place, patch.note) == ("declined", "only looking")
 
 
 @pytest.mark.slow
