@@ -21,6 +21,7 @@ from rig.replay.wall_clock import (
     LONGEST_HOLD_NS,
     LONGEST_LEAD_NS,
     PLAIN_HOLD_NS,
+    SET_ASIDE_BY_PYTHON,
     SPIN_SHARE,
     STALL_NS,
     Machine,
@@ -450,13 +451,13 @@ def test_without_fine_timers_the_loop_wakes_early_and_stays_awake_for_the_rest()
 
 def test_what_was_there_before_a_replay_is_left_out_of_collections_until_its_end() -> None:
     before = gc.get_freeze_count()
-    assert before == 0
+    assert before <= SET_ASIDE_BY_PYTHON  # CPython 3.12 begins with some
     with undisturbed():
-        assert gc.get_freeze_count() > 1_000
+        assert gc.get_freeze_count() > 10 * SET_ASIDE_BY_PYTHON
         assert gc.isenabled()
         with undisturbed():
             pass
-        assert gc.get_freeze_count() > 1_000  # the inner one leaves the outer one's alone
+        assert gc.get_freeze_count() > 10 * SET_ASIDE_BY_PYTHON  # the inner one leaves the outer one's alone
     assert gc.get_freeze_count() == 0
 
 
