@@ -59,8 +59,8 @@ def run(report: Report, *, repeat: int | None, seed: int, long: bool = False) ->
     if peer is None:
         report.leave_out("python-can is not installed (scripts/bench replay --peers installs it in .venv-bench)")
     transcripts = [from_capture(CAPTURES / name, skip_unnamed=True) for name in RECORDINGS]
-    _lateness(report, transcripts, peer, repeat or 2, busy=False)
-    _lateness(report, transcripts, peer, repeat or 2, busy=True)
+    _lateness(report, transcripts, peer, repeat or 3, busy=False)
+    _lateness(report, transcripts, peer, repeat or 3, busy=True)
     _drift(report, 600.0 if long else 60.0)
     if not long:
         report.leave_out("replay: drift over 10 minutes instead of one (scripts/bench replay --long)")
