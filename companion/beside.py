@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from companion.config import CompanionError
 from companion.integrations.mqtt_settings import with_device_id
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from companion.almanac import Almanac
     from companion.integrations.mqtt import HomeAssistantLink, LinkStatus
     from companion.integrations.mqtt_discovery import Facts
+    from companion.integrations.mqtt_settings import MqttSettings
     from companion.session.model import View
     from companion.settings.file import SettingsFile
     from companion.settings.schema import Settings
-
-LAST_WORD_S: Final = 1.5
-"""How long the link stays after a session, so that how it ended is told too: a round of telling and a half."""
 
 
 class Beside:
@@ -50,7 +48,7 @@ class Beside:
 async def link_beside(
     settings: SettingsFile[Settings], almanac: Almanac, stop: Callable[[], None], tell: Callable[[str], None]
 ) -> AsyncIterator[Beside]:
-    """Keep the link up while the body runs, then let it say how it ended, for :data:`LAST_WORD_S` at most.
+    """Keep the link up while the body runs, then let it say how it ended, and goodbye.
 
     ``stop`` is called on this loop when somebody presses Stop; it must do nothing where no session runs. ``tell`` hears
     what goes wrong, each line once.
@@ -66,20 +64,27 @@ async def link_beside(
     link.update(facts)
     running = asyncio.create_task(_kept(link, tell))
     beside = Beside(link, facts)
-    cut_off = False
     try:
         yield beside
-    except asyncio.CancelledError:
-        cut_off = True
-        raise
     finally:
         try:
-            if not cut_off:
-                await _last_word(link, beside, almanac, tell)
+            beside.over(_facts_since(facts, almanac, tell))
         finally:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+
+def link_settings(settings: SettingsFile[Settings]) -> MqttSettings:
+    """What is set for the link, with a device id where it is on: the first time one is drawn and kept.
+
+    Raises:
+        SettingsError: the settings take no device id.
+    """
+    chosen = settings.read().settings.mqtt
+    if not chosen.enabled:
+        return chosen
+    return with_device_id(chosen, lambda drawn: settings.change("mqtt.device_id", drawn))
 
 
 def facts_of(almanac: Almanac) -> Facts:
@@ -109,7 +114,7 @@ def _made(
         CompanionError: the settings take no device id, or the almanac cannot be read.
         ValueError: no link can be made of these settings.
     """
-    chosen = settings.read().settings.mqtt
+    chosen = link_settings(settings)
     if not chosen.enabled:
         return None, None
     from companion.integrations.mqtt import HomeAssistantLink, LinkState  # noqa: PLC0415 - aiomqtt; off by default
@@ -121,7 +126,6 @@ def _made(
             said.add(status.line)
             tell(status.line)
 
-    chosen = with_device_id(chosen, lambda drawn: settings.change("mqtt.device_id", drawn))
     return HomeAssistantLink(chosen, stop, on_status=on_status), facts_of(almanac)
 
 
@@ -132,13 +136,10 @@ async def _kept(link: HomeAssistantLink, tell: Callable[[str], None]) -> None:
         tell(words.NO_LINK.format(problem=type(error).__name__))
 
 
-async def _last_word(link: HomeAssistantLink, beside: Beside, almanac: Almanac, tell: Callable[[str], None]) -> None:
-    from companion.integrations.mqtt import LinkState  # noqa: PLC0415 - loaded with the link
-
+def _facts_since(before: Facts, almanac: Almanac, tell: Callable[[str], None]) -> Facts:
+    """What may be told now that the session is over; where the almanac cannot be read, what held before it."""
     try:
-        beside.over(facts_of(almanac))
+        return facts_of(almanac)
     except CompanionError as error:
         tell(words.NO_LINK.format(problem=error))
-        return
-    if link.status.state in (LinkState.CONNECTING, LinkState.ONLINE):
-        await asyncio.sleep(LAST_WORD_S)
+        return before

@@ -20,6 +20,7 @@ from companion.integrations.mqtt_conversation import (
     LinkState,
     LinkStatus,
     Timing,
+    Unjoined,
     explain,
 )
 from companion.integrations.mqtt_settings import MqttSettings
@@ -28,7 +29,7 @@ from companion.words import mqtt as words
 if TYPE_CHECKING:
     from companion.integrations.mqtt_discovery import Facts
 
-__all__ = ["HomeAssistantLink", "LinkState", "LinkStatus", "take_back", "try_broker"]
+__all__ = ["HomeAssistantLink", "LinkState", "LinkStatus", "take_back", "take_back_soon", "try_broker"]
 
 
 class HomeAssistantLink:
@@ -197,6 +198,11 @@ def take_back(settings: MqttSettings, *, environ: Mapping[str, str] = os.environ
     :func:`try_broker`.
     """
     return _once(Conversation.take_back, settings, environ, words.TAKEN_BACK)
+
+
+def take_back_soon(settings: MqttSettings) -> asyncio.Future[tuple[bool, str]]:
+    """As :func:`take_back`, in a thread that nobody has to wait for. For a running loop."""
+    return asyncio.get_running_loop().run_in_executor(Unjoined(), take_back, settings)
 
 
 def _once(

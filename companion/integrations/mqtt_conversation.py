@@ -247,9 +247,14 @@ class Conversation:
                     await self._say_goodbye(client)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
+        """Tell what still waits for its turn, such as how a session ended, and that nobody is there any more."""
+        # Each has its half: where the broker is slow over the one, it hears the other all the same.
+        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S / 2):
+                await self._tell_of(client, self._wanted_of_facts())
         # Said on a clean exit too: a broker publishes the will of those alone that vanish.
         with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
+            async with asyncio.timeout(LEAVE_S / 2):
                 await client.publish(self._topics.availability, told.OFFLINE, qos=1, retain=True)
 
     def _client(self, *, will: bool) -> aiomqtt.Client:
@@ -298,20 +303,23 @@ class Conversation:
     async def _tell(self, client: aiomqtt.Client) -> None:
         """Publish what differs from what was published last on this connection, and the reminders."""
         self._changed.clear()
-        for topic, payload in self._wanted().items():
-            if self._sent.get(topic) != payload:
-                await client.publish(topic, payload, qos=1, retain=True)
-                self._sent[topic] = payload
+        # That it is there comes last: what a broker has kept from before is never shown as if it were of now.
+        await self._tell_of(client, {**self._wanted_of_facts(), self._topics.availability: told.ONLINE})
         while self._reminders:
             await client.publish(self._topics.reminder, told.reminder(self._reminders.popleft()), qos=1, retain=False)
 
-    def _wanted(self) -> dict[str, bytes]:
+    async def _tell_of(self, client: aiomqtt.Client, wanted: Mapping[str, bytes]) -> None:
+        for topic, payload in wanted.items():
+            if self._sent.get(topic) != payload:
+                await client.publish(topic, payload, qos=1, retain=True)
+                self._sent[topic] = payload
+
+    def _wanted_of_facts(self) -> dict[str, bytes]:
         facts, topics = self.facts, self._topics
         if facts is not None:
             self._reported |= told.reported(facts)
         return {
             topics.discovery: told.discovery(topics, self._version, self._reported),
-            topics.availability: told.ONLINE,
             **({} if facts is None else told.states(topics, facts)),
         }
 
@@ -456,13 +464,14 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         self._received(item)
 
 
-class _Unjoined(ThreadPoolExecutor):
+class Unjoined(ThreadPoolExecutor):
     """Runs each call in a thread that nobody waits for: a broker that does not answer must not hold up leaving."""
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run it now, in a thread of its own."""
         future: Future[Any] = Future()
 
         def call() -> None:
@@ -486,7 +495,7 @@ def _prepare(loop: asyncio.AbstractEventLoop) -> None:
 
     aiomqtt asks for a connection to be watched in the turn after, when it may be closed; asyncio would print that.
     """
-    loop.set_default_executor(_Unjoined())
+    loop.set_default_executor(Unjoined())
     loop.set_exception_handler(lambda *_: None)
 
 

@@ -124,10 +124,15 @@ def settings(port: int, *, device_id: str = DEVICE, **more: Any) -> MqttSettings
 
 @contextlib.asynccontextmanager
 async def linked(
-    chosen: MqttSettings, facts: Facts | None = FACTS, *, environ: dict[str, str] | None = None, patience_s: float = 5.0
+    chosen: MqttSettings,
+    facts: Facts | None = FACTS,
+    *,
+    environ: dict[str, str] | None = None,
+    patience_s: float = 5.0,
+    gap_s: float = 0.0,
 ) -> AsyncIterator[Linked]:
     session, clock = FakeSession(), Clock()
-    timing = Timing(clock.elapsed, clock.date, lambda _: 0.05, patience_s=patience_s, question_s=0.05, gap_s=0.0)
+    timing = Timing(clock.elapsed, clock.date, lambda _: 0.05, patience_s=patience_s, question_s=0.05, gap_s=gap_s)
     statuses: list[LinkStatus] = []
     told: set[asyncio.Task[None]] = set()
 
@@ -261,6 +266,41 @@ async def test_leaving_says_offline_and_so_does_the_will_when_the_connection_van
         async with listening(broker) as later:
             kept = await later.message(AVAILABILITY)
             assert (kept.payload, kept.retained) == (b"offline", True)
+
+
+async def test_what_waits_for_its_turn_is_told_before_the_goodbye(tmp_path: Path) -> None:
+    """How a session ended must not wait for the next round of telling: there is none."""
+    async with Broker(tmp_path) as broker, listening(broker) as listener:
+        async with linked(settings(broker.port), gap_s=3600.0) as here:
+            await here.until(LinkState.ONLINE)
+            before = len(await listener.until(lambda seen: len(seen) == 10))
+            here.link.update(replace(FACTS, minutes_this_week=36))
+            await here.leave()
+        await listener.message(AVAILABILITY, b"offline")
+        assert [(one.topic, one.payload) for one in listener.seen[before:]] == [
+            (f"{ROOT}/minutes_this_week", b"36"),
+            (AVAILABILITY, b"offline"),
+        ]
+
+
+async def test_a_goodbye_is_said_where_the_broker_takes_no_more_facts() -> None:
+    """One that is slow over the last facts hears all the same that nobody is there any more."""
+    async with Bare(b"\x00\x00\x00", answers=10) as broker:
+        async with linked(settings(broker.port, base_topic="a", device_id="b"), gap_s=3600.0) as here:
+            await here.until(LinkState.ONLINE)
+            here.link.update(replace(FACTS, minutes_this_week=36))
+            await here.leave()
+        async with asyncio.timeout(PATIENCE_S):
+            await broker.left.wait()
+        assert broker.published[-2:] == ["a/b/minutes_this_week", "a/b/availability"]
+
+
+async def test_that_the_companion_is_there_is_told_after_what_it_knows(tmp_path: Path) -> None:
+    """What a broker has kept of another day, or of another person, is never shown as if it were of now."""
+    async with Broker(tmp_path) as broker, listening(broker) as listener, linked(settings(broker.port)) as here:
+        await here.until(LinkState.ONLINE)
+        seen = await listener.until(lambda seen: len(seen) == 10)
+        assert (seen[0].topic, seen[-1].topic) == (DISCOVERY, AVAILABILITY)
 
 
 GRAMMAR = {
@@ -459,12 +499,18 @@ async def test_a_password_that_cannot_be_had_is_one_line(tmp_path: Path) -> None
 
 
 class Bare:
-    """A broker that accepts everybody and answers a subscription as it is told to; it remembers kinds of packets."""
+    """A broker that accepts everybody and answers a subscription as it is told to; it remembers kinds of packets.
 
-    def __init__(self, codes: bytes) -> None:
+    It acknowledges the first few messages (``answers``), and no more after them.
+    """
+
+    def __init__(self, codes: bytes, answers: int = 0) -> None:
         self.codes = codes
+        self.answers = answers
         self.heard: list[int] = []
+        self.published: list[str] = []
         self.subscribed = asyncio.Event()
+        self.left = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -479,8 +525,14 @@ class Bare:
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:  # MQTT 3.1.1, 2.2: type and flags, remaining length (one byte here), the rest
-                kind, length = await reader.readexactly(2)
+            while True:  # MQTT 3.1.1, 2.2: type and flags, remaining length (least seven bits first), the rest
+                (kind,) = await reader.readexactly(1)
+                length = shift = 0
+                more = 0x80
+                while more & 0x80:
+                    (more,) = await reader.readexactly(1)
+                    length |= (more & 0x7F) << shift
+                    shift += 7
                 rest = await reader.readexactly(length)
                 self.heard.append(kind >> 4)
                 if kind >> 4 == CONNECT:
@@ -489,10 +541,19 @@ class Bare:
                     self.subscribed.set()
                     if self.codes:
                         writer.write(bytes((0x90, 2 + len(self.codes))) + rest[:2] + self.codes)  # SUBACK
+                elif kind >> 4 == UNSUBSCRIBE:
+                    writer.write(b"\xb0\x02" + rest[:2])  # UNSUBACK
+                elif kind >> 4 == PUBLISH:
+                    end = 2 + int.from_bytes(rest[:2], "big")
+                    self.published.append(rest[2:end].decode())
+                    if len(self.published) <= self.answers:
+                        writer.write(b"\x40\x02" + rest[end : end + 2])  # PUBACK
+                elif kind >> 4 == DISCONNECT:
+                    self.left.set()
         writer.close()
 
 
-CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
+CONNECT, PUBLISH, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT = 1, 3, 8, 10, 14
 
 
 async def test_a_broker_that_does_not_let_the_companion_read_is_one_line() -> None:
