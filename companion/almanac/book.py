@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 from companion.care import calendar_file, hydration, plan, reminders
@@ -21,10 +21,19 @@ from companion.care.plan import Mark, Outlook, Proposal, Today
 from companion.care.plans import Chosen, Pause, PauseReason
 from companion.care.reminders import Agenda, Kind, Ledger, MemoryLedger, Reminder, Upcoming
 from companion.care.screening import judge
-from companion.care.skin import LOOK_BACK, PATCH_WAIT, SPECIAL_CARE, Advice, SpecialCare, skin_today, with_special
+from companion.care.skin import (
+    LOOK_BACK,
+    PATCH_WAIT,
+    PEELS,
+    RESTS,
+    SPECIAL_CARE,
+    Advice,
+    SpecialCare,
+    skin_today,
+    with_special,
+)
 from companion.config import CompanionError, Exit
 from companion.session.interlocks import PastSession, rest_refusal
-from companion.store.rows import Status
 from companion.words import almanac as words
 from companion.words import plan as plan_words
 
@@ -33,12 +42,11 @@ if TYPE_CHECKING:
     from companion.session.model import Reason
     from companion.store.database import Store
     from companion.store.diary import Drink, PatchOutcome, PatchTest, Place, Remark, SkinCheck
-    from companion.store.rows import Held, SessionRecord
+    from companion.store.rows import Held, SessionRecord, Status
 
 _PLAN: Final = "plan"
 _GOAL: Final = "water-goal"
 _NOT_TODAY: Final = "not-today"
-_PEELS: Final = "peels"
 _CALENDAR: Final = "calendar-file"
 _CALENDAR_KEY: Final = "calendar-key"
 _TOLD_AGAIN: Final = "session-told-again"
@@ -193,12 +201,12 @@ class Almanac:
         """Note that a skin check or one of today's questions said not today (``day``: today)."""
         self._note_day(_NOT_TODAY, day or self.now.date())
 
-    def note_peel(self, day: date | None = None) -> None:
-        """Note a peel on ``day`` (today), a coming one too: plan and door to a session leave the skin its week."""
+    def note_rest(self, kind: Literal["peel", "sunburn"], day: date | None = None) -> None:
+        """Note a peel or a sunburn on ``day`` (today; a coming peel too): plan and door leave the skin its week."""
         day = day or self.now.date()
-        self._diary.choose(SPECIAL_CARE, with_special(self._special(), SpecialCare("peel", day)))
+        self._diary.choose(SPECIAL_CARE, with_special(self._special(), SpecialCare(kind, day)))
         # The door forgets a peel after two months; the plan must not hold its week against the person then.
-        self._note_day(_PEELS, day)
+        self._note_day(PEELS, day)
 
     def outlook(self, first: date | None = None, days: int = 35) -> Outlook:
         """The plan as of now, on ``days`` days from ``first`` (today) on.
@@ -444,8 +452,9 @@ class Almanac:
 
     def sessions(self, limit: int | None = None) -> list[Session]:
         """The newest sessions first, whatever their end, at most ``limit``: simulated ones in a demo, else all."""
-        remarks = self._diary.remarks()
-        return [self._row(record, remarks.get(record.id)) for record in self._store.sessions(limit)]
+        records = self._store.sessions(limit)
+        remarks = self._diary.remarks(since=min((record.id for record in records), default=0))
+        return [self._row(record, remarks.get(record.id)) for record in records]
 
     def facts(self) -> Facts:
         """A few numbers: what may be told to other machines of this household."""
@@ -457,7 +466,7 @@ class Almanac:
         return Facts(
             next_session=None if upcoming is None else upcoming.start,
             last_session=max((one.ended_at for one in held), key=_instant, default=None),
-            minutes_this_week=sum(_minutes(one.record, one.ended_at) for one in of_week),
+            minutes_this_week=sum(one.minutes for one in of_week),
             water_today_ml=hydration.total_ml(self._drinks_of_late(), self.now.date(), self.zone),
             goal_ml=None if goal.limited else goal.ml,
         )
@@ -477,11 +486,12 @@ class Almanac:
 
     def _held(self) -> list[Held]:
         """The sessions with output, the newest first."""
-        newer = self._store.held(demo=self.demo, after=self._over[0].record.id if self._over else 0)
+        newer = self._store.held(demo=self.demo, after=self._over[0].id if self._over else 0)
         # Whatever began before another one is over: there is one session at a time.
-        over = list(dropwhile(lambda one: one.record.status is Status.RUNNING, newer))
-        self._over = over + self._over
-        self._done = tuple(plan.Done(one.ended_at) for one in over) + self._done
+        over = list(dropwhile(lambda one: one.running, newer))
+        if over:
+            self._over = over + self._over
+            self._done = tuple(plan.Done(one.ended_at) for one in over) + self._done
         return newer[: len(newer) - len(over)] + self._over
 
     def _special(self) -> tuple[SpecialCare, ...]:
@@ -492,7 +502,7 @@ class Almanac:
         return plan.Diary(
             done=tuple(plan.Done(one.ended_at) for one in held[: len(held) - len(self._over)]) + self._done,
             not_today=self._not_today(special),
-            peels={one.on for one in special if one.kind == "peel"}.union(self._diary.choice(_PEELS, list[date]) or ()),
+            peels={one.on for one in special if one.kind in RESTS}.union(self._diary.choice(PEELS, list[date]) or ()),
         )
 
     def _not_today(self, special: Sequence[SpecialCare]) -> set[date]:
@@ -531,7 +541,7 @@ class Almanac:
     def _done_of_late(self) -> tuple[Span, ...]:
         since = _instant(self._calendar.now() - 2 * _DAY)
         held = [one for one in self._held() if _instant(one.ended_at) >= since]
-        return tuple(Span(min(one.record.started_at, one.ended_at, key=_instant), one.ended_at) for one in held)
+        return tuple(Span(min(one.started_at, one.ended_at, key=_instant), one.ended_at) for one in held)
 
     def _spans(self) -> Sequence[Span]:
         upcoming = self._upcoming()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -28,6 +28,8 @@ from companion.store.faults import StoreError, damaged, explained
 from companion.store.lock import HeldElsewhereError, SessionLock
 from companion.store.people import People, PersonError, zones_as_json
 from companion.store.rows import (
+    COMMANDED,
+    OUTCOME,
     SESSION_COLUMNS,
     Held,
     Person,
@@ -125,8 +127,10 @@ class Store:
     ) -> None:
         self.close()
 
-    def remove_person(self, name: str) -> None:
-        """Forget a person and all that is theirs.
+    def remove_person(self, name: str, *, successor: str = "") -> None:
+        """Forget a person and all that is theirs, copies from before a change of the database's shape included.
+
+        ``successor``: should nobody else be left, somebody of that name begins anew in their place.
 
         Raises:
             PersonError: there is no such person, or nobody would be left.
@@ -135,7 +139,9 @@ class Store:
         lock = self._take_lock()
         try:
             with explained(self._path):
-                self._seals.forget(self.people.remove(name))
+                self._seals.forget(self.people.remove(name, successor=successor))
+                for copy in self._path.parent.glob(f"{self._path.stem}-before-version-*"):
+                    copy.unlink()
         finally:
             lock.release()
 
@@ -152,7 +158,10 @@ class Store:
                 "SELECT name, comfortable_percent, neck, no_go FROM person WHERE id = ?", (self._person_id,)
             ).fetchone()
             zones = frozenset(msgspec.json.decode(no_go, type=list[str]))
-        return Person(self._person_id, name, comfortable, not self.past_sessions(), bool(neck), zones)
+            # The oldest first: who has ever held one has done so in the beginning.
+            with closing(self._with_output(demo=False, after=0, order="ASC")) as held:
+                first_session = not any(one.zones for one in held)
+        return Person(self._person_id, name, comfortable, first_session, bool(neck), zones)
 
     def everything(self) -> dict[str, Any]:
         """All that is kept of the person, table by table: their own copy.
@@ -196,7 +205,22 @@ class Store:
         Raises:
             StoreError: they cannot be written.
         """
-        at, kept = self._calendar.now().isoformat(), to_json(answers)
+        self._keep_screening(self._calendar.now().isoformat(), version, answers)
+
+    def amend_screening(self, answers: Mapping[str, Any]) -> None:
+        """Keep ``answers`` in the place of the last ones, of the same date and version: they get no younger.
+
+        Raises:
+            StoreError: they cannot be written.
+            ValueError: there is no screening that counts.
+        """
+        screening = self.screening()
+        if screening is None:
+            raise ValueError("there are no answers to be amended")
+        self._keep_screening(screening.at.isoformat(), screening.version, answers)
+
+    def _keep_screening(self, at: str, version: int, answers: Mapping[str, Any]) -> None:
+        kept = to_json(answers)
         with explained(self._path):
             # The seal first: should the row not follow, the seal fits nothing, and the questions are asked again.
             self._seals.seal(self._person_id, at, version, kept)
@@ -282,13 +306,10 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        return self._records(limit=-1 if limit is None else limit)
-
-    def _records(self, *, after: int = 0, limit: int = -1) -> list[SessionRecord]:
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? AND id > ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
-                (self._person_id, after, limit),
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
+                (self._person_id, -1 if limit is None else limit),
             )
             return [session_record(row) for row in rows]
 
@@ -337,18 +358,28 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        found = []
-        for record in self._records(after=after):
-            if record.demo is not demo:
-                continue
-            if record.summary is None:
-                zones, output = self.zones_with_output(record.id), False
-            else:
-                zones = frozenset(zone for zone, seconds in record.summary.zone_seconds.items() if seconds > 0)
-                output = record.summary.output_s > 0
-            if zones or output:
-                found.append(Held(record, record.ended_at or self._last_sign(record), zones))
-        return found
+        with self._reading():
+            return list(self._with_output(demo=demo, after=after, order="DESC"))
+
+    def _with_output(self, *, demo: bool, after: int, order: Literal["ASC", "DESC"]) -> Generator[Held]:
+        """The sessions with output one by one, for those who need not see all; to be taken within :meth:`_reading`."""
+        rows = self._connection.execute(
+            "SELECT id, started_at, ended_at, summary FROM session"  # noqa: S608 - constants
+            # a constant, for those of real devices have an index of their own
+            f" WHERE person_id = ? AND demo = {demo:d} AND id > ? ORDER BY id {order}",
+            (self._person_id, after),
+        )
+        same: dict[frozenset[str], frozenset[str]] = {}  # thousands of sessions have but a few sets of zones
+        with closing(rows):
+            for number, started, ended, summary in rows:
+                outcome = None if summary is None else OUTCOME.decode(summary)
+                zones = self._commanded(number) if outcome is None else outcome.zones
+                if not zones and (outcome is None or not outcome.output_s > 0):
+                    continue
+                began = datetime.fromisoformat(started)
+                over = self._last_sign(number, began) if ended is None else datetime.fromisoformat(ended)
+                lasted_s = _seconds(began, over) if outcome is None else outcome.elapsed_s
+                yield Held(number, began, over, same.setdefault(zones, zones), lasted_s / 60, ended is None)
 
     def zones_with_output(self, session_id: int) -> frozenset[str]:
         """Zones that output was commanded in: kept before the command left, so none is missing after a crash.
@@ -356,14 +387,21 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        commanded = (entry for _, entry in self.entries(session_id) if entry.kind is JournalKind.INTENSITY)
-        named = (entry.data.get("zone") for entry in commanded)
+        with self._reading():
+            return self._commanded(session_id)
+
+    def _commanded(self, session_id: int) -> frozenset[str]:
+        rows = self._connection.execute(
+            "SELECT data FROM entry JOIN session ON session.id = session_id"
+            " WHERE session_id = ? AND person_id = ? AND kind = ?",
+            (session_id, self._person_id, JournalKind.INTENSITY.value),
+        )
+        named = (COMMANDED.decode(data).zone for (data,) in rows)
         return frozenset(zone for zone in named if isinstance(zone, str))
 
-    def _last_sign(self, record: SessionRecord) -> datetime:
-        with explained(self._path):
-            (last,) = self._connection.execute("SELECT max(t) FROM entry WHERE session_id = ?", (record.id,)).fetchone()
-        return record.started_at + timedelta(seconds=last or 0.0)
+    def _last_sign(self, session_id: int, began: datetime) -> datetime:
+        (last,) = self._connection.execute("SELECT max(t) FROM entry WHERE session_id = ?", (session_id,)).fetchone()
+        return began + timedelta(seconds=last or 0.0)
 
     def _mark_interrupted(self) -> list[int]:
         """To be called with the session lock held: whoever holds it knows that no session is live."""
@@ -371,7 +409,7 @@ class Store:
             rows = self._connection.execute(
                 f"SELECT {SESSION_COLUMNS} FROM session WHERE ended_at IS NULL ORDER BY id"  # noqa: S608 - constant column names
             ).fetchall()
-        ended = [(self._last_sign(record).isoformat(), record.id) for record in map(session_record, rows)]
+            ended = [(self._last_sign(one.id, one.started_at).isoformat(), one.id) for one in map(session_record, rows)]
         for row in ended:
             self._connection.execute("UPDATE session SET ended_at = ?, interrupted = 1 WHERE id = ?", row)
         return [session_id for _, session_id in ended]
@@ -396,3 +434,7 @@ class Store:
                 yield
             except (msgspec.MsgspecError, ValueError) as error:
                 raise StoreError(damaged(self._path)) from error
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max(0.0, (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds())

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from companion.care.skin import PATCH_AGREED, PEELS, SPECIAL_CARE
 from companion.dates import Calendar
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.rows import to_json
@@ -118,12 +119,16 @@ class Diary:
 
     def undo_drink(self) -> Drink | None:
         """Take the last logged drink back and return it; None where there is none."""
-        last = self.drinks()[-1:]
-        if not last:
-            return None
-        with explained(self._path):
-            self._connection.execute("DELETE FROM drink WHERE id = ? AND person_id = ?", (last[0].id, self._person))
-        return last[0]
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT id, at, ml FROM drink WHERE person_id = ? ORDER BY id DESC LIMIT 1", (self._person,)
+            ).fetchone()
+            if row is None:
+                return None
+            number, at, ml = row
+            last = Drink(number, datetime.fromisoformat(at), ml)
+            self._connection.execute("DELETE FROM drink WHERE id = ? AND person_id = ?", (last.id, self._person))
+        return last
 
     def drinks(self, since: datetime | None = None) -> list[Drink]:
         """The drinks logged, in the order of logging; those from ``since`` on where given."""
@@ -176,7 +181,9 @@ class Diary:
             )
 
     def forget_skin(self) -> None:
-        """Forget every skin check and patch test."""
+        """Forget every skin check and patch test, and whatever else was noted of the skin."""
+        for name in (SPECIAL_CARE, PEELS, PATCH_AGREED):
+            self.choose(name, None)
         with explained(self._path):
             self._connection.execute("DELETE FROM skin_check WHERE person_id = ?", (self._person,))
             self._connection.execute("DELETE FROM patch_test WHERE person_id = ?", (self._person,))
@@ -220,13 +227,16 @@ class Diary:
             ).fetchone()
             return None if row is None else Remark(row[0], msgspec.json.decode(row[1], type=tuple[str, ...]))
 
-    def remarks(self) -> dict[int, Remark]:
-        """What was said of each session of this person's, by its number; those of which nothing was are left out."""
+    def remarks(self, since: int = 0) -> dict[int, Remark]:
+        """What was said of each session of this person's, by its number; those of which nothing was are left out.
+
+        ``since``: of sessions of that number or a higher one.
+        """
         with self._reading():
             rows = self._connection.execute(
                 "SELECT session_id, text, photos FROM remark JOIN session ON session.id = remark.session_id"
-                " WHERE person_id = ?",
-                (self._person,),
+                " WHERE session_id >= ? AND person_id = ?",
+                (since, self._person),
             )
             return {
                 number: Remark(text, msgspec.json.decode(photos, type=tuple[str, ...])) for number, text, photos in rows

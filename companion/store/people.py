@@ -16,6 +16,9 @@ from companion.store.faults import explained
 
 LONGEST_NAME = 40
 
+_PLACEHOLDER = "\n"
+"""A name that nobody can have, for as long as it takes to set the true one."""
+
 
 class PersonError(CompanionError):
     """There is no such person, or there is one already; one line that says what to do."""
@@ -107,24 +110,31 @@ class People:
             self._connection.execute("UPDATE household SET chosen = ?", (person,))
         return person
 
-    def remove(self, name: str) -> int:
+    def remove(self, name: str, *, successor: str = "") -> int:
         """Forget a person and all that is theirs; return their id.
+
+        ``successor``: should nobody else be left, somebody of that name begins anew in their place.
 
         Raises:
             PersonError: there is no such person, or nobody would be left.
             StoreError: it cannot be written.
         """
         person = self.find(name)
-        if len(self.names()) == 1:
+        alone = len(self.names()) == 1
+        if alone and not successor:
             raise PersonError(f"{name} is the only one here; `companion delete --all` forgets everybody and everything")
         with explained(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                if alone:  # named only once the name is free, and there before the household has nobody
+                    anew = self._connection.execute("INSERT INTO person (name) VALUES (?)", (_PLACEHOLDER,)).lastrowid
                 self._connection.execute(
                     "UPDATE household SET chosen = (SELECT min(id) FROM person WHERE id <> ?) WHERE chosen = ?",
                     (person, person),
                 )
                 self._connection.execute("DELETE FROM person WHERE id = ?", (person,))
+                if alone:
+                    self._connection.execute("UPDATE person SET name = ? WHERE id = ?", (_checked(successor), anew))
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:

@@ -72,12 +72,39 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A session that had output: when it ended (of one that runs: its last entry), and the zones of the output."""
+    """A session that had output: when it ended (of one that runs: its last entry), and the zones of the output.
 
-    record: SessionRecord
+    ``minutes`` is how long it took in all; ``running``: it has not ended.
+    """
+
+    id: int
+    started_at: datetime
     ended_at: datetime
     zones: frozenset[str]
+    minutes: float
+    running: bool
 
+
+class Outcome(msgspec.Struct, gc=False):
+    """What of a summary says whether a session had output: years of them are read for nothing but that."""
+
+    zone_seconds: dict[str, float]
+    output_s: float
+    elapsed_s: float
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """The zones that had output, however little."""
+        return frozenset([zone for zone, seconds in self.zone_seconds.items() if seconds > 0])
+
+
+class _Commanded(msgspec.Struct, gc=False):
+    zone: object = None
+
+
+OUTCOME = msgspec.json.Decoder(Outcome)
+COMMANDED = msgspec.json.Decoder(_Commanded)
+"""What of an entry on a level says where it was."""
 
 SESSION_COLUMNS = "id, routine, device_name, device_key, protocol, demo, started_at, ended_at, interrupted, summary"
 _SUMMARY = msgspec.json.Decoder(Summary)
