@@ -14,6 +14,7 @@ from bleak import BleakClient, BleakScanner
 
 from companion.config import CompanionError, Exit
 from companion.dates import Calendar
+from companion.guard.keeper import NothingToHold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
+    from companion.guard.keeper import Guard
     from rig.devices.model import SimulatedDevice
     from rig.radio.link import VirtualRadio
     from rig.radio.peripheral import Peripheral
@@ -50,6 +52,10 @@ class DemoRadio:
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device on the virtual air, not connected."""
         return BleakClient(device, disconnected_callback, backend=self.air.client_backend)
+
+    def guard(self, lost: Callable[[str], None]) -> Guard:  # noqa: ARG002 - never lost
+        """Return a guard that does nothing: the simulated device lives in this process and ends with it."""
+        return NothingToHold()
 
     async def close(self) -> None:
         """Switch the simulated device off and close the recording. Harmless when called twice."""

@@ -224,6 +224,14 @@ class Dr05(DeviceProtocol):
     def _link_is_ending(self) -> bool:
         return self._dropping is not None
 
+    @property
+    def stop_writes(self) -> tuple[Write, ...]:
+        """The total stop, in the byte order that the handshake has found."""
+        if self._bridge is None:
+            return ()
+        type_, func, para = _TOTAL_STOP
+        return tuple(self._bridge.writes(encode(type_, State.REQUEST, func, para, order=self._order), urgent=True))
+
     # --- handshake ---------------------------------------------------------------------------------------------------
 
     def start(self, services: Sequence[Service], now: float) -> Reaction:

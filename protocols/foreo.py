@@ -160,6 +160,11 @@ class Foreo(DeviceProtocol):
         return min(waits, default=None)
 
     @property
+    def stop_writes(self) -> tuple[Write, ...]:
+        """Pulsation at level 0."""
+        return (self._pulse(0, urgent=True),) if self._started else ()
+
+    @property
     def state(self) -> str:
         """One of the states in :data:`EXTENT`, by what is most urgent."""
         if self._spent:

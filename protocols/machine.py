@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from protocols.gatt import Operation, Service
+from protocols.gatt import Operation, Service, Write
 from protocols.model import Command, DeviceProfile, Event
 
 
@@ -77,6 +77,15 @@ class DeviceProtocol(abc.ABC):
     @abc.abstractmethod
     def output_possible(self) -> bool:
         """True unless known to be without output: a start counts from its write, a stop from its acknowledgement."""
+
+    @property
+    def stop_writes(self) -> tuple[Write, ...]:
+        """The writes that end all output in any state of this link, for a guard that cannot ask this machine.
+
+        Empty until they are known; once known, the same for the rest of the link. Empty for good where only the end of
+        the link ends the output.
+        """
+        return ()
 
     @property
     def state(self) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bleak.exc import BleakDeviceNotFoundError
 
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
+from companion.guard.keeper import GuardError, Stop
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
 from protocols.gatt import Characteristic, Disconnect, Operation, Property, Read, Service, Subscribe, Write, uuid
 from protocols.machine import DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from companion.device.finder import Found
     from companion.device.radio import Radio
+    from companion.guard.keeper import Guard
 
 News = LinkReady | LinkLost | ReconnectFailed | DeviceSaid
 Listener = Callable[[News], None]
@@ -80,6 +82,7 @@ class Cause(StrEnum):
     CONNECT_FAILED = "connect failed"
     UNSUPPORTED = "unsupported device"
     HANDSHAKE_FAILED = "handshake failed"
+    NO_GUARD = "no guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,13 @@ class Ending:
 
     cause: Cause
     text: str
+
+
+_GUARD_ADVICE = "nothing is started without it; close other programs and try again"
+
+
+def _no_guard(error: GuardError) -> str:
+    return f"the guard, which would end the link if this app failed, cannot do its work ({error})"
 
 
 def _expire(scope: asyncio.Timeout | None, at: float) -> None:
@@ -107,6 +117,7 @@ class _Link:
         "ending",
         "events",
         "gone",
+        "guard",
         "protocol",
         "quiet",
         "ready",
@@ -121,6 +132,7 @@ class _Link:
     def __init__(self, protocol: DeviceProtocol, gone: asyncio.Future[None]) -> None:
         self.protocol = protocol
         self.client: BleakClient | None = None
+        self.guard: Guard | None = None
         self.services: tuple[Service, ...] = ()
         self.characteristics: dict[str, BleakGATTCharacteristic] = {}
         self.waiting: deque[Subscribe | Read | Write] = deque()
@@ -172,6 +184,7 @@ class Connection:
         self._closing_scope: asyncio.Timeout | None = None
         self._closing_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._releases: set[asyncio.Task[None]] = set()
         self._reconnect_until: float | None = None
         self._reconnect_wanted = asyncio.Event()
         self._regaining: asyncio.Timeout | None = None
@@ -340,7 +353,9 @@ class Connection:
         link = _Link(self._found.entry.create(self._found.name), asyncio.get_running_loop().create_future())
         self._link = link
         try:
+            self._call_guard(link)
             await self._open(link)
+            await self._hold(link)
             self._state = LinkState.HANDSHAKE
             try:
                 async with asyncio.timeout(HANDSHAKE_LIMIT_S):
@@ -355,8 +370,50 @@ class Connection:
             # Cancelled or failed half-way: a link without an owner must not stay up.
             if link.client is not None:
                 self._hang_up(Ending(Cause.REQUESTED, "given up"))
+            else:
+                self._release(link, down=True)
             raise
         return link
+
+    def _call_guard(self, link: _Link) -> None:
+        """Start the guard of a link before there is one, so that it is there when the link is (H4).
+
+        Raises:
+            RadioError: there is no guard, so there must be no link.
+        """
+        try:
+            link.guard = self._radio.guard(partial(self._guard_lost, link))
+        except GuardError as error:
+            self._ending = Ending(Cause.NO_GUARD, _no_guard(error))
+            raise RadioError(self._ending.text, _GUARD_ADVICE) from error
+
+    async def _hold(self, link: _Link) -> None:
+        """Wait until the guard holds the link; without it not even the handshake begins.
+
+        Raises:
+            RadioError: it does not; the link is down again.
+        """
+        if link.guard is None or link.ended is not None:
+            return  # the device is gone already, as the handshake finds
+        try:
+            await link.guard.hold(self._found.device)
+        except GuardError as error:
+            self._hang_up(Ending(Cause.NO_GUARD, _no_guard(error)), link)
+            await link.gone
+            raise self._failure(link) from error
+
+    def _guard_lost(self, link: _Link, why: str) -> None:
+        """Take word that the guard no longer holds a link, or ends it itself: what runs must stop."""
+        if link is self._link and link.ended is None:
+            self.stop_and_drop(f"{why}, so the app let go of the device")
+
+    def _release(self, link: _Link, *, down: bool) -> None:
+        """End the guard of a link; where the link is not known to be ``down``, the guard ends it."""
+        guard, link.guard = link.guard, None
+        if guard is not None:
+            task = asyncio.get_running_loop().create_task(guard.release(down=down))
+            self._releases.add(task)
+            task.add_done_callback(self._releases.discard)
 
     async def _open(self, link: _Link) -> None:
         """Connect and discover the services."""
@@ -420,6 +477,8 @@ class Connection:
         match ending.cause:
             case Cause.UNSUPPORTED:
                 advice = "choose another device"
+            case Cause.NO_GUARD:
+                advice = _GUARD_ADVICE
             case Cause.HANDSHAKE_FAILED:
                 advice = "switch it off and on, close other apps that may use it, and try again"
             case _:
@@ -620,12 +679,23 @@ class Connection:
                 self._state = LinkState.READY
                 self._firmware = event.firmware
                 link.wake()
+                self._tell_guard(link)
                 self._hear(LinkReady(first=self._links == 1, firmware=event.firmware))
             case HandshakeFailed():
                 text = f"{self.name} was reached but gives no sensible answer ({event.reason})"
                 self._hang_up(Ending(Cause.HANDSHAKE_FAILED, text), link)
             case _:
                 self._hear(DeviceSaid(event))
+
+    def _tell_guard(self, link: _Link) -> None:
+        """Say how all output is ended, before anybody can start any."""
+        if link.guard is not None:
+            link.guard.stops(
+                [
+                    Stop(link.characteristics[write.characteristic], write.data, write.with_response)
+                    for write in link.protocol.stop_writes
+                ]
+            )
 
     def _hear(self, news: News) -> None:
         if self.listener is not None:
@@ -647,6 +717,7 @@ class Connection:
 
     async def _hang_up_task(self, link: _Link, client: BleakClient, ending: Ending) -> None:
         why = ""
+        down = True
         for _ in range(HANG_UP_TRIES):
             try:
                 async with asyncio.timeout(HANG_UP_LIMIT_S):
@@ -660,7 +731,8 @@ class Connection:
             # Nobody knows now whether the device has stopped, and saying nothing would be worse than saying so.
             text = f"{ending.text}; the radio could not end the link ({why}): switch the device off"
             ending = Ending(ending.cause, text)
-        self._ended(link, ending)
+            down = False
+        self._ended(link, ending, down=down)
 
     def _disconnected(self, link: _Link, _client: BleakClient) -> None:
         """Take bleak's word that the link is gone; it comes for requested ends too, on most platforms."""
@@ -669,10 +741,11 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - surfaces through on_defect, after the output was stopped
             self._defect(error)
 
-    def _ended(self, link: _Link, ending: Ending) -> None:
+    def _ended(self, link: _Link, ending: Ending, *, down: bool = True) -> None:
         if link.ended is not None:
             return
         link.ended = ending
+        self._release(link, down=down)
         self._ending = ending
         self._state = LinkState.LOST
         link.waiting.clear()
@@ -710,6 +783,10 @@ class Connection:
             await asyncio.wait(rest)
         if self._tasks:  # cancelling an owner that was still connecting leaves a hang-up behind
             await asyncio.wait(self._tasks, timeout=HURRIED_LIMIT_S)
+        if link is not None:
+            self._release(link, down=False)  # what is still up here is the guard's to end
+        if self._releases:
+            await asyncio.wait(self._releases)
         self._state = LinkState.CLOSED
 
     async def _stop_output(self, link: _Link) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
+    from companion.guard.keeper import Guard
+
 #: Everything that a bleak call may raise when the radio, the service behind it or the device fails. Without a D-Bus
 #: bleak raises a plain FileNotFoundError; a D-Bus that goes away ends in EOFError; TimeoutError is an OSError.
 RADIO_ERRORS = (BleakError, OSError, EOFError)
@@ -54,6 +56,13 @@ class Radio(Protocol):
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
 
+    def guard(self, lost: Callable[[str], None]) -> Guard:
+        """Start what ends the link when this process no longer can (H4); ``lost`` hears why it holds it no longer.
+
+        Raises:
+            GuardError: there is none, so there must be no output.
+        """
+
     async def close(self) -> None:
         """Give everything back. Harmless when called twice."""
 
@@ -74,6 +83,16 @@ class SystemRadio:
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
         return BleakClient(device, disconnected_callback)
+
+    def guard(self, lost: Callable[[str], None]) -> Guard:
+        """Start a guard process for one link.
+
+        Raises:
+            GuardError: it could not be started.
+        """
+        from companion.guard.keeper import GuardProcess  # noqa: PLC0415 - a demo needs none
+
+        return GuardProcess(lost)
 
     async def close(self) -> None:
         """Nothing to give back: bleak keeps nothing open between scans and links."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,21 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     desktop = Desktop("linux", {}, lambda argv, _: not shown.append(tuple(argv)))
     monkeypatch.setattr(Desktop, "this", staticmethod(lambda: desktop))
     return shown
+
+
+@pytest.fixture
+def system_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A D-Bus of the test's own, which everybody here takes for the system's."""
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("dbus-daemon is not installed: apt-get install dbus")
+    address = f"unix:path={tmp_path / 'bus'}"
+    with subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}", "--print-address=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline()
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield address
+        daemon.terminate()

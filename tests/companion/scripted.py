@@ -11,6 +11,7 @@ from bleak.backends.device import BLEDevice
 
 from companion.device.connection import Connection, News
 from companion.device.finder import Found
+from companion.guard.keeper import Guard, NothingToHold
 from protocols.gatt import Operation, Service, Subscribe, Write, uuid
 from protocols.machine import NOTHING, DeviceProtocol, Reaction
 from protocols.model import Command, DeviceProfile, OutputKind, Ready, TotalStop
@@ -103,6 +104,7 @@ class ScriptedRadio:
     heard: list[BLEDevice] = field(default_factory=list)
     on_connect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     on_disconnect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
+    guarded_by: Callable[[Callable[[str], None]], Guard] = field(default=lambda _lost: NothingToHold())
 
     def client(self, device: BLEDevice, disconnected_callback: Callable[[Any], None]) -> Any:
         self.connected_to.append(device)
@@ -111,6 +113,9 @@ class ScriptedRadio:
 
     def scanner(self, detection_callback: Any = None) -> Any:
         return ScriptedScanner(self, detection_callback)
+
+    def guard(self, lost: Callable[[str], None]) -> Guard:
+        return self.guarded_by(lost)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -126,6 +131,7 @@ class ScriptedProtocol(DeviceProtocol):
         self.services: tuple[Service, ...] = ()
         self.due: float | None = None
         self.possible = False
+        self.stops: tuple[Write, ...] = ()
         self.on_start = Reaction((Subscribe(TALK),), (Ready("1.0"),))
         self.reply: Callable[[Command], Reaction] = lambda _command: NOTHING
         self.on_data: Callable[[bytes], Reaction] = lambda _data: NOTHING
@@ -141,6 +147,10 @@ class ScriptedProtocol(DeviceProtocol):
     @property
     def output_possible(self) -> bool:
         return self.possible
+
+    @property
+    def stop_writes(self) -> tuple[Write, ...]:
+        return self.stops
 
     def start(self, services: Sequence[Service], now: float) -> Reaction:
         self.services = tuple(services)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
-import shutil
 import stat
-import subprocess
 import termios
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -187,28 +185,10 @@ class Adapter(ServiceInterface):
         return self._powered
 
 
-@pytest.fixture
-def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bus of the test's own, which the doctor takes for the system's."""
-    if shutil.which("dbus-daemon") is None:
-        pytest.skip("dbus-daemon is not installed: apt-get install dbus")
-    address = f"unix:path={tmp_path / 'bus'}"
-    with subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}", "--print-address=1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as daemon:
-        assert daemon.stdout is not None
-        assert daemon.stdout.readline()
-        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-        yield address
-        daemon.terminate()
-
-
-def test_a_real_bus_without_a_bluetooth_service_is_told_from_one_with(bus: str) -> None:
+def test_a_real_bus_without_a_bluetooth_service_is_told_from_one_with(system_bus: str) -> None:
     assert service(doctor.ask_bluez).text == words.NO_SERVICE
     for powered in (False, True):
-        assert asyncio.run(asked_beside_bluez(bus, powered=powered)) == {"hci0": powered}
+        assert asyncio.run(asked_beside_bluez(system_bus, powered=powered)) == {"hci0": powered}
 
 
 async def asked_beside_bluez(address: str, *, powered: bool) -> dict[str, bool]:
