@@ -4,18 +4,24 @@ Knows the columns of the documented table. Refuses to know where rows come from.
 
 A line is put together of parts: frame and time; what rows of one kind have in common, up to the value; the value; the
 PDU. The lengths of all parts tell where each belongs; then one part of all lines is copied there after the other.
+
+What costs is the number of copies, hardly their width. So the digits of a PDU are copied in a few widths, to what there
+is of them and some more, which what is copied later writes over: first to where they end as the value, then to where
+they are the PDU, and last of all the beginnings of the lines.
 """
 
 from __future__ import annotations
 
 from binascii import hexlify
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rig.capture import att
 from rig.capture.fast.engine import Block, Kind
-from rig.capture.fast.pieces import Voids, anywhere, copy_pieces, joined_pieces
+from rig.capture.fast.pieces import Bytes, Voids, anywhere
 from rig.capture.fast.window import NS, Int64s
 from rig.capture.rows import AttRow, value_of
 from rig.capture.text import opcode_text, tsv_line
@@ -36,6 +42,12 @@ _SKIPPED: Final = {
 _TAB: Final = ord("\t")
 _LINE_END: Final = ord("\n")
 _DECIMALS: Final = 9  # of a time
+_STEP: Final = 16
+"""Octets of a PDU that are copied at a time; the digits of one octet less are shorter than any beginning of a line."""
+_SPARE: Final = bytes(_STEP - 1)
+_FEW_SECONDS: Final = 1 << 12
+_NEVER: Final = 1 << 31
+"""More octets than any PDU has."""
 _DIGITS: Final = 4
 _PLACES: Final = 10**_DIGITS
 _QUADS: Final = (
@@ -50,9 +62,10 @@ class _Parts(NamedTuple):
     about: bytes
     """From the tab behind the time to the one before the value."""
     skipped: int
-    """Octets of the PDU before the value; -1 where PDUs of this kind are written one by one."""
-    valued: bool
-    """Whether something may follow them."""
+    """Octets of the PDU before the value."""
+    least: int
+    """Octets that a PDU of this kind has at least; one that has less, or more, is written by itself."""
+    most: int
 
 
 class Lines:
@@ -72,61 +85,93 @@ class Lines:
         if block.kinds is not self._kinds or len(block.kinds) != self._known:
             self._learn(block.kinds)
         kind, octets = block.kind, block.length
-        skipped = self._skipped[kind]
-        value = octets - skipped
-        odd = np.flatnonzero((skipped < 0) | (value < 0) | (~self._valued[kind] & (value != 0)))
+        odd = np.flatnonzero((octets < self._least[kind]) | (octets > self._most[kind]))
+        odd_lines = [_line(block, row) for row in odd.tolist()]
         if len(odd):
             octets = octets.copy()
-            octets[odd] = value[odd] = 0  # what there is of them is written over at the end
-        odd_lines = [_line(block, row) for row in odd.tolist()]
+            octets[odd] = 0  # what there is of them is written over at the end
 
-        timed = np.repeat([part.itemsize for part in times], [len(part) for part in times])
-        about = self._about_length[kind]
-        value, pdu = 2 * value, 2 * octets
-        length = timed + about + value + pdu + 2
+        timed = times[0].itemsize if len(times) == 1 else _each(times)
+        before = self._before[kind] + timed  # from the line's beginning to where the digits are copied to first
+        length = before + 4 * octets + 1
         length[odd] = [len(line) for line in odd_lines]
         ends = np.cumsum(length)
+        # A line begins with the end of the line before it: the first one has that to itself, and gives it back.
         at = ends - length
-        out = np.empty(int(ends[-1]), np.uint8)
-        digits = hexlify(joined_pieces(block.data, block.start, octets))
-        digit = np.cumsum(pdu) - pdu
+        end = int(ends[-1]) + 1
+        out = np.empty(end + 2 * _STEP, np.uint8)
+        _copy_digits(block, octets, out, at + before)
         done = 0
         for part in times:
             anywhere(out, part.itemsize)[at[done : done + len(part)]] = part
             done += len(part)
-        at += timed
-        copy_pieces(self._abouts, self._about_start[kind], about, out, at)
-        at += about
-        copy_pieces(digits, digit + (pdu - value), value, out, at)
-        at += value
-        out[at] = _TAB
-        copy_pieces(digits, digit, pdu, out, at + 1)
-        out[ends - 1] = _LINE_END
-        for end, line in zip(ends[odd].tolist(), odd_lines, strict=True):
-            out[end - len(line) : end] = np.frombuffer(line, np.uint8)
-        return out.data
+        self._copy_abouts(kind, out, at + timed)
+        for behind, line in zip((ends[odd] + 1).tolist(), odd_lines, strict=True):
+            out[behind - len(line) : behind] = np.frombuffer(line, np.uint8)
+        out[end - 1] = _LINE_END
+        return out.data[1:end]
+
+    def _copy_abouts(self, kind: Int64s, out: Bytes, at: Int64s) -> None:
+        counts = np.bincount(kind)
+        order = np.argsort(_narrow(kind, len(counts)), kind="stable")
+        at = at[order]
+        end = 0
+        for number in np.flatnonzero(counts).tolist():
+            begin, end = end, end + int(counts[number])
+            about = self._abouts[number]
+            anywhere(out, about.itemsize)[at[begin:end]] = about
 
     def _learn(self, kinds: list[Kind]) -> None:
         parts = [_parts_of(kind) for kind in kinds]
         self._kinds = kinds
         self._known = len(kinds)
-        self._abouts = b"".join([part.about for part in parts])
-        self._about_length = np.array([len(part.about) for part in parts], np.int64)
-        self._about_start = np.cumsum(self._about_length) - self._about_length
-        self._skipped = np.array([part.skipped for part in parts], np.int64)
-        self._valued = np.array([part.valued for part in parts], np.bool_)
+        self._abouts = [np.frombuffer(part.about, f"V{len(part.about)}") for part in parts]
+        self._before = np.array([len(part.about) - 2 * part.skipped for part in parts], np.int64)
+        self._least = np.array([part.least for part in parts], np.int64)
+        self._most = np.array([part.most for part in parts], np.int64)
+
+
+def _each(times: list[Voids]) -> Int64s:
+    return np.repeat([part.itemsize for part in times], [len(part) for part in times])
+
+
+def _narrow(numbers: Int64s, end: int) -> npt.NDArray[np.integer]:
+    """Numbers below ``end``, in what they are sorted fastest in."""
+    return numbers.astype(np.uint8 if end <= 1 << 8 else np.uint16 if end <= 1 << 16 else np.int64)
+
+
+def _copy_digits(block: Block, octets: Int64s, out: Bytes, places: Int64s) -> None:
+    """Copy the digits of each PDU to its place, and once more behind a tab; and some more digits behind either.
+
+    Whatever the second copies write over is in front of where the next line's digits begin.
+    """
+    steps = octets + (_STEP - 1) >> 4
+    ends = np.cumsum(np.bincount(steps)).tolist()
+    order = np.argsort(_narrow(steps, len(ends)), kind="stable")
+    starts, places = block.start[order], places[order]
+    again = places + 2 * octets[order]
+    data = block.data + _SPARE
+    digits = []
+    for step, (begin, end) in enumerate(pairwise(ends), 1):
+        if begin < end:
+            pieces = anywhere(data, _STEP * step)[starts[begin:end]]
+            text = np.frombuffer(hexlify(pieces.data), f"V{2 * pieces.itemsize}")
+            anywhere(out, text.itemsize)[places[begin:end]] = text
+            digits.append((text, again[begin:end]))
+    for text, place in digits:
+        anywhere(out, text.itemsize)[place + 1] = text
+    out[again] = _TAB
 
 
 def _parts_of(kind: Kind) -> _Parts:
     link, sender, opcode, handle, uuid = kind
-    if opcode not in _SKIPPED:
-        return _Parts(b"", -1, valued=False)
     named = "" if handle is None else f"0x{handle:04x}"
-    return _Parts(
-        f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{named}\t{uuid}\t".encode("ascii"),
-        _SKIPPED[opcode],
-        opcode in att.VALUE_OFFSET and opcode != att.READ_REQUEST,
-    )
+    about = f"\t{link}\t{sender}\t{opcode_text(opcode)}\t{named}\t{uuid}\t".encode("ascii")
+    skipped = _SKIPPED.get(opcode)
+    if skipped is None:  # something else about it
+        return _Parts(about, 0, _NEVER, _NEVER)
+    valued = opcode in att.VALUE_OFFSET and opcode != att.READ_REQUEST
+    return _Parts(about, skipped, skipped, _NEVER if valued else skipped)
 
 
 def _line(block: Block, row: int) -> bytes:
@@ -140,18 +185,24 @@ def _line(block: Block, row: int) -> bytes:
 
 
 def _times(block: Block) -> list[Voids] | None:
-    """The frame, a tab and the time of each row; None where times have no common width.
+    """The end of the line before, the frame, a tab and the time of each row; None where times have no common width.
 
     One array for the rows whose frames have the same number of digits.
     """
     if block.ticks.dtype != np.int64 or int(block.ticks.min()) < 0:
         return None
-    seconds, fraction = np.divmod(block.ticks, block.ticks_per_second)
-    width = len(str(int(seconds.max())))
-    if len(str(int(seconds.min()))) != width:
+    seconds = block.ticks // block.ticks_per_second
+    fraction = block.ticks - seconds * block.ticks_per_second  # divmod takes twice as long as both
+    first, last = int(seconds.min()), int(seconds.max())
+    width = len(str(last))
+    if len(str(first)) != width:
         return None
     decimals = len(str(block.ticks_per_second)) - 1
-    second_digits, decimal_digits = _digits(seconds, width), _digits(fraction, decimals)
+    if last - first < _FEW_SECONDS:
+        second_digits = _digits(np.arange(first, last + 1), width)[seconds - first]
+    else:
+        second_digits = _digits(seconds, width)
+    decimal_digits = _digits(fraction, decimals)
     times: list[Voids] = []
     done = 0
     while done < len(block):  # frames ascend: those with the same number of digits are together
@@ -159,6 +210,7 @@ def _times(block: Block) -> list[Voids] | None:
         until = int(np.searchsorted(block.frame, 10**frame_width))
         layout = np.dtype(
             [
+                ("line_end", "u1"),
                 ("frame", f"V{frame_width}"),
                 ("tab", "u1"),
                 ("seconds", f"V{width}"),
@@ -169,6 +221,7 @@ def _times(block: Block) -> list[Voids] | None:
         )
         text = np.full((until - done, layout.itemsize), ord("0"), np.uint8)
         part = text.view(layout)[:, 0]
+        part["line_end"] = _LINE_END
         part["frame"] = _digits(block.frame[done:until], frame_width)
         part["tab"] = _TAB
         part["seconds"] = second_digits[done:until]
