@@ -35,6 +35,8 @@ SESSION_RECORD = omp_uuid(0x0006)
 
 KEEP_ALIVE_MS = (200, 5000)
 """Shortest and longest validity of one *Keep Alive*."""
+START_KEEP_ALIVE_MS = 1000
+"""*Start* and *Resume* count as a keep-alive of this length when less is left."""
 FREQUENCY_DHZ = (1, 10_000)
 """Lowest and highest frequency of a waveform, in 0.1 Hz."""
 LOST_OHM = 200_000

@@ -37,6 +37,7 @@ class RadioDetails:
         tx_power_dbm: the transmit power it advertises; None: it does not.
         descriptors: by the UUID of the characteristic; CCCDs are added where they are needed and are not listed.
         encrypted: UUIDs of the characteristics that may only be read or written over an encrypted link.
+        authenticated: those of them that need a key from an authenticated pairing (numeric comparison or passkey).
         names: what the device calls its characteristics, in the shape of its services, where UUIDs do not tell them
             apart: its calls, its notifications and the two above go by them. Empty: by UUID.
         judges_access: every read and write reaches the device, also where the properties do not offer it.
@@ -46,6 +47,7 @@ class RadioDetails:
     tx_power_dbm: int | None = None
     descriptors: Mapping[str, tuple[Descriptor, ...]] = field(default_factory=dict)
     encrypted: frozenset[str] = frozenset()
+    authenticated: frozenset[str] = frozenset()
     names: tuple[tuple[str, ...], ...] = ()
     judges_access: bool = False
 

@@ -17,6 +17,7 @@ from bumble import att, gatt
 from bumble.core import UUID
 from bumble.device import Connection, Device
 from bumble.gatt_server import Server
+from bumble.keys import PairingKeys
 
 from protocols.gatt import Property
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, SimulatedDevice
@@ -54,6 +55,7 @@ class _Value:
     command: bool = False  # may be written without a response
     request: bool = False  # may be written with one
     encrypted: bool = False
+    authenticated: bool = False  # by a key from a pairing with numeric comparison or passkey
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ class DeviceServer(Server):
         self._values: dict[int, _Value] = {}
         self._handles: dict[str, int] = {}
         self._links: dict[int, _Link] = {}  # by connection handle
+        self._authenticated_peers: set[str] = set()
 
     # ---- the attribute database ---------------------------------------------------------------------------------
 
@@ -130,7 +133,7 @@ class DeviceServer(Server):
     def _serve(
         self, name: str, properties: Property, characteristic: gatt.Characteristic[bytes], details: RadioDetails
     ) -> None:
-        encrypted = name in details.encrypted
+        encrypted, authenticated = name in details.encrypted, name in details.authenticated
         self._handles[name] = characteristic.handle
         simulated = self._simulated
         anything = details.judges_access
@@ -140,6 +143,7 @@ class DeviceServer(Server):
             command=anything or Property.WRITE_WITHOUT_RESPONSE in properties,
             request=anything or Property.WRITE in properties,
             encrypted=encrypted,
+            authenticated=authenticated,
         )
         described = {UUID(d.uuid).uuid_128_bytes: d for d in details.descriptors.get(name, ())}
         for handle in range(characteristic.handle + 1, characteristic.end_group_handle + 1):
@@ -148,6 +152,9 @@ class DeviceServer(Server):
                 continue
             if attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
                 self._values[handle] = self._cccd(name, properties, characteristic.handle)
+                # What may not be read unpaired may not be subscribed to either.
+                self._values[handle].encrypted = encrypted
+                self._values[handle].authenticated = authenticated
             elif (descriptor := described.get(attribute.type.uuid_128_bytes)) is not None:
                 self._values[handle] = self._descriptor(descriptor)
         for handle in range(characteristic.handle, characteristic.end_group_handle + 1):
@@ -356,8 +363,7 @@ class DeviceServer(Server):
         value = self._values[handle]
         if value.read is None:
             raise _RefusalError(att.ATT_READ_NOT_PERMITTED_ERROR)
-        if value.encrypted and not connection.is_encrypted:
-            raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+        self._check_security(connection, value)
         try:
             return value.read(connection)
         except AttError as error:
@@ -387,14 +393,30 @@ class DeviceServer(Server):
         permitted = value.command if opcode == _WRITE_COMMAND else value.request
         if value.write is None or not permitted:
             raise _RefusalError(att.ATT_WRITE_NOT_PERMITTED_ERROR)
-        if value.encrypted and not connection.is_encrypted:
-            raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+        self._check_security(connection, value)
         if len(data) > _MAX_VALUE:
             raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
         try:
             return value.write(connection, data, opcode == _WRITE)
         except AttError as error:
             raise _RefusalError(error.code) from error
+
+    def paired(self, connection: Connection, keys: PairingKeys) -> None:
+        """Take the keys of a pairing; upstream calls a link authenticated however it was paired (device.py:6741)."""
+        peer = str(connection.peer_address)
+        if keys.ltk is not None and keys.ltk.authenticated:
+            self._authenticated_peers.add(peer)
+        else:
+            self._authenticated_peers.discard(peer)
+
+    def _check_security(self, connection: Connection, value: _Value) -> None:
+        """Refuse what needs more security than the link has (Vol 3 Part C 10.3.1)."""
+        if value.encrypted and not connection.is_encrypted:
+            raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
+        if value.authenticated and not (
+            connection.is_encrypted and str(connection.peer_address) in self._authenticated_peers
+        ):
+            raise _RefusalError(att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR)
 
     def _refuse(self, connection: Connection, opcode: int, handle: int, code: int) -> None:
         self.send_gatt_pdu(connection, _error_response(opcode, handle, code))

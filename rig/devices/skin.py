@@ -1,0 +1,134 @@
+"""Two electrodes on a face: their impedance and the skin's temperature at any time, the past included.
+
+Each electrode is R_s in series with R_p parallel to C_p. Gel dries, the hand moves, an electrode lifts, the two touch:
+all of it a function of the time and a seed, so that whoever asks twice gets the same answer. Refuses to know devices,
+currents that anybody commands, and clocks.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from enum import Enum
+from typing import NamedTuple
+
+COMPLIANCE_V = 30.0
+"""Highest voltage that a device drives the electrodes with."""
+DRYING_S = 600.0
+"""How long gel takes from fresh to dry."""
+SERIES_OHM = 200.0
+GELLED_OHM, DRY_OHM = 1_000.0, 80_000.0
+GELLED_F, DRY_F = 50e-9, 20e-9
+SHORTED_OHM = 20.0
+BODY_C = 36.0
+DRIFT_C_PER_MIN = 0.3
+
+_ELECTRODES = 2
+_MOVEMENT_S = 0.25  # how far apart the hand's movements are that the noise is drawn for; between them it is linear
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+class Touch(Enum):
+    """What happens between electrodes and skin."""
+
+    GELLED = "fresh gel, both electrodes on the skin"
+    PLACED = "both electrodes on the skin, with the gel that there is"
+    LIFTED = "an electrode off the skin"
+    SHORTED = "the electrodes touch each other"
+    DRIED = "the gel is wiped off"
+
+
+class TouchEvent(NamedTuple):
+    """One thing that happens between electrodes and skin, and when (seconds)."""
+
+    time: float
+    touch: Touch
+
+
+class Skin:
+    """One face under the electrodes; from the start both are on it, with fresh gel.
+
+    Args:
+        seed: of the movement noise and of the temperature at the start.
+        noise: how far movement takes the impedance up or down, as a share of it.
+        events: what happens, in any order; more by :meth:`add`.
+    """
+
+    def __init__(self, seed: int = 0, *, noise: float = 0.1, events: tuple[TouchEvent, ...] = ()) -> None:
+        if not 0 <= noise < 0.2:
+            # 0.2 of the dry 160 kilohms would come near the 200 at which a contact counts as lost.
+            raise ValueError(f"movement noise is a share from 0 to 0.2, not {noise}")
+        self._seed = seed & _MASK
+        self._noise = noise
+        self._events: list[TouchEvent] = sorted(events, key=lambda event: event.time)
+        self._start_c = 31.0 + 2.0 * self._drawn(-1)
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def add(self, touch: Touch, at: float) -> None:
+        """Let something happen at ``at`` (seconds)."""
+        insort(self._events, TouchEvent(at, touch), key=lambda event: event.time)
+
+    def next_event(self, after: float) -> float | None:
+        """Return when the next thing happens after that time (seconds), or None."""
+        at = bisect_right(self._events, after, key=lambda event: event.time)
+        return self._events[at].time if at < len(self._events) else None
+
+    def touching(self, at: float) -> Touch:
+        """Return how the electrodes lie: ``PLACED``, ``LIFTED`` or ``SHORTED``."""
+        for event in reversed(self._events[: bisect_right(self._events, at, key=lambda event: event.time)]):
+            if event.touch is Touch.GELLED:
+                return Touch.PLACED
+            if event.touch is not Touch.DRIED:
+                return event.touch
+        return Touch.PLACED
+
+    # --- what can be measured -----------------------------------------------------------------------------------------
+
+    def dryness(self, at: float) -> float:
+        """Return how dry the gel is: 0 fresh, 1 dry."""
+        for event in reversed(self._events[: bisect_right(self._events, at, key=lambda event: event.time)]):
+            if event.touch is Touch.GELLED:
+                return min(1.0, (at - event.time) / DRYING_S)
+            if event.touch is Touch.DRIED:
+                return 1.0
+        return min(1.0, max(0.0, at) / DRYING_S)
+
+    def impedance_ohm(self, at: float, frequency_hz: float) -> float | None:
+        """Return the magnitude of both electrodes in series, in ohms, at that time; None for an open circuit."""
+        touch = self.touching(at)
+        if touch is Touch.LIFTED:
+            return None
+        if touch is Touch.SHORTED:
+            return SHORTED_OHM
+        # A film that gets thinner loses its conductance evenly in the logarithm: half dry is 9 kilohms, not 40.
+        dryness = self.dryness(at)
+        parallel_ohm = GELLED_OHM * math.pow(DRY_OHM / GELLED_OHM, dryness)
+        parallel_f = GELLED_F * math.pow(DRY_F / GELLED_F, dryness)
+        one = SERIES_OHM + parallel_ohm / complex(1.0, 2 * math.pi * frequency_hz * parallel_ohm * parallel_f)
+        return abs(one) * _ELECTRODES * (1.0 + self._noise * self._movement(at))
+
+    def highest_ua(self, at: float, frequency_hz: float) -> float:
+        """Return the most that :data:`COMPLIANCE_V` drives through, in µA."""
+        impedance = self.impedance_ohm(at, frequency_hz)
+        return 0.0 if impedance is None else COMPLIANCE_V / impedance * 1e6
+
+    def temperature_c(self, at: float) -> float:
+        """Return the skin's temperature: it drifts towards the body's."""
+        return min(BODY_C, self._start_c + DRIFT_C_PER_MIN * max(0.0, at) / 60.0)
+
+    # --- chance -------------------------------------------------------------------------------------------------------
+
+    def _movement(self, at: float) -> float:
+        """Return -1 to 1: drawn for every :data:`_MOVEMENT_S`, straight in between."""
+        slot, share = divmod(at / _MOVEMENT_S, 1.0)
+        before, after = self._drawn(int(slot)), self._drawn(int(slot) + 1)
+        return 2.0 * (before + (after - before) * share) - 1.0
+
+    def _drawn(self, number: int) -> float:
+        """Return 0 to 1 for a whole number: splitmix64, which needs no draws before it."""
+        mixed = (self._seed * 0xD1B54A32D192ED03 + (number + 2) * _GOLDEN) & _MASK
+        mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _MASK
+        return ((mixed ^ mixed >> 31) >> 11) / (1 << 53)
