@@ -26,16 +26,13 @@ from companion.care.skin import (
     MOST,
     PATCH_AGREED,
     SCORES,
-    SPECIAL_CARE,
     Advice,
     PatchState,
-    SpecialCare,
     patch_refusal,
     patch_state,
-    special_refusal,
 )
-from companion.config import CompanionError
-from companion.session.opening import Blocked, check_person, check_today, skin_now
+from companion.config import CompanionError, UsageError
+from companion.session.opening import Blocked, check_person, check_today, optional_steps, skin_now
 from companion.words import before as words
 from companion.words import skin as skin_words
 
@@ -120,7 +117,10 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The questions before one session of ``routine``. ``json``: a program reads, so that nobody is asked anything."""
+    """The questions before one session of ``routine``. ``json``: a program reads, so that nobody is asked anything.
+
+    ``take`` and ``leave`` name optional steps that were decided on beforehand, and are not asked for.
+    """
 
     store: Store
     almanac: Almanac
@@ -130,18 +130,22 @@ class Before:
     demo: bool
     yes: bool
     json: bool
+    take: frozenset[str] = frozenset()
+    leave: frozenset[str] = frozenset()
 
     def ask(self) -> Answers:
         """Ask what has to be asked before anything is looked for.
 
         Raises:
             Blocked: the answers, the screening, the skin or the rest rule say not now, or there is nobody to ask.
+            UsageError: an optional step was named that this routine does not have, or both taken and left out.
             StoreError: an answer cannot be kept.
             KeyboardInterrupt: Ctrl-C.
         """
+        self._check_named()
         if self.demo and self.yes:
             self._check(self.routine.zones)
-            return Answers(_FINE_TODAY, ask_care=False)
+            return Answers(_FINE_TODAY, self._optional(), ask_care=False)
         if self.demo and self._asks and not self.terminal.ask(words.ASK_DEMO):
             raise Blocked(words.NOT_NOW)
         self._check(())  # health questions first: who must not use it is asked nothing more
@@ -154,7 +158,7 @@ class Before:
         self._skin()
         if self.routine.zones:
             self._patch()
-        optional = frozenset() if self.yes else self._optional()
+        optional = self._optional()
         if not self.yes and not self.terminal.ask(words.READY_TO_BEGIN):
             raise Blocked(words.NOT_NOW)
         return Answers(today, optional)
@@ -272,18 +276,24 @@ class Before:
 
     def _optional(self) -> frozenset[str]:
         """Offer the routine's optional steps; those that the skin is not for are told and left out."""
-        special = self.store.diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
-        checks, now = self.store.diary.skin_checks(), self.calendar.now()
         wanted = set()
-        for name in dict.fromkeys(step.optional for step in self.routine.steps):
-            if name is None:
+        for name, refusal in optional_steps(self.store, self.calendar, self.routine).items():
+            if name in self.leave or (self.yes and name not in self.take):
                 continue
-            refusal = None if name == "massage" else special_refusal(name, special, checks, now)
             if refusal is not None:
                 self.terminal.tell(refusal)
-            elif self.terminal.ask(words.OPTIONAL[name]):
+            elif name in self.take or self.terminal.ask(words.OPTIONAL[name]):
                 wanted.add(name)
         return frozenset(wanted)
+
+    def _check_named(self) -> None:
+        there = list(dict.fromkeys(step.optional for step in self.routine.steps if step.optional is not None))
+        for name in sorted(self.take | self.leave):
+            if name not in there:
+                known = words.OPTIONAL_THERE.format(names=", ".join(there)) if there else words.OPTIONAL_NONE
+                raise UsageError(words.NOT_OPTIONAL.format(name=name, routine=self.routine.name, known=known))
+            if name in self.take and name in self.leave:
+                raise UsageError(words.WITH_AND_WITHOUT.format(name=name))
 
 
 def keep_calendar(almanac: Almanac, terminal: Terminal) -> None:

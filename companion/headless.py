@@ -61,7 +61,8 @@ class RunOptions:
     """What ``companion run`` was asked for.
 
     ``speed`` is 1.0, a factor, or ``math.inf``; other than 1 in a demo alone. ``debug`` lets bleak tell what it does.
-    ``person`` is whose session it is, None for whoever's turn it is.
+    ``person`` is whose session it is, None for whoever's turn it is. ``take`` and ``leave`` name optional steps of the
+    routine that are taken or left out without being asked for.
     """
 
     routine: str
@@ -74,6 +75,8 @@ class RunOptions:
     data_folder: Path
     debug: bool = False
     person: str | None = None
+    take: frozenset[str] = frozenset()
+    leave: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,18 @@ def run_session(options: RunOptions) -> int:
         if demo:
             store.diary.forget_skin()  # an imagined skin: what was tried last time must not end this one
         almanac = almanac_of(store, calendar, options.data_folder, demo=demo)
-        before = Before(store, almanac, calendar, routine, terminal, demo=demo, yes=options.yes, json=json)
+        before = Before(
+            store,
+            almanac,
+            calendar,
+            routine,
+            terminal,
+            demo=demo,
+            yes=options.yes,
+            json=json,
+            take=options.take,
+            leave=options.leave,
+        )
         try:
             answers = before.ask()
             run = _Run(options, store, almanac, calendar, routine, answers=answers, terminal=terminal)

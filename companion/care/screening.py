@@ -6,9 +6,9 @@ Beurer EM 25, PowerDot) and of the instructions-for-use items of IEC 60601-2-10.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 VERSION = 1
@@ -58,6 +58,11 @@ class Verdict:
     ask: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     completed: bool = True
+
+    @property
+    def waits_for_doctor(self) -> bool:
+        """Whether a doctor's agreement is all that is missing: never beside a reason that no agreement takes away."""
+        return self.completed and bool(self.ask) and len(self.ask) == len(self.reasons)
 
 
 BLOCK_QUESTIONS: tuple[Question, ...] = (
@@ -176,6 +181,61 @@ def judge_today(answers: Mapping[str, bool | str]) -> Verdict:
     if missing:
         reasons.append("Please answer all of today's questions.")
     return Verdict(bool(reasons), tuple(reasons), (), tuple(missing), completed=not missing)
+
+
+# --- what is said afterwards ------------------------------------------------------------------------------------------
+
+PROCEDURE = "procedure"
+"""The question that a treatment of the face answers with yes."""
+
+_AGREED_AT = "{id}-agreed-at"
+_PROCEDURE_ON = f"{PROCEDURE}-on"
+
+
+def with_agreement(answers: Mapping[str, str], agreed: Collection[str], at: datetime) -> dict[str, str]:
+    """Return ``answers`` with a doctor's agreement to ``agreed`` (question ids), said ``at`` a moment (aware).
+
+    Nothing else in them changes, and they get no younger by it.
+
+    Raises:
+        ValueError: one is no *ask* question, or was not answered yes or not sure: nothing else can be agreed to.
+    """
+    waiting = {question.id for question in ASK_QUESTIONS if answers.get(question.id) in (Answer.YES, Answer.NOT_SURE)}
+    for name in agreed:
+        if name not in waiting:
+            raise ValueError(f"{name!r} does not wait for a doctor's agreement")
+    kept = dict(answers)
+    for name in agreed:
+        kept[name] = Answer.AGREED.value
+        kept[_AGREED_AT.format(id=name)] = at.isoformat()
+    return kept
+
+
+def agreements(answers: Mapping[str, str], at: datetime) -> dict[str, datetime]:
+    """Return the *ask* questions to which a doctor has agreed, each with the moment at which that was said.
+
+    ``at`` is when the questions were answered: where nothing else is kept, it was said then.
+    """
+    return {
+        question.id: datetime.fromisoformat(answers.get(_AGREED_AT.format(id=question.id), at.isoformat()))
+        for question in ASK_QUESTIONS
+        if answers.get(question.id) == Answer.AGREED
+    }
+
+
+def with_procedure(answers: Mapping[str, str], on: date) -> dict[str, str]:
+    """Return ``answers`` after surgery, filler, botulinum or laser on the face ``on`` a day: a yes once more.
+
+    A doctor's earlier agreement was to another treatment, and is gone.
+    """
+    kept = {name: answer for name, answer in answers.items() if name != _AGREED_AT.format(id=PROCEDURE)}
+    return {**kept, PROCEDURE: Answer.YES.value, _PROCEDURE_ON: on.isoformat()}
+
+
+def procedure_on(answers: Mapping[str, str]) -> date | None:
+    """Return the day of the treatment that was noted last; None where none was."""
+    on = answers.get(_PROCEDURE_ON)
+    return None if on is None else date.fromisoformat(on)
 
 
 def _again(reason: str) -> Verdict:

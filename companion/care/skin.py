@@ -51,6 +51,9 @@ PATCH_WAIT: Final = timedelta(hours=24)
 SPECIAL_CARE: Final = "special-care"
 """The name under which the diary keeps a tuple of :class:`SpecialCare`."""
 
+PEELS: Final = "peels"
+"""The name under which the diary keeps the days after which the skin rests, for the plan."""
+
 PATCH_AGREED: Final = "patch-test-agreed"
 """The name under which the diary keeps the moment at which the person said that a doctor has agreed."""
 
@@ -98,8 +101,22 @@ class Patch(Protocol):
 class SpecialCare:
     """Something that the skin has to recover from, and the day of it where the person was."""
 
-    kind: Literal["peel", "steam", "exfoliation"]
+    kind: Literal["peel", "sunburn", "steam", "exfoliation"]
     on: date
+
+
+RESTS: Final = frozenset({"peel", "sunburn"})
+"""What the skin rests after for :data:`PEEL_REST`. A sunburn lets the skin peel as well, and is over in about as long;
+the day's questions say "let the skin heal first"."""
+
+NOTABLE: Final = ("peel", "sunburn", "treatment")
+"""What a person may note of their skin. A treatment (surgery, filler, botulinum, laser) belongs to the screening."""
+
+TREATMENT_DAYS: Final = 30
+"""How long the screening asks for a doctor's word after a treatment of the face."""
+
+PEEL_AHEAD: Final = 28
+"""How many days ahead a peel may be noted, so that the plan can go around it."""
 
 
 class Advice(StrEnum):
@@ -239,9 +256,9 @@ def _line(name: str, values: Sequence[int]) -> str:
 
 
 def peel_refusal(special: Collection[SpecialCare], now: datetime) -> str | None:
-    """Return why a peel puts off a session at ``now``, in words, or None. The seventh day still counts."""
-    over = _peel_over(special, now.date())
-    return None if over is None else words.PEEL.format(when=words.DAY.format(day=over))
+    """Return why a peel or a sunburn puts off a session at ``now``, in words, or None. The seventh day still counts."""
+    resting = _resting(special, now.date())
+    return None if resting is None else words.REST[resting[0]].format(when=words.DAY.format(day=resting[1]))
 
 
 def special_refusal(
@@ -254,9 +271,9 @@ def special_refusal(
     """
     care = words.KINDS[kind]
     here = now.date()
-    over = _peel_over(special, here)
-    if over is not None:
-        return words.CARE_PEEL.format(care=care, when=words.DAY.format(day=over))
+    resting = _resting(special, here)
+    if resting is not None:
+        return words.CARE_REST[resting[0]].format(care=care, when=words.DAY.format(day=resting[1]))
     today = skin_today(checks, now, special)
     if today.advice is not Advice.GO:
         worst = {name: max(getattr(one, name) for one in checks if _counts_today(one, now)) for name in SCORES}
@@ -265,7 +282,7 @@ def special_refusal(
         return words.CARE_CHECK_FIRST.format(care=care)
     if SpecialCare(kind, here) in special:
         return words.CARE_DONE_TODAY.format(care=care)
-    days = sorted({one.on for one in special if one.kind != "peel" and one.on != here and one.on > here - WEEK})
+    days = sorted({one.on for one in special if one.kind not in RESTS and one.on != here and one.on > here - WEEK})
     if len(days) >= TWICE_A_WEEK:
         return words.CARE_TWICE.format(when=words.DAY.format(day=days[-TWICE_A_WEEK] + WEEK))
     return None
@@ -279,10 +296,24 @@ def with_special(kept: Collection[SpecialCare], care: SpecialCare) -> tuple[Spec
     return tuple(sorted({*kept, care}, key=lambda one: (one.on, one.kind))[-_MOST_KEPT:])
 
 
-def _peel_over(special: Collection[SpecialCare], here: date) -> date | None:
-    """The first day after the peel that ``here`` is too close to, None when there is none."""
-    peels = (care.on for care in special if care.kind == "peel")
-    return max((peel + PEEL_REST + _DAY for peel in peels if peel <= here <= peel + PEEL_REST), default=None)
+def days_to_note(kind: str, today: date) -> tuple[date, ...]:
+    """Return the days on which something of :data:`NOTABLE` can be noted, today first, then back, then ahead.
+
+    As far back as it still matters, and only a peel is known ahead.
+    """
+    back = TREATMENT_DAYS if kind == "treatment" else PEEL_REST.days
+    ahead = PEEL_AHEAD if kind == "peel" else 0
+    return tuple(today + _DAY * days for days in (*range(0, -back - 1, -1), *range(1, ahead + 1)))
+
+
+def _resting(special: Collection[SpecialCare], here: date) -> tuple[str, date] | None:
+    """What ``here`` is too close to, and the first day after that, None when there is nothing; the longest counts."""
+    over = [
+        (care.on + PEEL_REST + _DAY, care.kind)
+        for care in special
+        if care.kind in RESTS and care.on <= here <= care.on + PEEL_REST
+    ]
+    return None if not over else (max(over)[1], max(over)[0])
 
 
 # --- the patch test ---------------------------------------------------------------------------------------------------

@@ -7,16 +7,21 @@ the rules are those of :mod:`companion.care.screening`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from companion.care.screening import QUESTIONS, VALID, Answer, Gate, judge
-from companion.config import CompanionError, Exit, data_folder
+from companion.commands.almanac import almanac_of, write
+from companion.commands.moments import day
+from companion.config import CompanionError, Exit, UsageError, data_folder
 from companion.dates import Calendar
-from companion.session.interlocks import FIRST_SESSION_CAP_PERCENT
+from companion.profile import PATCH, Profile
+from companion.routines.zones import ZONES
 from companion.store.database import Screening, Store
 from companion.words import cli as words
+from companion.words import profile as profile_words
 
 _REPLIES: Mapping[str, Answer] = {
     "n": Answer.NO,
@@ -87,6 +92,99 @@ def show(*, person: str | None = None) -> int:
     until = screening.at + VALID
     sys.stdout.write(f"\n{words.PROFILE_DATE.format(at=f'{screening.at:%Y-%m-%d}', until=f'{until:%Y-%m-%d}')}\n")
     sys.stdout.writelines(f"{line}\n" for line in _verdict(screening, calendar))
+    with _opened(person) as profile:
+        write(_agreements(profile))
+    return Exit.FINISHED
+
+
+def agreed(*, person: str | None = None) -> int:
+    """Ask whether a doctor has agreed to each thing that waits for it, and keep what they agreed to.
+
+    Raises:
+        CompanionError: nobody sits at a terminal or left before the last question, and nothing was kept; or an answer
+            stands that no doctor's word changes.
+        PersonError: nobody is called so.
+        StoreError: it cannot be read or kept.
+    """
+    with _opened(person) as profile:
+        if not profile.waiting():
+            if profile.reasons():
+                raise CompanionError(
+                    profile_words.NO_AGREEMENT.format(reasons=" ".join(profile.reasons())), Exit.BLOCKED
+                )
+            write([profile_words.NOTHING_WAITS, *_agreements(profile)])
+            return Exit.FINISHED
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise CompanionError(words.AGREED_NEEDS_TERMINAL, Exit.USAGE)
+        return agreed_by(sys.stdin, sys.stdout, profile)
+
+
+def agreed_by(answering: TextIO, asking: TextIO, profile: Profile) -> int:
+    """Do what :func:`agreed` does, with whoever is behind ``answering`` and ``asking``.
+
+    Raises:
+        CompanionError: the answers ended before the questions; nothing was kept.
+        StoreError: it cannot be kept.
+    """
+    said: list[str] = []
+    waiting = profile.waiting()
+    for one in waiting:
+        answer = _reply(answering, asking, f"{one.said}\n{one.question}  n/y ", ("n", "no", "y", "yes"))
+        if answer is Answer.YES:
+            said.append(one.id)
+    profile.agree(said)
+    lines = [profile_words.KEPT] if said else []
+    lines += [profile_words.KEPT_PATCH] if PATCH in said else []
+    lines += [profile_words.NOT_YET] if len(said) < len(waiting) else []
+    asking.writelines(f"{line}\n" for line in lines)
+    return Exit.FINISHED
+
+
+def zones(*, never: Collection[str], treat: Collection[str], neck: bool | None, person: str | None = None) -> int:
+    """Print which zones are never treated; leave out ``never`` and take in ``treat`` and ``neck`` first.
+
+    Raises:
+        CompanionError: there is no such zone.
+        PersonError: nobody is called so.
+        StoreError: it cannot be read or kept.
+    """
+    both = sorted(set(never) & set(treat))
+    if both:
+        raise UsageError(profile_words.BOTH_ZONES.format(zone=both[0]))
+    for zone in (*never, *treat):
+        if zone not in ZONES:
+            raise UsageError(profile_words.NO_SUCH_ZONE.format(zone=zone, zones=", ".join(ZONES)))
+    with _opened(person) as profile:
+        before = profile.person().no_go
+        if never or treat:
+            profile.leave_out((before | set(never)) - set(treat))
+        if neck is not None:
+            profile.set_neck(on=neck)
+        now = profile.person()
+    left_out = ", ".join(zone for zone in ZONES if zone in now.no_go)
+    write([profile_words.NEVER.format(zones=left_out) if left_out else profile_words.NEVER_NONE])
+    write([profile_words.NECK_ON if now.neck else profile_words.NECK_OFF])
+    return Exit.FINISHED
+
+
+def skin(kind: str | None, *, on: str | None, person: str | None = None) -> int:
+    """Print what the skin rests after; with ``kind`` note it first, ``on`` a day as people write it (None: today).
+
+    Raises:
+        CompanionError: it cannot have been on that day, or the health questions come first.
+        UsageError: ``on`` is no date, or comes without a kind.
+        PersonError: nobody is called so.
+        StoreError: it cannot be read or kept.
+    """
+    if kind is None and on is not None:
+        raise UsageError(words.SKIN_NEEDS_KIND)
+    when = None if on is None else day(on, "--on")
+    with _opened(person) as profile:
+        if kind is not None:
+            profile.note(kind, when)
+        noted = profile.noted()
+    lines = [profile_words.ON[name].format(day=profile_words.DAY.format(day=at)) for name, at in noted]
+    write(lines or [profile_words.NOTHING_NOTED])
     return Exit.FINISHED
 
 
@@ -98,19 +196,23 @@ def comfortable(percent: int | None, *, person: str | None = None) -> int:
         PersonError: nobody is called so.
         StoreError: it cannot be read or kept.
     """
-    with Store.open(data_folder(), Calendar.system(), person=person) as store:
-        limits = store.person()
+    with _opened(person) as profile:
         if percent is not None:
-            if not 1 <= percent <= 100:
-                raise CompanionError(words.COMFORTABLE_RANGE.format(percent=percent), Exit.USAGE)
-            if limits.first_session and percent > FIRST_SESSION_CAP_PERCENT:
-                cap = FIRST_SESSION_CAP_PERCENT
-                raise CompanionError(words.COMFORTABLE_FIRST.format(cap=cap, percent=percent), Exit.BLOCKED)
-            store.set_comfortable(percent)
-            limits = store.person()
-    now = FIRST_SESSION_CAP_PERCENT if limits.comfortable_percent is None else limits.comfortable_percent
-    sys.stdout.write(words.COMFORTABLE.format(percent=now) + "\n")
+            profile.set_comfortable(percent)
+        write([profile_words.COMFORTABLE.format(percent=profile.comfortable())])
     return Exit.FINISHED
+
+
+@contextmanager
+def _opened(person: str | None) -> Iterator[Profile]:
+    folder, calendar = data_folder(), Calendar.system()
+    with Store.open(folder, calendar, person=person) as store:
+        yield Profile(store, almanac_of(store, calendar, folder, demo=False), calendar)
+
+
+def _agreements(profile: Profile) -> Iterator[str]:
+    for what, on in profile.agreed():
+        yield profile_words.AGREED_LINE.format(what=what, day=profile_words.DAY.format(day=on))
 
 
 def _reply(answering: TextIO, asking: TextIO, line: str, choices: Collection[str]) -> Answer:

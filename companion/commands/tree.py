@@ -9,7 +9,7 @@ import difflib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
@@ -73,6 +73,8 @@ def run(
     seed: Seed = None,
     record: Record = None,
     yes: Flag = False,
+    take: Annotated[str, Parameter(name="--with")] = "",
+    leave: Annotated[str, Parameter(name="--without")] = "",
     person: Person = None,
     debug: Debug,
 ) -> int:
@@ -94,8 +96,14 @@ def run(
             data_folder=data_folder(demo=demo is not None),
             debug=debug,
             person=person,
+            take=_names(take),
+            leave=_names(leave),
         )
     )
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(name for part in listed.split(",") if (name := part.strip().casefold()))
 
 
 @app.command
@@ -248,6 +256,48 @@ def profile_show(*, person: Person = None, debug: Debug) -> int:
     from companion.commands.profile import show  # noqa: PLC0415
 
     return show(person=person)
+
+
+@profile.command(name="agreed")
+def profile_agreed(*, person: Person = None, debug: Debug) -> int:
+    """A doctor's word."""
+    del debug
+    from companion.commands.profile import agreed  # noqa: PLC0415
+
+    return agreed(person=person)
+
+
+@profile.command(name="zones")
+def profile_zones(
+    *,
+    never: str | None = None,
+    treat: str | None = None,
+    neck: Literal["on", "off"] | None = None,
+    person: Person = None,
+    debug: Debug,
+) -> int:
+    """What is treated and what never."""
+    del debug
+    from companion.commands.profile import zones  # noqa: PLC0415
+
+    wish = None if neck is None else neck == "on"
+    return zones(never=_names(never or ""), treat=_names(treat or ""), neck=wish, person=person)
+
+
+@profile.command(name="skin")
+def profile_skin(
+    kind: Annotated[Literal["peel", "sunburn", "treatment"] | None, Parameter(name="KIND")] = None,
+    /,
+    *,
+    on: str | None = None,
+    person: Person = None,
+    debug: Debug,
+) -> int:
+    """What the skin rests after."""
+    del debug
+    from companion.commands.profile import skin  # noqa: PLC0415
+
+    return skin(kind, on=on, person=person)
 
 
 @profile.command(name="comfortable")

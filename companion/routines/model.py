@@ -43,8 +43,15 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "massage": _ALWAYS | _ZONE_FIELDS | _GUIDED | {"optional"},
     "cool": _ALWAYS | _GUIDED | {"cooling_c"},
     "prepare": _ALWAYS | _GUIDED | {"optional"},
+    "light": _ALWAYS | _GUIDED | {"optional"},
+    "care": _ALWAYS | _GUIDED | {"optional"},
 }
-_OPTIONAL: Mapping[str, tuple[str, ...]] = {"massage": ("massage",), "prepare": ("steam", "exfoliation")}
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "massage": ("massage",),
+    "prepare": ("steam", "exfoliation"),
+    "light": ("light",),
+    "care": ("mask", "serum"),
+}
 
 _PATCH_ZONES = ("left-jawline", "right-jawline")
 _PATCH_SHARE = 0.5

@@ -8,7 +8,7 @@ import msgspec
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-Optional = Literal["massage", "steam", "exfoliation"]
+Optional = Literal["massage", "steam", "exfoliation", "light", "mask", "serum"]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1200)]
 
 

@@ -234,6 +234,25 @@ def _check_care(store: Store, calendar: Calendar, *, output: bool, patch_test: b
         raise Blocked(refusal)
 
 
+def optional_steps(store: Store, calendar: Calendar, routine: Routine) -> dict[str, str | None]:
+    """Return the names of the optional steps of ``routine``, in order, each with why not now, in words, or None.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    special, checks, now = _special(store), store.diary.skin_checks(), calendar.now()
+    found: dict[str, str | None] = {}
+    for step in routine.steps:
+        match step.optional:
+            case None:
+                continue
+            case "steam" | "exfoliation":
+                found[step.optional] = special_refusal(step.optional, special, checks, now)
+            case _:
+                found[step.optional] = None
+    return found
+
+
 def _check_optional(
     store: Store, calendar: Calendar, routine: Routine, optional: Collection[str]
 ) -> tuple[SpecialCare, ...]:
@@ -257,5 +276,7 @@ def _check_screening(store: Store, calendar: Calendar) -> JournalEntry:
         verdict = judge(screening.answers, screening.at, calendar.now(), version=screening.version)
     if screening is None or verdict.blocked:
         how = "" if verdict.completed else words.HOW_TO_ANSWER
+        if verdict.waits_for_doctor:
+            how = words.HOW_TO_AGREE
         raise Blocked(" ".join((*verdict.reasons, how)).strip())
     return JournalEntry(JournalKind.SCREENING, {"verdict": "clear", "answered": screening.at.date().isoformat()})

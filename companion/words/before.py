@@ -43,8 +43,16 @@ OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
         "steam": "With steam first?",
         "exfoliation": "With a mild exfoliation?",
         "massage": "With a massage by hand?",
+        "light": "With light?",
+        "mask": "With a mask afterwards?",
+        "serum": "With a serum afterwards?",
     }
 )
+
+OPTIONAL_THERE: Final = "there are {names}"
+OPTIONAL_NONE: Final = "it has none"
+NOT_OPTIONAL: Final = "{name!r} is no optional step of {routine}; {known}"
+WITH_AND_WITHOUT: Final = "{name} is both in --with and in --without; say one of them"
 
 # --- nobody to ask ----------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,8 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         ("--plain", "an account line by line (the usual)"),
                         ("--json", "one JSON object a line, for programs; asks nothing"),
                         ("--yes", "yes to what is asked of today; in a demo to everything"),
+                        ("--with STEP,…", "take these optional steps: steam, exfoliation, massage, light, mask, serum"),
+                        ("--without STEP,…", "leave these out; else you are asked, and with --yes they are left out"),
                         PERSON,
                         _SPEED,
                         _SEED,
@@ -170,7 +172,10 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(
                 ("companion profile", "answer the health questions"),
                 ("companion profile show", "what you answered, and when"),
+                ("companion profile agreed", "a doctor has agreed, to what waited for it"),
                 ("companion profile comfortable [PERCENT]", "your comfortable maximum"),
+                ("companion profile zones", "what is never treated; the sides of the neck"),
+                ("companion profile skin [KIND]", "a peel, a sunburn or a treatment to rest after"),
             ),
             about="Some people must not use microcurrent: questions before a first session, and again every 90 days.",
             sections=(("Answers", (("n, y, s", "no, yes, not sure"),)), ("Options", (PERSON,)), EVERYWHERE),
@@ -180,6 +185,50 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             usage=(("companion profile show", ""),),
             about="Shows what you answered to the health questions, and when.",
             sections=(("Options", (PERSON,)), EVERYWHERE),
+        ),
+        ("profile", "agreed"): Page(
+            usage=(("companion profile agreed", ""),),
+            about="Asks whether a doctor has agreed to what waits for it: a health answer, a patch test's reaction.",
+            sections=(("Options", (PERSON,)), EVERYWHERE),
+            note="Asked in a terminal, kept with today's date. What no doctor's word changes stays as it is.",
+        ),
+        ("profile", "zones"): Page(
+            usage=(
+                ("companion profile zones", "as it is"),
+                ("companion profile zones --never left-jawline,chin", "leave these out of every session"),
+                ("companion profile zones --treat chin", "treat it again"),
+                ("companion profile zones --neck on", "the sides of the neck, too"),
+            ),
+            about="Shows or sets which zones are never treated, and whether the sides of the neck are.",
+            sections=(
+                (
+                    "Options",
+                    (
+                        ("--never ZONE,…", "zones to leave out of every session"),
+                        ("--treat ZONE,…", "zones to treat again"),
+                        ("--neck on|off", "only with a device that is cleared for it; the usual is off"),
+                        PERSON,
+                    ),
+                ),
+                EVERYWHERE,
+            ),
+            note="Makers disagree on the neck. The front of it is never treated.",
+        ),
+        ("profile", "skin"): Page(
+            usage=(
+                ("companion profile skin", "what is noted"),
+                ("companion profile skin peel", "a peel today"),
+                ("companion profile skin sunburn --on 2026-03-02", ""),
+            ),
+            about="Notes what your skin rests after: a week for a peel or sunburn; a treatment until a doctor agrees.",
+            sections=(
+                (
+                    "Argument",
+                    (("KIND", "peel, sunburn, or treatment: surgery, filler, botulinum or laser on the face"),),
+                ),
+                ("Options", (("--on DATE", "the day, such as 2026-03-02 (the usual: today)"), PERSON)),
+                EVERYWHERE,
+            ),
         ),
         ("profile", "comfortable"): Page(
             usage=(("companion profile comfortable [PERCENT]", ""),),
@@ -251,14 +300,11 @@ PROFILE_QUESTION: Final = "{index} of {count}  {question}  n/y/s "
 PROFILE_AGREED: Final = "        Has a doctor agreed that you may use it?  n/y "
 PROFILE_CHOICES: Final = "        Please answer with one of: {choices}"
 PROFILE_NEEDS_TERMINAL: Final = "the health questions are asked in a terminal; run `companion profile` in one"
+AGREED_NEEDS_TERMINAL: Final = "a doctor's word is asked for in a terminal; run `companion profile agreed` in one"
+SKIN_NEEDS_KIND: Final = "--on goes with what happened: peel, sunburn or treatment"
 PROFILE_UNFINISHED: Final = "not all questions were answered, so nothing was kept; start again with `companion profile`"
 PROFILE_NONE: Final = "The health questions have not been answered yet: `companion profile` asks them."
 PROFILE_DATE: Final = "Answered on {at}; asked again after {until}."
 PROFILE_CLEAR: Final = "Nothing in your answers speaks against a session. Your device's manual comes first."
 PROFILE_LEGEND: Final = {"no": "no", "yes": "yes", "not sure": "not sure", "agreed": "yes, and a doctor has agreed"}
 PROFILE_NO_ANSWER: Final = "no answer"
-COMFORTABLE: Final = "Your comfortable maximum is {percent} % of what your device can do."
-COMFORTABLE_RANGE: Final = "a comfortable maximum is 1 to 100 percent, not {percent}"
-COMFORTABLE_FIRST: Final = (
-    "a first session stays at or below {cap} %, so {percent} % is for later; after your first session choose again"
-)

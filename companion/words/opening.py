@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
+HOW_TO_AGREE: Final = "Once they have, `companion profile agreed` keeps it, with its date."
 HOW_TO_ANSWER: Final = "On the command line that is `companion profile`."

@@ -11,7 +11,14 @@ WHY_NECK_DEVICE: Final = "{device} is not cleared for the neck"
 WHY_NECK_WISH: Final = "only for those who choose to treat the sides of the neck"
 WHY_TOO_STRONG: Final = "skin is thin here, and {device} starts at {lowest} %, above what is right for you"
 WHY_OPTIONAL: Final = "optional, and only when you ask for it"
-OPTIONAL: Final = {"massage": "Massage", "steam": "Steam", "exfoliation": "Exfoliation"}
+OPTIONAL: Final = {
+    "massage": "Massage",
+    "steam": "Steam",
+    "exfoliation": "Exfoliation",
+    "light": "Light",
+    "mask": "Mask",
+    "serum": "Serum",
+}
 
 # --- how it would go --------------------------------------------------------------------------------------------------
 
@@ -77,7 +84,7 @@ share = 0.5                # of your comfortable maximum, 0 (the lowest level) t
 # seconds_per_pass = 16
 # mode = 1                 # where the device has modes
 
-# An optional step is left out unless you ask for it: massage, steam or exfoliation.
+# An optional step is left out unless you ask for it: massage, steam, exfoliation, light, mask or serum.
 # [[steps]]
 # kind = "massage"
 # optional = "massage"

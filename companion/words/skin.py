@@ -38,12 +38,18 @@ TOO_FEW: Final = "A few more checks, and you will see how your skin has been."
 # --- special care -----------------------------------------------------------------------------------------------------
 
 KINDS: Final = {"steam": "Steaming", "exfoliation": "Exfoliating"}
-CARE_PEEL: Final = "{care} can wait: after a peel the skin has a week to itself, until {when}."
+CARE_REST: Final = {
+    "peel": "{care} can wait: after a peel the skin has a week to itself, until {when}.",
+    "sunburn": "{care} can wait: after a sunburn the skin has a week to itself, until {when}.",
+}
 CARE_CHECK_FIRST: Final = "{care} is for calm skin: do your skin check first."
 CARE_NOT_CALM: Final = "{care} is for calm skin, and yours is {what} today: leave it out."
 CARE_DONE_TODAY: Final = "{care} was done today: once a day is plenty."
 CARE_TWICE: Final = "Steaming and exfoliating are for twice a week at most: the next time is on {when}."
-PEEL: Final = "After a peel the skin has a week to itself: sessions are back on {when}."
+REST: Final = {
+    "peel": "After a peel the skin has a week to itself: sessions are back on {when}.",
+    "sunburn": "After a sunburn the skin has a week to itself: sessions are back on {when}.",
+}
 DAY: Final = "{day:%A}, {day.day} {day:%B}"
 
 # --- the patch test ---------------------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ def test_what_keeps_a_day_free_is_put_off_and_not_missed(home: AtHome, almanac: 
     almanac.check_skin(1, 5, 1)
     assert almanac.today().mark is Mark.PUT_OFF
     home.pass_(days=1)
-    almanac.note_peel()
+    almanac.note_rest("peel")
     assert almanac.today().mark is Mark.PUT_OFF
     assert almanac.proposals()[0].at.date() == TODAY + timedelta(days=2 + 7 + 1)
     home.pass_(days=100)

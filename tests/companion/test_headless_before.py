@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from companion.before import Answers, Before, Terminal
 from companion.care.plans import Chosen
 from companion.care.screening import TODAY_QUESTIONS
 from companion.care.skin import PATCH_WAIT, SPECIAL_CARE, SpecialCare
-from companion.config import Exit
+from companion.config import Exit, UsageError
 from companion.routines.library import Library
 from companion.session.opening import Blocked
 from companion.store.database import Store
@@ -23,7 +23,7 @@ from tests.companion.at_home import CLEAR, PACEMAKER, AtHome
 FINE_TODAY = "n\n" * len(TODAY_QUESTIONS)
 CALM = "1\n1\n1\n"
 LEFT_OUT = "l\nonly looking\n"
-NOTHING_FIRST = "n\nn\nn\n"
+NOTHING_FIRST = "n\n" * 5
 ALL = FINE_TODAY + CALM + LEFT_OUT + NOTHING_FIRST + "y\n"
 
 
@@ -37,7 +37,14 @@ class Asked:
         self.left = ""
 
     def ask(
-        self, typed: str | None = ALL, *, routine: str = "full-face", yes: bool = False, json: bool = False
+        self,
+        typed: str | None = ALL,
+        *,
+        routine: str = "full-face",
+        yes: bool = False,
+        json: bool = False,
+        take: Collection[str] = (),
+        leave: Collection[str] = (),
     ) -> Answers:
         """``typed`` None: nobody sits there."""
         questions, answers = StringIO(), StringIO(typed or "")
@@ -51,6 +58,8 @@ class Asked:
             demo=self.demo,
             yes=yes,
             json=json,
+            take=frozenset(take),
+            leave=frozenset(leave),
         )
         try:
             return asked.ask()
@@ -119,7 +128,7 @@ def test_h10_skin_that_says_not_today_ends_the_questions(person: Asked, scores: 
 
 
 def test_skin_that_asks_for_care_is_told_so(person: Asked) -> None:
-    person.ask(FINE_TODAY + "5\n1\n1\n" + LEFT_OUT + "n\n" + "y\n")
+    person.ask(FINE_TODAY + "5\n1\n1\n" + LEFT_OUT + "n\n" * 3 + "y\n")
     assert "half as strong" in person.told
     assert "more gel" in person.told
 
@@ -193,15 +202,62 @@ def test_after_a_first_session_and_without_output_no_patch_test_is_offered(perso
 
 
 def test_optional_steps_are_taken_where_they_are_wished_for(person: Asked) -> None:
-    answers = person.ask(FINE_TODAY + CALM + LEFT_OUT + "y\nn\ny\n" + "y\n")
-    assert answers.optional == {"steam", "massage"}
+    answers = person.ask(FINE_TODAY + CALM + LEFT_OUT + "y\nn\ny\nn\ny\n" + "y\n")
+    assert answers.optional == {"steam", "massage", "serum"}
+
+
+def test_what_was_named_beforehand_is_not_asked_for(person: Asked) -> None:
+    answers = person.ask(
+        FINE_TODAY + CALM + LEFT_OUT + "n\n" + "y\n", take={"steam", "mask"}, leave={"massage", "serum"}
+    )
+    assert answers.optional == {"steam", "mask"}
+    assert "exfoliation?" in person.told
+    assert "steam first?" not in person.told
+    assert "massage by hand?" not in person.told
+
+
+def test_a_step_that_was_named_is_left_out_all_the_same_where_the_skin_is_not_for_it(person: Asked) -> None:
+    answers = person.ask(
+        FINE_TODAY + "1\n3\n1\n" + LEFT_OUT + "y\n",
+        take={"steam"},
+        leave={"exfoliation", "massage", "mask", "serum"},
+    )
+    assert answers.optional == frozenset()
+    assert "Steaming is for calm skin, and yours is red today" in person.told
+
+
+def test_yes_takes_what_was_named_and_nothing_else(demo: Asked) -> None:
+    assert demo.ask(None, yes=True, take={"massage"}).optional == {"massage"}
+    assert demo.ask(None, yes=True).optional == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("take", "leave", "problem"),
+    [
+        ({"light"}, (), "'light' is no optional step of full-face; there are steam, exfoliation, massage, mask, serum"),
+        ((), {"gel"}, "'gel' is no optional step of full-face"),
+        ({"mask"}, {"mask"}, "mask is both in --with and in --without"),
+    ],
+    ids=["not-there", "never-optional", "both"],
+)
+def test_a_step_that_cannot_be_named_is_a_slip_and_nothing_is_asked(
+    person: Asked, take: set[str], leave: set[str], problem: str
+) -> None:
+    with pytest.raises(UsageError, match=problem):
+        person.ask(take=take, leave=leave)
+    assert person.told == ""
+
+
+def test_a_routine_without_optional_steps_says_so(person: Asked) -> None:
+    with pytest.raises(UsageError, match="'mask' is no optional step of first-touch; it has none"):
+        person.ask(routine="first-touch", take={"mask"})
 
 
 def test_what_the_skin_is_not_for_is_told_and_not_offered(person: Asked) -> None:
     today = person.almanac.now.date()
     of_late = tuple(SpecialCare("steam", today - timedelta(days=ago)) for ago in (1, 3))
     person.store.diary.choose(SPECIAL_CARE, of_late)
-    answers = person.ask(FINE_TODAY + CALM + LEFT_OUT + "y\n" + "y\n")
+    answers = person.ask(FINE_TODAY + CALM + LEFT_OUT + "y\nn\nn\n" + "y\n")
     assert answers.optional == {"massage"}
     assert person.told.count("twice a week at most") == 2
 

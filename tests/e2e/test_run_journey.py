@@ -133,6 +133,8 @@ def test_the_whole_journey_in_plain_lines(plain: Plain, tmp_path: Path) -> None:
         ("With steam first? [y/n] ", "n"),
         ("With a mild exfoliation? [y/n] ", "n"),
         ("With a massage by hand? [y/n] ", "n"),
+        ("With a mask afterwards? [y/n] ", "n"),
+        ("With a serum afterwards? [y/n] ", "n"),
         ("ready to begin? [y/n] ", "y"),
     )
     assert code == Exit.FINISHED
@@ -152,19 +154,20 @@ def test_the_whole_journey_in_plain_lines(plain: Plain, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_optional_steps_that_were_wished_for_are_guided(plain: Plain) -> None:
     code, said = plain.run(
-        "run full-face --plain --demo --speed max --seed 7",
+        "run full-face --plain --demo --speed max --seed 7 --with massage,mask --without exfoliation,serum",
         *BEFORE,
         ("What about the patch test? [f/l/n] ", "l"),
         ("it stays on this computer: ", "used one for years"),
         ("With steam first? [y/n] ", "y"),
-        ("With a mild exfoliation? [y/n] ", "n"),
-        ("With a massage by hand? [y/n] ", "y"),
         ("ready to begin? [y/n] ", "y"),
     )
     assert code == Exit.FINISHED
     account = said[said.index("Looking for your device") :]
     assert "Steam  3 min" in account
+    assert "Mask  10 min" in account
+    assert account.index("Steam") < account.index("Left jawline") < account.index("Mask")
     assert "Exfoliation" not in account
+    assert "Serum" not in account
     assert account.index("Steam") < account.index("output on at")
     assert words.WATER not in account, "no plan and no goal was chosen"
     assert "Next:" not in account

@@ -265,7 +265,7 @@ def test_a_peel_keeps_seven_days_free_and_the_next_session_comes_after_them() ->
     seen = look(COURSE, 2, days=14, diary=peeled)
     assert drawn(seen).replace(" ", "")[1:9] == "x" * 8
     assert seen.next_session == moment(9, 19)
-    assert seen.why == "After a peel the skin has a week to itself: sessions are back on Wednesday, 13 May."
+    assert seen.why == "Your skin has a week to itself: sessions are back on Wednesday, 13 May."
     assert drawn(look(COURSE, 9, diary=Diary(held(0), peels=(day(1),)))).count("m") == 0
 
 
