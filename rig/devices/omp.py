@@ -220,6 +220,23 @@ class SimulatedOmp(SimulatedDevice):
         # Links, by central:
         self._subscriptions: dict[int, set[str]] = {}
         self._outbox: dict[int, list[DeviceAction]] = {FIRST: []}
+        self._requests: Mapping[Opcode, Callable[[int, float, tuple[int, ...]], Result | _Answer]] = {
+            Opcode.REQUEST_CONTROL: lambda number, _now, given: self._request_control(number, *given),
+            Opcode.SET_TARGET: lambda _number, now, given: self._set_target(now, *given),
+            Opcode.SET_WAVEFORM: lambda _number, now, given: self._set_waveform(now, *given),
+            Opcode.START: lambda _number, now, given: self._start(now, *given),
+            Opcode.PAUSE: lambda _number, now, _given: self._pause(now),
+            Opcode.RESUME: lambda _number, now, _given: self._resume(now),
+            Opcode.STOP: lambda _number, now, _given: self._stop(now),
+            Opcode.KEEP_ALIVE: lambda _number, now, given: self._keep_alive(now, *given),
+            Opcode.SET_RAMP: lambda _number, now, given: self._set_ramp(now, *given),
+            Opcode.SET_LIGHT: lambda _number, _now, given: self._set_light(*given),
+            Opcode.IDENTIFY: lambda _number, _now, given: self._identify(*given),
+            Opcode.ACKNOWLEDGE_FAULT: lambda _number, now, _given: self._acknowledge_fault(now),
+            Opcode.REPORT_RECORDS: lambda number, now, given: self._report(number, now, *given),
+            Opcode.ABORT_REPORT: lambda _number, _now, _given: self._abort_report(),
+            Opcode.DELETE_RECORDS: lambda _number, _now, given: self._delete(*given),
+        }
         self._switch_on(0.0)
 
     def _switch_on(self, at: float) -> None:
@@ -544,7 +561,7 @@ class SimulatedOmp(SimulatedDevice):
         """Do what a central asks for, or do nothing and say why."""
         if not self._permitted(number, request.opcode):
             return Result.NOT_PERMITTED, ()
-        answer = _REQUESTS[request.opcode](self, number, now, request.parameters)
+        answer = self._requests[request.opcode](number, now, request.parameters)
         return (answer, ()) if isinstance(answer, Result) else answer
 
     def _permitted(self, number: int, opcode: Opcode) -> bool:
@@ -560,7 +577,7 @@ class SimulatedOmp(SimulatedDevice):
         self._rest()
         return Result.SUCCESS, (nonce,)
 
-    def _set_target(self, target_ua: int, now: float) -> Result:
+    def _set_target(self, now: float, target_ua: int) -> Result:
         if target_ua > self.features.max_current_ua or target_ua % self.features.current_step_ua:
             return Result.INVALID_PARAMETER
         self._target_ua = target_ua
@@ -583,7 +600,7 @@ class SimulatedOmp(SimulatedDevice):
     def _rise_ua_per_s(self) -> float:
         return float(self._ramp_ua_per_s)
 
-    def _set_waveform(self, waveform: int, frequency_dhz: int, now: float) -> Result:
+    def _set_waveform(self, now: float, waveform: int, frequency_dhz: int) -> Result:
         lowest, highest = codec.FREQUENCY_DHZ
         if waveform not in {int(each) for each in self.features.waveforms} or not lowest <= frequency_dhz <= highest:
             return Result.INVALID_PARAMETER
@@ -594,7 +611,7 @@ class SimulatedOmp(SimulatedDevice):
         self._stage.tune(frequency_dhz / 10, now)
         return Result.SUCCESS
 
-    def _set_ramp(self, ramp_ua_per_s: int, now: float) -> Result:
+    def _set_ramp(self, now: float, ramp_ua_per_s: int) -> Result:
         if not 1 <= ramp_ua_per_s <= self.features.max_ramp_ua_per_s:
             return Result.INVALID_PARAMETER
         self._ramp_ua_per_s = ramp_ua_per_s
@@ -602,14 +619,14 @@ class SimulatedOmp(SimulatedDevice):
             self._aim(now)
         return Result.SUCCESS
 
-    def _keep_alive(self, valid_ms: int, now: float) -> Result:
+    def _keep_alive(self, now: float, valid_ms: int) -> Result:
         shortest, longest = codec.KEEP_ALIVE_MS
         if not shortest <= valid_ms <= longest:
             return Result.INVALID_PARAMETER
         self._keep_alive_until = now + valid_ms / 1000
         return Result.SUCCESS
 
-    def _start(self, longest_s: int, now: float) -> Result:
+    def _start(self, now: float, longest_s: int) -> Result:
         if longest_s < 1:
             return Result.INVALID_PARAMETER
         if self._charging_forbids():
@@ -887,7 +904,7 @@ class SimulatedOmp(SimulatedDevice):
 
     # --- records ------------------------------------------------------------------------------------------------------
 
-    def _report(self, number: int, first_id: int, now: float) -> _Answer:
+    def _report(self, number: int, now: float, first_id: int) -> _Answer:
         if self.store.reporting:
             return Result.WRONG_STATE, ()
         if codec.SESSION_RECORD not in self._subscriptions.get(number, ()):
@@ -946,23 +963,3 @@ class SimulatedOmp(SimulatedDevice):
         self._tell_all(BATTERY_LEVEL, bytes((percent,)))
         if percent <= _BATTERY_LOW and not self._fault:
             self._fail(FaultCode.BATTERY_LOW, at)
-
-
-_REQUESTS: Mapping[Opcode, Callable[[SimulatedOmp, int, float, tuple[int, ...]], Result | _Answer]] = {
-    Opcode.REQUEST_CONTROL: lambda device, number, _now, given: device._request_control(number, *given),
-    Opcode.SET_TARGET: lambda device, _number, now, given: device._set_target(*given, now),
-    Opcode.SET_WAVEFORM: lambda device, _number, now, given: device._set_waveform(*given, now),
-    Opcode.START: lambda device, _number, now, given: device._start(*given, now),
-    Opcode.PAUSE: lambda device, _number, now, _given: device._pause(now),
-    Opcode.RESUME: lambda device, _number, now, _given: device._resume(now),
-    Opcode.STOP: lambda device, _number, now, _given: device._stop(now),
-    Opcode.KEEP_ALIVE: lambda device, _number, now, given: device._keep_alive(*given, now),
-    Opcode.SET_RAMP: lambda device, _number, now, given: device._set_ramp(*given, now),
-    Opcode.SET_LIGHT: lambda device, _number, _now, given: device._set_light(*given),
-    Opcode.IDENTIFY: lambda device, _number, _now, given: device._identify(*given),
-    Opcode.ACKNOWLEDGE_FAULT: lambda device, _number, now, _given: device._acknowledge_fault(now),
-    Opcode.REPORT_RECORDS: lambda device, number, now, given: device._report(number, *given, now),
-    Opcode.ABORT_REPORT: lambda device, _number, _now, _given: device._abort_report(),
-    Opcode.DELETE_RECORDS: lambda device, _number, _now, given: device._delete(*given),
-}
-"""What carries each request out."""
