@@ -13,12 +13,13 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailabl
 from bumble import core, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.keys import MemoryKeyStore, PairingKeys
-from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter
 from rig.radio.att import AttClient, hci_error_text
+from rig.radio.bumble_pairing import pairing_config
 from rig.radio.host import RESET_TIMEOUT_S, RadioHost, Recording, report_mistake
+from rig.radio.pairing import JUST_WORKS, Pairing
 
 Report = hci.HCI_LE_Advertising_Report_Event.Report | hci.HCI_LE_Extended_Advertising_Report_Event.Report
 
@@ -57,6 +58,8 @@ class Adapter:
         self._scanning: bool | None = None  # None: no scan; else whether it is an active one
         self._tasks: set[asyncio.Task[Any]] = set()
         self.names: dict[str, str] = {}  # by address, as last heard
+        self.pairing: Pairing = JUST_WORKS
+        """What this end can do when the next pairing begins, and who answers for it."""
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +87,7 @@ class Adapter:
                 host.recording = self._recording
                 device = Device(config=_configuration(self._address), host=host)
                 device.keystore = MemoryKeyStore()
-                device.pairing_config_factory = just_works(public=False)
+                device.pairing_config_factory = pairing_config(lambda: self.pairing, public=False)
                 # Bumble asserts that somebody is connecting when a link comes up as central (device.py:6056), which is
                 # no longer so when the attempt was given up a moment too late.
                 device.connect_own_address_type = hci.OwnAddressType.RANDOM
@@ -297,26 +300,6 @@ class _Attempt:
         if not self.outcome.done():
             self.outcome.set_exception(error)
             self.outcome.exception()  # taken note of, also when nobody waits any longer
-
-
-def just_works(*, public: bool) -> Callable[[Connection], PairingConfig]:
-    """Return how to pair: LE Secure Connections, nothing to show or to type, identity = the address in use.
-
-    Upstream prefers the public address as the identity (``smp.py:1047``), under which nobody has heard a device that
-    advertises with its random one.
-
-    Args:
-        public: whether the address in use is a public one.
-    """
-    kinds = PairingConfig.AddressType
-    configuration = PairingConfig(
-        sc=True,
-        mitm=False,
-        bonding=True,
-        delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT),
-        identity_address_type=kinds.PUBLIC if public else kinds.RANDOM,
-    )
-    return lambda _connection: configuration
 
 
 def _configuration(address: hci.Address | None) -> DeviceConfiguration:

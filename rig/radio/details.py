@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rig.radio.pairing import JUST_WORKS, Pairing
+
 DEFAULT_MTU = 247  # a usual choice: one ATT PDU fills one 251-byte data packet
 
 
@@ -38,6 +40,7 @@ class RadioDetails:
         descriptors: by the UUID of the characteristic; CCCDs are added where they are needed and are not listed.
         encrypted: UUIDs of the characteristics that may only be read or written over an encrypted link.
         authenticated: those of them that need a key from an authenticated pairing (numeric comparison or passkey).
+        pairing: what it can show and take when it is paired, and who answers for it; asked for with each pairing.
         names: what the device calls its characteristics, in the shape of its services, where UUIDs do not tell them
             apart: its calls, its notifications and the two above go by them. Empty: by UUID.
         judges_access: every read and write reaches the device, also where the properties do not offer it.
@@ -48,6 +51,7 @@ class RadioDetails:
     descriptors: Mapping[str, tuple[Descriptor, ...]] = field(default_factory=dict)
     encrypted: frozenset[str] = frozenset()
     authenticated: frozenset[str] = frozenset()
+    pairing: Pairing = JUST_WORKS
     names: tuple[tuple[str, ...], ...] = ()
     judges_access: bool = False
 

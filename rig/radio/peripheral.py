@@ -19,8 +19,8 @@ from bumble.transport.common import TransportLostError
 
 from protocols.gatt import uuid
 from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
-from rig.radio.adapter import just_works
 from rig.radio.advertising import encode
+from rig.radio.bumble_pairing import pairing_config
 from rig.radio.details import RadioAware, details_of
 from rig.radio.host import RESET_TIMEOUT_S, RadioHost, report_mistake
 from rig.radio.server import DeviceServer
@@ -365,5 +365,5 @@ def _bumble_device(device: SimulatedDevice, host: RadioHost, address: hci.Addres
     configuration.address = address if address.is_random else hci.Address.generate_static_address()
     bumble = Device(config=configuration, host=host)
     bumble.keystore = MemoryKeyStore()
-    bumble.pairing_config_factory = just_works(public=address.is_public)
+    bumble.pairing_config_factory = pairing_config(lambda: details_of(device).pairing, public=address.is_public)
     return bumble
