@@ -24,6 +24,8 @@ FEW_RECORDS: Final = 192
 """A stretch between two cuts that is shorter is decoded faster record by record."""
 _FEW_KEYS: Final = 64
 _MOST_KINDS: Final = 4096
+_SLOT_BITS: Final = 12
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: multiples of it are far from each other
 _NO_KEY: Final = np.iinfo(np.int64).max
 """Greater than all keys."""
 
@@ -180,21 +182,40 @@ class _Keys:
     """The keys that were met so far, which are few, and nothing of what they mean: that changes."""
 
     def __init__(self) -> None:
-        self._met = np.full(1, _NO_KEY, np.int64)
+        self._meet(np.full(1, _NO_KEY, np.int64))
 
     def numbered(self, keys: Int64s) -> tuple[Int64s, npt.NDArray[np.intp]]:
         """All keys that were met, ascending, and the place of each of these in them."""
-        places = self._met.searchsorted(keys)
-        new = self._met[places] != keys
-        if new.any():
+        places, missed = self._places(keys)
+        if len(missed):
+            new = keys[missed]
             if len(self._met) > _MOST_KINDS:
                 self._met = np.full(1, _NO_KEY, np.int64)
-                new = np.ones(len(keys), np.bool_)
+                new = keys
             # As np.union1d does, which imports numpy.ma for it: a fortieth of a large file's time.
-            met = np.sort(np.concatenate((self._met, keys[new])))
-            self._met = met[np.flatnonzero(np.diff(met, prepend=met[0] - 1))]
-            places = self._met.searchsorted(keys)
+            met = np.sort(np.concatenate((self._met, new)))
+            self._meet(met[np.flatnonzero(np.diff(met, prepend=met[0] - 1))])
+            places, _ = self._places(keys)
         return self._met, places
+
+    def _meet(self, met: Int64s) -> None:
+        self._met = met
+        self._slots = np.zeros(1 << _SLOT_BITS, np.intp)
+        self._slots[_slots(met)] = np.arange(len(met))
+
+    def _places(self, keys: Int64s) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The place of each key among those that were met, and which of them were not."""
+        places = self._slots[_slots(keys)]
+        others = np.flatnonzero(self._met[places] != keys)  # two keys in one slot, or a new one
+        if len(others):
+            places[others] = self._met.searchsorted(keys[others])
+            others = others[self._met[places[others]] != keys[others]]
+        return places, others
+
+
+def _slots(keys: Int64s) -> npt.NDArray[np.uint64]:
+    """A number for each key, alike for like keys: to look up what is found by halving only many times slower."""
+    return (keys.view(np.uint64) * _SPREAD) >> np.uint64(64 - _SLOT_BITS)
 
 
 class _Naming:

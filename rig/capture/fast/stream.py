@@ -6,7 +6,6 @@ first header that is not plain ends the window, and the container's own reader t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
@@ -14,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rig.capture.fast import LINK_TYPES
-from rig.capture.fast.index import Framing, Offsets, starts
+from rig.capture.fast.index import Framing, Likely, Offsets, starts
 from rig.capture.fast.window import NS, Int64s, Window, gathered
 from rig.capture.formats.btsnoop import EPOCH_US, BtsnoopReader
 from rig.capture.formats.pcap import PcapReader
 from rig.capture.formats.pcapng import ENHANCED_PACKET, Interface, PcapngReader
 from rig.capture.records import CaptureError, CaptureReader, Record
 
-WINDOW_BYTES: Final = 1 << 20
-WINDOW_RECORDS: Final = 1 << 15
+WINDOW_BYTES: Final = 1 << 21
+WINDOW_RECORDS: Final = 1 << 16
 """Limits of a window: large enough that the overhead of numpy is small; small enough for the processor's caches."""
-_KEPT_BYTES: Final = 1 << 24
-"""More than all that a window takes, with its text."""
+_KEPT_BYTES: Final = 24 << 20
+"""More than any array of a window, or its text; glibc adapts to nothing that is larger than 32 MB."""
 FEW_RECORDS: Final = 64
 """So many records are decoded faster one by one."""
 _SINGLE_RECORDS: Final = 1024
@@ -169,9 +168,9 @@ def _btsnoop(reader: BtsnoopReader) -> _Take:
     header = np.dtype([("original", ">u4"), ("captured", ">u4"), ("flags", ">u4"), ("drops", ">u4"), ("stamp", ">i8")])
 
     def take(data: bytes, most: int) -> tuple[Window, int]:
-        # What all headers of a few days have in common: two short lengths, and the first bytes of the time.
-        likely = re.compile(rb"\0[\0\1]..\0[\0\1]..(?s:.{8})" + re.escape(data[16:19]), re.DOTALL)
-        offsets, after = starts(data, _BTSNOOP, likely)
+        # What all headers of a few days have in common: the first bytes of the time.
+        common = tuple((place, data[place : place + 1]) for place in (16, 17, 18))
+        offsets, after = starts(data, _BTSNOOP, Likely(1, common))
         headers = gathered(data, header, offsets)
         captured = _int64(headers["captured"])
         stamps = _int64(headers["stamp"])
@@ -203,12 +202,12 @@ def _pcap(reader: PcapReader) -> _Take:
         [("seconds", f"{order}u4"), ("fraction", f"{order}i4"), ("captured", f"{order}u4"), ("original", f"{order}u4")]
     )
     framing = Framing(header.itemsize, 8, order, header.itemsize)
-    short = rb"..\0\0" if order == "<" else rb"\0\0.."
+    upper = (2, 3, 10, 14) if order == "<" else (0, 1, 9, 13)
 
     def take(data: bytes, most: int) -> tuple[Window, int]:
         # What all headers of a few hours have in common: the upper half of the seconds, and two short lengths.
-        upper = rb".." + re.escape(data[2:4]) if order == "<" else re.escape(data[:2]) + rb".."
-        offsets, after = starts(data, framing, re.compile(upper + rb"...." + short + short, re.DOTALL))
+        common = tuple((place, data[place : place + 1]) for place in upper)
+        offsets, after = starts(data, framing, Likely(1, common))
         headers = gathered(data, header, offsets)
         captured = _int64(headers["captured"])
         original = _int64(headers["original"])
@@ -251,10 +250,9 @@ def _take_pcapng(reader: PcapngReader, data: bytes, most: int) -> tuple[Window, 
             interface = reader.section[int(first["interface"])]
     if interface is None or interface.link_type not in LINK_TYPES or not _exact(interface):
         return _empty(data), 0
-    # What the blocks of an interface have in common for an hour: kind, a short length, number, upper half of the time.
-    short = rb"..\0\0" if order == "<" else rb"\0\0.."
-    likely = re.escape(data[:4]) + short + re.escape(data[8:16])
-    offsets, after = starts(data, Framing(header.itemsize, 4, order, 0), re.compile(likely, re.DOTALL))
+    # What the blocks of an interface have in common: their kind and its number.
+    likely = Likely(4, ((0, data[:4]), (8, data[8:12])))
+    offsets, after = starts(data, Framing(header.itemsize, 4, order, 0), likely)
     if not len(offsets):
         return _empty(data), 0
     headers = gathered(data, header, offsets)
