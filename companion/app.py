@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from companion.almanac import Almanac
     from companion.care.reminders import Reminder
     from companion.home import Choice, Device, Home, RunningSession, Search, Started
+    from companion.linking import Linking
     from companion.reminding import Reminding
     from companion.screens.consultation import ConsultationScreen, ProposalScreen
     from companion.screens.find import FindScreen
@@ -136,6 +137,9 @@ class CompanionApp(App[int]):
         self._bell = True
         self._reminding: Reminding | None = None
         self._reminders: asyncio.Task[None] | None = None
+        self._linking: Linking | None = None
+        self._link: asyncio.Task[None] | None = None
+        self._link_said = ("", False)
         self._told: tuple[float, Reminder] | None = None
         self._noted_at: float | None = None
         self._opened = False
@@ -165,6 +169,15 @@ class CompanionApp(App[int]):
 
         self._live.session.intend(Intent.STOP)
         return True
+
+    def _stopped_from_afar(self) -> None:
+        """Somebody pressed Stop in Home Assistant: as the key does it, and nothing where no session runs (H9)."""
+        if self.stop_now():
+            self.call_later(self._show_stop)
+
+    async def _show_stop(self) -> None:
+        if self.live:
+            await self.action_stop()
 
     def post_message(self, message: Message) -> bool:
         """Take a stop key before it waits in the queue behind anything else; everything goes on as usual after it."""
@@ -282,7 +295,18 @@ class CompanionApp(App[int]):
         self._reminding = Reminding(self._almanac_to_remind, self._remind)
         self._reminders = asyncio.get_running_loop().create_task(self._reminding.run(), name="reminders")
         self._reminders.add_done_callback(self._looked)
+        self._begin_link()
         await self._begin_person()
+
+    def _begin_link(self) -> None:
+        from companion.linking import Linking  # noqa: PLC0415 - after the first frame
+
+        home = self._home
+        self._linking = Linking(
+            home.home_assistant, lambda: None if self.live else home.almanac, self._stopped_from_afar, self._link_says
+        )
+        self._link = asyncio.get_running_loop().create_task(self._linking.run(), name="Home Assistant")
+        self._link.add_done_callback(self._looked)
 
     async def _begin_person(self) -> None:
         """Whoever's turn it is: first the screening, and nothing that leads to a device before it."""
@@ -358,12 +382,28 @@ class CompanionApp(App[int]):
             return
         from companion.screens.settings import SettingsScreen  # noqa: PLC0415 - lazy screen
 
-        await self._open(lambda: SettingsScreen(self._home.settings))
+        await self._open(lambda: SettingsScreen(self._home.settings, {"mqtt": self._link_said[0]}))
 
     def on_settings_screen_changed(self) -> None:
         """Follow what was changed at once."""
         self._follow_settings()
         self._stir()
+
+    def _link_says(self, line: str, wrong: bool) -> None:  # noqa: FBT001 - as Linking calls it
+        """Home Assistant: how the link is. One quiet line where it is looked for, and a word on today when it fails."""
+        self._link_said = (line, wrong)
+        self.call_later(self._show_link)
+
+    def _show_link(self) -> None:
+        from companion.screens.settings import SettingsScreen  # noqa: PLC0415 - lazy screen
+        from companion.words import beside  # noqa: PLC0415 - for a link alone
+
+        line, wrong = self._link_said
+        if self._today.is_attached:
+            self._today.say_link(beside.NOT_CONNECTED if wrong else "")
+        for screen in self.screen_stack:
+            if isinstance(screen, SettingsScreen) and screen.is_attached:
+                screen.remark("mqtt", line)
 
     async def action_people(self) -> None:
         """Choose whose turn it is."""
@@ -394,6 +434,8 @@ class CompanionApp(App[int]):
         self._choice, self._wished, self._told, self._noted_at = None, "", None, None
         await self._to_today()
         await self._today.forget()
+        if self._linking is not None:
+            self._linking.forget()
         try:
             self._home.choose_person(message.name)
         except CompanionError as error:
@@ -574,12 +616,16 @@ class CompanionApp(App[int]):
     def _stir(self) -> None:
         if self._reminding is not None:
             self._reminding.stir()
+        if self._linking is not None:
+            self._linking.stir()
 
     def _almanac_to_remind(self) -> Almanac | None:
         return self._home.almanac if self._cleared and not self.live else None
 
     def _remind(self, one: Reminder) -> None:
         self._told = (self._now(), one)
+        if one.ml and self._linking is not None:
+            self._linking.remind(one.ml)
         self.notify(f"{one.text}\n{words.REMINDER_KEY}", title=one.title, timeout=20)
         if self._bell:
             self.bell()
@@ -905,6 +951,8 @@ class CompanionApp(App[int]):
             fault = error
         finally:
             self._live = None
+            if self._linking is not None:
+                self._linking.show(None)
             self._quiet.end()
             started.close()
         self.post_message(self.SessionEnded(started, summary, fault))
@@ -917,6 +965,8 @@ class CompanionApp(App[int]):
             asyncio.get_running_loop().call_soon(self._quiet.moment)
         self._was_on = view.output is not Output.OFF
         super().post_message(self.SessionChanged())
+        if self._linking is not None:
+            self._linking.show(view)
 
     def _draw_session(self) -> None:
         from companion.screens.session import SessionScreen  # noqa: PLC0415 - loaded by now
@@ -974,6 +1024,10 @@ class CompanionApp(App[int]):
         await self._stop_looking()
         if self._reminders is not None:
             self._reminders.cancel()
+        if self._link is not None:
+            self._link.cancel()  # says goodbye, for a bounded time
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._link
         await self._home.close()
 
     # --- everywhere ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date, time
 
     from companion.almanac import Almanac
+    from companion.integrations.mqtt_settings import MqttSettings
     from companion.past import Past
     from companion.screens.settings import Keeper
     from companion.session.model import Feels, Intent, PlannedStep, SessionPlan, Summary, View
@@ -268,6 +269,13 @@ class Home(Protocol):
     @property
     def settings(self) -> Keeper:
         """Where the settings are kept, for the screen that changes them."""
+
+    def home_assistant(self) -> MqttSettings:
+        """What is set for the link to Home Assistant as it is now; with a device id where the link is on.
+
+        Raises:
+            CompanionError: the settings take no device id.
+        """
 
     def preferences(self) -> Preferences:
         """What the app itself follows of the settings, as they are now."""

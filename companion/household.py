@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from companion.device.finder import Found
     from companion.device.radio import Radio
     from companion.glance import Wanted
+    from companion.integrations.mqtt_settings import MqttSettings
     from companion.past import Past
     from companion.routines.library import Library
     from companion.routines.model import Routine
@@ -144,6 +145,12 @@ class Household:
         from companion.settings.file import settings_file  # noqa: PLC0415 - after the first frame
 
         return settings_file(self._folder)
+
+    def home_assistant(self) -> MqttSettings:
+        """What is set for the link to Home Assistant; a demo has settings of its own, and so has its link."""
+        from companion.beside import link_settings  # noqa: PLC0415 - after the first frame
+
+        return link_settings(self.settings)
 
     def preferences(self) -> Preferences:
         """What the app itself follows of the settings; quiet hours are the almanac's, from now on."""

@@ -5,7 +5,7 @@ Knows how a choice, a switch and a text are shown and changed; knows no setting 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Protocol
 
 from textual import events, on
@@ -229,7 +229,10 @@ class SettingRow(Widget, can_focus=True):
 
 
 class SettingsScreen(Screen[None]):
-    """Every setting of a keeper, by section. Tells by :class:`Changed` what is in force from now on."""
+    """Every setting of a keeper, by section. Tells by :class:`Changed` what is in force from now on.
+
+    ``remarks`` are lines under the headings of sections: how it is now with what is set there.
+    """
 
     CSS_PATH = "settings.tcss"
     AUTO_FOCUS = ""
@@ -250,9 +253,10 @@ class SettingsScreen(Screen[None]):
             self.key = key
             self.value = value
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, remarks: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._keeper = keeper
+        self._remarks = dict(remarks or {})
         self._view = keeper.read()
 
     def compose(self) -> ComposeResult:
@@ -270,6 +274,7 @@ class SettingsScreen(Screen[None]):
                 if line.setting.section != section:
                     section = line.setting.section
                     yield Static(words.SECTIONS.get(section, section), classes="heading", name=section)
+                    yield Static(self._remarks.get(section, ""), classes="remark", name=section, markup=False)
                 yield SettingRow(line, column)
             yield Static(words.NOTHING_FOUND, id="nothing")
         yield KeyLine()
@@ -331,8 +336,23 @@ class SettingsScreen(Screen[None]):
         target = rows[at]
         target.focus(scroll_visible=False)
         first = at == 0 or rows[at - 1].line.setting.section != target.line.setting.section
-        region = target.virtual_region.grow((2 if first else 0, 0, 0, 0))  # with its heading
+        above = self._above(target.line.setting.section) if first else 0
+        region = target.virtual_region.grow((above, 0, 0, 0))
         self.query_one("#settings", VerticalScroll).scroll_to_region(region, animate=False)
+
+    def _above(self, section: str) -> int:
+        """Rows of what stands above a section's first setting: its heading, and a remark where there is one."""
+        parts = (part for part in self.query(".heading, .remark") if part.name == section and part.display)
+        return sum(part.outer_size.height for part in parts)
+
+    def remark(self, section: str, text: str) -> None:
+        """Say under the heading of a section how it is now; nothing with an empty text."""
+        self._remarks[section] = text
+        shown = {heading.name for heading in self.query(".heading") if heading.display}
+        for part in self.query(".remark").results(Static):  # none any more while the app is going down
+            if part.name == section:
+                part.update(Content(text))
+                part.display = bool(text) and section in shown
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -417,6 +437,8 @@ class SettingsScreen(Screen[None]):
                 sections.add(setting.section)
         for heading in self.query(".heading"):
             heading.display = heading.name in sections
+        for remark in self.query(".remark"):
+            remark.display = remark.name in sections and bool(self._remarks.get(remark.name or ""))
         self.query_one("#nothing").display = not sections
 
     async def action_back(self) -> None:

@@ -56,6 +56,7 @@ class TodayScreen(Screen[None]):
         """Lay the screen out; the pictures come with what they show."""
         with Horizontal(id="top"):
             yield Static(shared.TITLE, id="name")
+            yield Static("", id="link", markup=False)
             yield Static(self._notice, id="notice")
         with Horizontal(id="body"):
             with Vertical(id="column"):
@@ -102,6 +103,12 @@ class TodayScreen(Screen[None]):
         if text != self._near:
             self._near = text
             self._say("#near", text)
+
+    def say_link(self, text: str) -> None:
+        """Say that the link to other machines is not as it should be; nothing where it is."""
+        for part in self.query("#link").results(Static):  # none any more while the app is going down
+            part.display = bool(text)
+            part.update(Content(text))
 
     async def forget(self) -> None:
         """Show nothing of anybody: another person's turn has come."""

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from textual.pilot import Pilot
 
 from companion.almanac import Almanac
+from companion.beside import link_settings
 from companion.care import consultation
 from companion.care.plans import Chosen
 from companion.care.screening import QUESTIONS, TODAY_QUESTIONS
@@ -42,6 +43,7 @@ from companion.home import (
     Started,
     Wish,
 )
+from companion.integrations.mqtt_settings import MqttSettings
 from companion.past import Past
 from companion.routines.library import Library
 from companion.routines.model import plan_session
@@ -182,7 +184,8 @@ class StagedHome:
 
     @cached_property
     def almanac(self) -> Almanac:
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+        # It may be closed by whichever thread the garbage is collected in.
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, connection.close)
         path = self._folder / "a database in memory"  # beside it are the session's lock and the seals
         migrate(connection, path)
@@ -203,6 +206,9 @@ class StagedHome:
     @property
     def settings(self) -> SettingsFile[Settings]:
         return settings_file(self._folder)
+
+    def home_assistant(self) -> MqttSettings:
+        return link_settings(self.settings)
 
     def preferences(self) -> Preferences:
         return self.said

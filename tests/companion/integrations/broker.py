@@ -39,14 +39,18 @@ def free_port() -> int:
 
 
 class Broker:
-    """A mosquitto that can be started and stopped again and again on one port. ``more`` are lines of its own."""
+    """A mosquitto that can be started and stopped again and again on one port. ``more`` are lines of its own.
 
-    def __init__(self, folder: Path, *more: str, anonymous: bool = True) -> None:
+    ``logs`` is what it logs; a flood of messages is not to become a flood of lines.
+    """
+
+    def __init__(self, folder: Path, *more: str, anonymous: bool = True, logs: str = "all") -> None:
         self.port = free_port()
         self.log: list[str] = []
         self._grown = asyncio.Condition()
         self._config = folder / "mosquitto.conf"
         self._more = more
+        self._logs = logs
         self._anonymous = anonymous
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -58,7 +62,7 @@ class Broker:
             "set_tcp_nodelay true",
             "persistence false",
             "log_dest stderr",
-            "log_type all",
+            f"log_type {self._logs}",
             "log_timestamp false",
             *self._more,
             *(["user root"] if os.geteuid() == 0 else []),  # the test's folder is nobody else's to read
