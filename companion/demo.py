@@ -7,13 +7,16 @@ use: a companion with a real device never loads it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bleak import BleakClient, BleakScanner
+from bleak.exc import BleakError
 
 from companion.config import CompanionError, Exit
 from companion.dates import Calendar
+from companion.device.pairing import Failure, PairingError
 from companion.guard.keeper import NothingToHold
 
 if TYPE_CHECKING:
@@ -23,12 +26,16 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
+    from companion.device.pairing import Questions
     from companion.guard.keeper import Guard
     from rig.devices.model import SimulatedDevice
     from rig.radio.link import VirtualRadio
     from rig.radio.peripheral import Peripheral
 
 T = TypeVar("T")
+
+#: Confirm value failed, DHKey check failed, numeric comparison failed (Core Specification Vol 3 Part H 3.5.5).
+_DIFFERENT = frozenset({0x04, 0x0B, 0x0C})
 
 
 class DemoRadio:
@@ -53,6 +60,23 @@ class DemoRadio:
         """Return a client for a device on the virtual air, not connected."""
         return BleakClient(device, disconnected_callback, backend=self.air.client_backend)
 
+    async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:  # noqa: ARG002 - BlueZ needs it
+        """Pair with the simulated device.
+
+        Raises:
+            PairingError: it was not paired; nothing was kept.
+        """
+        from rig.radio.pairing import Ability, Pairing  # noqa: PLC0415 - the bench is loaded for a demo only
+
+        self.air.adapter.pairing = Pairing(Ability.SHOWS_AND_TYPES, _Asked(questions))
+        try:
+            await client.pair()
+        except BleakError as error:
+            code = getattr(error.__cause__, "error_code", None)
+            different = Failure.WRONG if code in _DIFFERENT else Failure.REFUSED
+            failure = questions.failure or (different if client.is_connected else Failure.GONE)
+            raise PairingError(questions.device, failure) from error
+
     def guard(self, lost: Callable[[str], None]) -> Guard:  # noqa: ARG002 - never lost
         """Return a guard that does nothing: the simulated device lives in this process and ends with it."""
         return NothingToHold()
@@ -61,6 +85,25 @@ class DemoRadio:
         """Switch the simulated device off and close the recording. Harmless when called twice."""
         await self.air.close()
         self._closing.close()
+
+
+class _Asked:
+    """The virtual radio's questions, put to the person."""
+
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
+
+    async def compare(self, number: int) -> bool:
+        return await self._questions.compare(number)
+
+    async def enter(self) -> int | None:
+        return await self._questions.enter()
+
+    def show(self, number: int) -> None:
+        self._questions.show(number)
+
+    def passkey(self) -> int:
+        return secrets.randbelow(1_000_000)
 
 
 def load_bench() -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakDeviceNotFoundError
 
+from companion.device.pairing import Pairer, PairingError, Questions
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
 from companion.guard.keeper import GuardError, Stop
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
 from protocols.gatt import Characteristic, Disconnect, Operation, Property, Read, Service, Subscribe, Write, uuid
 from protocols.machine import DeviceProtocol, LocalProtocolError, Reaction, UnsupportedDeviceError
-from protocols.model import Command, DeviceProfile, Event, HandshakeFailed, Ready, StopOutput, TotalStop
+from protocols.model import Command, DeviceProfile, Event, HandshakeFailed, Pairing, Ready, StopOutput, TotalStop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -83,6 +84,7 @@ class Cause(StrEnum):
     UNSUPPORTED = "unsupported device"
     HANDSHAKE_FAILED = "handshake failed"
     NO_GUARD = "no guard"
+    NOT_PAIRED = "not paired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ class Connection:
     events that nobody heard wait in :meth:`unheard`. ``on_defect`` hears of an exception inside a callback; by then the
     output has been told to stop and the link is being ended.
 
+    ``pairer`` is asked where the device has to be paired first; without one, a device that is not paired stays out.
+
     ``writes`` counts the values handed to the radio (not the CCCD writes of subscriptions) and ``notifications`` the
     notifications and indications that came, over all links of this connection.
     """
@@ -169,6 +173,7 @@ class Connection:
     def __init__(self, radio: Radio, found: Found, listener: Listener | None = None) -> None:
         self.listener = listener
         self.on_defect: Callable[[BaseException], None] | None = None
+        self.pairer: Pairer | None = None
         self.writes = 0
         self.notifications = 0
         self._radio = radio
@@ -356,6 +361,7 @@ class Connection:
             self._call_guard(link)
             await self._open(link)
             await self._hold(link)
+            await self._pair(link)
             self._state = LinkState.HANDSHAKE
             try:
                 async with asyncio.timeout(HANDSHAKE_LIMIT_S):
@@ -401,6 +407,22 @@ class Connection:
             self._hang_up(Ending(Cause.NO_GUARD, _no_guard(error)), link)
             await link.gone
             raise self._failure(link) from error
+
+    async def _pair(self, link: _Link) -> None:
+        """Pair where the device can do better than an open link (H9), before anything else is said.
+
+        Raises:
+            PairingError: it is not paired; the link is down again.
+        """
+        client = link.client
+        if link.protocol.profile.pairing is Pairing.NONE or client is None or link.ended is not None:
+            return
+        try:
+            await self._radio.pair(client, self._found.device, Questions(self.name, self.pairer))
+        except PairingError as error:
+            self._hang_up(Ending(Cause.NOT_PAIRED, error.reason), link)
+            await link.gone
+            raise
 
     def _guard_lost(self, link: _Link, why: str) -> None:
         """Take word that the guard no longer holds a link, or ends it itself: what runs must stop."""
@@ -498,7 +520,7 @@ class Connection:
                     except RadioError as error:
                         reason = error.reason
                     self._state = LinkState.RECONNECTING
-                    if self._ending is not None and self._ending.cause is Cause.UNSUPPORTED:
+                    if self._ending is not None and self._ending.cause in {Cause.UNSUPPORTED, Cause.NOT_PAIRED}:
                         break
                     if self._out_of_sight:
                         await self._look_again()

@@ -7,6 +7,7 @@ sessions.
 from __future__ import annotations
 
 import errno
+import platform
 from typing import TYPE_CHECKING, Protocol
 
 from bleak import BleakClient, BleakScanner
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
+    from companion.device.pairing import Questions
     from companion.guard.keeper import Guard
 
 #: Everything that a bleak call may raise when the radio, the service behind it or the device fails. Without a D-Bus
@@ -56,6 +58,13 @@ class Radio(Protocol):
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
 
+    async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:
+        """Pair the device at the other end of a link; returns at once when it is paired already.
+
+        Raises:
+            PairingError: it was not paired; nothing was kept.
+        """
+
     def guard(self, lost: Callable[[str], None]) -> Guard:
         """Start what ends the link when this process no longer can (H4); ``lost`` hears why it holds it no longer.
 
@@ -83,6 +92,26 @@ class SystemRadio:
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
         return BleakClient(device, disconnected_callback)
+
+    async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:
+        """Pair through BlueZ with an agent of the app's own; elsewhere the system itself asks the person.
+
+        Raises:
+            PairingError: it was not paired; nothing was kept.
+        """
+        from companion.device import pairing  # noqa: PLC0415 - it imports this module
+
+        if platform.system() == "Linux":
+            from companion.device import bluez_agent  # noqa: PLC0415 - there is no D-Bus elsewhere
+
+            await bluez_agent.pair(device.details["path"], questions)
+            return
+        try:
+            await client.pair()
+        except NotImplementedError:
+            return  # macOS pairs when a protected value is first used, and asks by itself
+        except RADIO_ERRORS as error:
+            raise pairing.PairingError(questions.device, pairing.Failure.UNKNOWN, describe(error)) from error
 
     def guard(self, lost: Callable[[str], None]) -> Guard:
         """Start a guard process for one link.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from bleak.backends.device import BLEDevice
 
 from companion.device.connection import Connection, News
 from companion.device.finder import Found
+from companion.device.pairing import Questions
 from companion.guard.keeper import Guard, NothingToHold
 from protocols.gatt import Operation, Service, Subscribe, Write, uuid
 from protocols.machine import NOTHING, DeviceProtocol, Reaction
-from protocols.model import Command, DeviceProfile, OutputKind, Ready, TotalStop
+from protocols.model import Command, DeviceProfile, OutputKind, Pairing, Ready, TotalStop
 from protocols.registry import ProtocolEntry
 
 TALK = uuid("ffe1")
@@ -104,6 +105,7 @@ class ScriptedRadio:
     heard: list[BLEDevice] = field(default_factory=list)
     on_connect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     on_disconnect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
+    on_pair: Callable[[Questions], Any] = field(default=lambda _questions: asyncio.sleep(0))
     guarded_by: Callable[[Callable[[str], None]], Guard] = field(default=lambda _lost: NothingToHold())
 
     def client(self, device: BLEDevice, disconnected_callback: Callable[[Any], None]) -> Any:
@@ -113,6 +115,10 @@ class ScriptedRadio:
 
     def scanner(self, detection_callback: Any = None) -> Any:
         return ScriptedScanner(self, detection_callback)
+
+    async def pair(self, _client: Any, _device: BLEDevice, questions: Questions) -> None:
+        self.log.append("pair")
+        await self.on_pair(questions)
 
     def guard(self, lost: Callable[[str], None]) -> Guard:
         return self.guarded_by(lost)
@@ -131,6 +137,7 @@ class ScriptedProtocol(DeviceProtocol):
         self.services: tuple[Service, ...] = ()
         self.due: float | None = None
         self.possible = False
+        self.pairing = Pairing.NONE
         self.stops: tuple[Write, ...] = ()
         self.on_start = Reaction((Subscribe(TALK),), (Ready("1.0"),))
         self.reply: Callable[[Command], Reaction] = lambda _command: NOTHING
@@ -138,7 +145,7 @@ class ScriptedProtocol(DeviceProtocol):
 
     @property
     def profile(self) -> DeviceProfile:
-        return PROFILE
+        return replace(PROFILE, pairing=self.pairing)
 
     @property
     def deadline(self) -> float | None:

@@ -1,0 +1,123 @@
+"""Pairing, as the companion sees it: what a person may be asked, and how a pairing fails in plain words.
+
+Knows the three questions of LE Secure Connections (Core Specification Vol 3 Part H 2.3.5). Refuses to know which radio
+asks them, and how they are put to the person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from companion.device.radio import RadioError
+
+T = TypeVar("T")
+
+QUESTION_LIMIT_S = 30.0
+"""Longest wait for one answer of the person, in seconds: the Security Manager gives up after it (Vol 3 Part H 3.4)."""
+PAIRING_LIMIT_S = 90.0
+"""Longest wait for a whole pairing, in seconds: some devices want a key pressed before they answer."""
+
+
+class Pairer(Protocol):
+    """The person who pairs a device, behind whatever face. Numbers are 0 to 999,999 and are shown with six digits.
+
+    A question that is no longer wanted is cancelled; whoever shows it takes it away then.
+    """
+
+    async def compare(self, device: str, number: int) -> bool:
+        """Ask whether the device shows this number, too."""
+
+    async def enter(self, device: str) -> int | None:
+        """Ask for the number that the device shows; None where the person would rather not."""
+
+    def show(self, device: str, number: int) -> None:
+        """Show the number that the person is to type on the device."""
+
+
+class Failure(Enum):
+    """Why a pairing came to nothing: what happened, and the one thing to do."""
+
+    WRONG = ("the two codes were not the same", "try again, and read the code from the device's own display")
+    DECLINED = ("you ended the pairing", "begin again when you like")
+    TOO_LATE = ("nobody answered in time", "try again; the code counts for half a minute")
+    REFUSED = ("the device refused to be paired", "put it into pairing mode (see its manual) and try again")
+    GONE = ("the device went out of reach while it was being paired", "hold it near and try again")
+    NOBODY = ("it is not paired with this computer yet", "pair it first: companion pair")
+    UNKNOWN = ("the pairing did not work", "switch the device off and on and try again")
+
+
+class PairingError(RadioError):
+    """A pairing came to nothing; nothing was kept, and no output was possible."""
+
+    def __init__(self, device: str, failure: Failure, detail: str = "") -> None:
+        what, advice = failure.value
+        super().__init__(f"{device}: {what}" + (f" ({detail})" if detail else ""), advice)
+        self.failure = failure
+
+
+class Questions:
+    """Puts a radio's questions to the person, and remembers how they were answered, for the words when it fails.
+
+    ``pairer`` is None where there is nobody to ask: every question is then declined.
+    """
+
+    def __init__(self, device: str, pairer: Pairer | None) -> None:
+        self.device = device
+        self.failure: Failure | None = None if pairer is not None else Failure.NOBODY
+        self._pairer = pairer
+        self._asked: asyncio.Future[Any] | None = None
+
+    async def compare(self, number: int) -> bool:
+        """Ask whether the numbers are the same; False also where nobody answers in time."""
+        pairer = self._pairer
+        if pairer is None:
+            return False
+        same = await self._answer(lambda: pairer.compare(self.device, number))
+        if same is False:
+            self.failure = Failure.WRONG
+        return bool(same)
+
+    async def enter(self) -> int | None:
+        """Ask for the number on the device; None also where nobody answers in time."""
+        pairer = self._pairer
+        if pairer is None:
+            return None
+        number = await self._answer(lambda: pairer.enter(self.device))
+        if number is None:
+            self.failure = self.failure or Failure.DECLINED
+        return number
+
+    def show(self, number: int) -> None:
+        """Show the number to type on the device."""
+        if self._pairer is not None:
+            self._pairer.show(self.device, number)
+
+    def withdraw(self) -> None:
+        """Take back a question that is being asked: the device has given up."""
+        if self._asked is not None:
+            self._asked.cancel()
+
+    async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        asked: asyncio.Future[T] = asyncio.ensure_future(ask())
+        self._asked = asked
+        try:
+            async with asyncio.timeout(QUESTION_LIMIT_S):
+                return await asked
+        except TimeoutError:
+            self.failure = Failure.TOO_LATE
+        except asyncio.CancelledError:
+            if not asked.cancelled() or _is_cancelled():
+                raise
+            self.failure = Failure.TOO_LATE  # withdrawn
+        finally:
+            self._asked = None
+        return None
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the caller's own task that is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
