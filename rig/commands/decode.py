@@ -5,6 +5,8 @@ Knows which of these to ask for and how to print them. Refuses to know container
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -55,6 +57,8 @@ def decode(
 
         # The linear algebra in numpy starts a thread per core when it is loaded, each to spin for a tenth of a second.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # Nor is anything gained from the interpreter's going through all objects once more before it ends.
+        atexit.register(gc.freeze)
         with bar(beside_output=True) as progress:
             write_tsv(file, sys.stdout.buffer, handle_map=handle_map, progress=progress)
         return FINISHED

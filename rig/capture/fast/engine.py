@@ -182,6 +182,8 @@ class _Keys:
     """The keys that were met so far, which are few, and nothing of what they mean: that changes."""
 
     def __init__(self) -> None:
+        self._met: Int64s
+        self._slots: npt.NDArray[np.intp]
         self._meet(np.full(1, _NO_KEY, np.int64))
 
     def numbered(self, keys: Int64s) -> tuple[Int64s, npt.NDArray[np.intp]]:

@@ -152,10 +152,10 @@ def grouped(packets: Packets, data: bytes, stretch: tuple[int, int], connections
     before, last = _transactions(pdus, way, special=special, handle=handle)
 
     unfinished = pdus.unfinished & (pdus.heads["cid"] == CID_ATT)
-    of_special = np.repeat(special, pdus.counts)
-    loud = ~(pdus.is_att | unfinished)
-    fed_records = np.concatenate([pdus.records[of_special], aside])
-    fed_loud = np.concatenate([np.repeat(loud, pdus.counts)[of_special], np.ones(len(aside), np.bool_)])
+    to_feed = np.flatnonzero(special)
+    loud = ~(pdus.is_att | unfinished)[to_feed]
+    fed_records = np.concatenate([pdus.records[pdus.fragments_of(to_feed)], aside])
+    fed_loud = np.concatenate([np.repeat(loud, pdus.counts[to_feed]), np.ones(len(aside), np.bool_)])
     order = np.argsort(fed_records)
     fed = list(zip(fed_records[order].tolist(), fed_loud[order].tolist(), strict=True))
     plain = _plain(packets, data, pdus, special=special, handle=handle)
@@ -174,10 +174,14 @@ class _Pdus:
     """One element a fragment: its length in octets."""
     counts: Int64s
     """How many fragments there are of it."""
+    at: npt.NDArray[np.intp]
+    """Where in :attr:`records` they begin."""
     first: Int64s
     """Index in the window of its first fragment."""
     completed: Int64s
     """Index in the window of its last one."""
+    order: npt.NDArray[np.intp]
+    """The PDUs in the order in which they are complete."""
     heads: npt.NDArray[np.void]
     """The headers of its first fragment."""
     in_first: Int64s
@@ -198,6 +202,12 @@ class _Pdus:
     """Neither: the layers will find out what it is, and when it is complete."""
     is_att: Bools
     """It is exact, and ATT."""
+
+    def fragments_of(self, which: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Where in :attr:`records` the fragments of some of them are."""
+        counts = self.counts[which]
+        ends = np.cumsum(counts)
+        return np.repeat(self.at[which] - (ends - counts), counts) + np.arange(counts.sum())
 
 
 def _assembled(packets: Packets, acl: Int64s) -> _Pdus:
@@ -228,13 +238,16 @@ def _assembled(packets: Packets, acl: Int64s) -> _Pdus:
     unfinished = sound & (octets < length + 4)
     unfinished[:-1] &= begins_stream[1:]
     stream = stream[first]
+    completed = records[first + counts - 1]
     return _Pdus(
         records=records,
         is_start=is_start,
         fragments=fragments,
         counts=counts,
+        at=first,
         first=records[first],
-        completed=records[first + counts - 1],
+        completed=completed,
+        order=_ascending(completed),
         heads=heads,
         in_first=in_first,
         length=length,
@@ -269,17 +282,16 @@ def _judged(pdus: _Pdus, connections: Connections) -> tuple[Bytes, Bools]:
 def _plain(packets: Packets, data: bytes, pdus: _Pdus, *, special: Bools, handle: Int64s) -> PlainPdus:
     """The PDUs that are not special: in the data if they came in one piece, else joined behind it."""
     start = packets.bodies[pdus.first] + 8
-    in_pieces = ~special & (pdus.counts > 1)
+    in_pieces = np.flatnonzero(~special & (pdus.counts > 1))
     joined = b""
-    if in_pieces.any():
-        of_pieces = np.flatnonzero(np.repeat(in_pieces, pdus.counts))
+    if len(in_pieces):
+        of_pieces = pdus.fragments_of(in_pieces)
         l2cap = 4 * pdus.is_start[of_pieces]
         pieces = packets.bodies[pdus.records[of_pieces]] + 4 + l2cap
         joined = joined_pieces(data, pieces, pdus.fragments[of_pieces] - l2cap)
         lengths = pdus.length[in_pieces]
         start[in_pieces] = len(data) + np.cumsum(lengths) - lengths
-    plain = np.flatnonzero(~special)
-    plain = plain[_ascending(pdus.completed[plain])]
+    plain = pdus.order[~special[pdus.order]]
     opcode = pdus.heads["opcode"].astype(np.int64)
     key = pdus.connection << 25 | pdus.side << 24 | opcode << 16 | handle
     return PlainPdus(pdus.completed[plain], key[plain], start[plain], pdus.length[plain], joined)
@@ -304,8 +316,7 @@ def _transactions(
     """
     opcode = pdus.heads["opcode"]
     part = np.where(pdus.is_att, _PART[opcode], np.uint8(0))
-    taking = np.flatnonzero(part)
-    taking = taking[_ascending(pdus.completed[taking])]
+    taking = pdus.order[part[pdus.order] != 0]
     part = part[taking]
     from_client = (part == 1) | (part == 4)
     client = np.where(from_client, pdus.side[taking], 1 - pdus.side[taking])
