@@ -42,6 +42,9 @@ def delete(*, everything: bool, routines: bool, yes: bool, asking: Asking | None
 
     ``asking`` is whom to ask: this process' terminal, unless a test gives its own.
 
+    What Home Assistant's broker keeps is taken back first, which takes some 15 s where it does not answer; then, as
+    with whatever else cannot be deleted, everything else is, and the error at the end says what is left.
+
     Raises:
         UsageError: without ``everything``, or nobody is here to ask.
         CompanionError: a session runs, `delete` was not typed, or something could not be deleted.
@@ -67,7 +70,8 @@ def delete(*, everything: bool, routines: bool, yes: bool, asking: Asking | None
         faults: list[str] = []
         if timer:
             _take_timer_away(faults)
-        _forget_password(folders, faults)  # as long as the settings say whose it is
+        _take_back(folders, faults)  # as long as the settings say from whom, and the password is there
+        _forget_password(folders, faults)  # as above
         gone = [path for path in calendars if is_ours(path)]
         doomed = [*_files(folders), *gone, *(own if routines else [])]
         write(words.DELETED.format(path=path) for path in doomed if _unlinked(path, faults))
@@ -139,6 +143,24 @@ def _take_timer_away(faults: list[str]) -> None:
         faults.append(str(error))
     else:
         write([words.DELETED_TIMER])
+
+
+def _take_back(folders: list[Path], faults: list[str]) -> None:
+    """Take back what the broker of Home Assistant keeps, as far as it was ever told something."""
+    for folder in folders:
+        settings = settings_file(folder).read().settings.mqtt
+        # Drawn when it was switched on for the first time; it may be off by now, and the broker keeps it all the same.
+        if not settings.host or settings.device_id is None:
+            continue
+        from companion.integrations.mqtt import take_back  # noqa: PLC0415 - aiomqtt; few have one
+        from companion.integrations.mqtt_discovery import Topics  # noqa: PLC0415 - as above
+
+        done, line = take_back(settings)
+        if done:
+            write([line])
+        else:
+            places = " and ".join(Topics(settings).kept)
+            faults.append(words.NOT_TAKEN_BACK.format(broker=settings.broker, problem=line, topics=places))
 
 
 def _forget_password(folders: list[Path], faults: list[str]) -> None:

@@ -101,6 +101,11 @@ class Topics:
         """What the link subscribes to; there is no wildcard among it."""
         return (self.stop, self.availability, *sorted(self.births))
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Under which topics a broker keeps what it was told, for a person to look there."""
+        return (f"{self._root}/#", self.discovery)
+
     def state(self, key: str) -> str:
         """The topic of one fact."""
         return f"{self._root}/{key}"

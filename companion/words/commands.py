@@ -97,6 +97,9 @@ NOT_DELETED: Final = "nothing was deleted"
 DELETED: Final = "Deleted: {path}"
 DELETED_TIMER: Final = "Taken away: this computer's timer for reminders."
 DELETED_KEYRING: Final = "Taken away: the broker's password in this computer's keyring."
+NOT_TAKEN_BACK: Final = (
+    "{broker} may keep what Home Assistant was told ({problem}); delete the retained messages of {topics} there"
+)
 LEFT: Final = "Left: {path} (not written by this app)"
 LEFT_ROUTINES: Final = "Left: {path}, the routines that you wrote (`companion delete --all --routines` deletes them)"
 LEFT_CALENDAR: Final = "Left: {path} (it is no calendar file of this app any more)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sqlite3
 import sys
@@ -13,10 +14,14 @@ import pytest
 from companion.commands import delete
 from companion.commands.asking import Asking
 from companion.config import CompanionError, Exit, data_folder, state_folder
+from companion.integrations.mqtt import HomeAssistantLink
+from companion.integrations.mqtt_discovery import Facts
+from companion.integrations.mqtt_settings import MqttSettings
 from companion.settings.file import settings_file
 from companion.store.database import DATABASE_NAME
 from companion.store.schema import SCHEMA_VERSION
 from tests.companion.at_home import CLEAR, AtHome, Timers
+from tests.companion.integrations.broker import Broker, Listener, free_port, listening
 
 
 @pytest.fixture
@@ -243,3 +248,76 @@ def test_a_keyring_that_does_not_answer_is_named_and_all_else_goes(
     assert told.code == Exit.FAULT
     assert "keyring does not answer (RuntimeError)" in told.err
     assert files(tmp_path) == []
+
+
+# --- what Home Assistant was told -------------------------------------------------------------------------------------
+
+
+def linked(folder: Path, port: int, **more: object) -> MqttSettings:
+    file = settings_file(folder)
+    values = {"host": "127.0.0.1", "port": port, "device_id": "5eed5eed", **more, "enabled": True}
+    for key, value in values.items():
+        file.change(f"mqtt.{key}", value)
+    return file.read().settings.mqtt
+
+
+async def told(settings: MqttSettings, listener: Listener) -> None:
+    """Let the broker keep a day of this person."""
+    link = HomeAssistantLink(settings, lambda: None)
+    link.update(Facts(minutes_this_week=24, water_today_ml=600))
+    running = asyncio.create_task(link.run())
+    await listener.message("microcurrent-companion/5eed5eed/availability", b"online")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "switched off since"])
+async def test_what_home_assistant_was_told_is_taken_back_from_the_broker(
+    home: AtHome, computer: Timers, tmp_path: Path, *, on: bool
+) -> None:
+    async with Broker(tmp_path) as broker:
+        async with listening(broker) as listener:
+            await told(linked(home.folder, broker.port), listener)
+        settings_file(home.folder).change("mqtt.enabled", on)
+        said = (await asyncio.to_thread(home.run, "delete --all --yes")).fine()
+        assert f"nothing of it is left at 127.0.0.1:{broker.port}" in said.lines[0]
+        async with listening(broker) as later:
+            await broker.publish("last", "word")
+            await later.message("last")
+            assert [one.topic for one in later.seen] == ["last"]
+    assert not home.folder.exists()
+
+
+async def test_a_broker_that_cannot_be_reached_is_one_line_and_everything_else_is_deleted(
+    home: AtHome, computer: Timers
+) -> None:
+    with home.store() as store:
+        store.save_screening(CLEAR)
+    port = free_port()
+    linked(home.folder, port)
+    said = await asyncio.to_thread(home.run, "delete --all --yes")
+    assert said.code == Exit.FAULT
+    assert said.err.count("\n") == 1
+    for part in (
+        f"127.0.0.1:{port} may keep",
+        "refuses",
+        "microcurrent-companion/5eed5eed/#",
+        "device/5eed5eed/config",
+    ):
+        assert part in said.err
+    assert not home.folder.exists()
+
+
+async def test_a_broker_that_was_never_told_anything_is_not_asked(
+    home: AtHome, computer: Timers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def take_back(one: object) -> tuple[bool, str]:
+        asked.append(one)
+        return False, ""
+
+    monkeypatch.setattr("companion.integrations.mqtt.take_back", take_back)
+    settings_file(home.folder).change("mqtt.host", "broker.local")
+    (await asyncio.to_thread(home.run, "delete --all --yes")).fine()
+    assert asked == []
