@@ -60,7 +60,7 @@ def copy_pieces(source: bytes | Bytes, starts: Int64s, lengths: Int64s, target: 
 
 
 def _groups(lengths: Int64s) -> npt.NDArray[np.uint16]:
-    """What pieces are copied together: by the bits of their length, or (above :data:`_ALONE`) by the length; 0: none."""
+    """What pieces are copied together: by the bits of their length, or, above :data:`_ALONE`, by that; 0: none."""
     if not len(lengths):
         return np.zeros(0, np.uint16)
     if int(lengths.max()) >= _TABLED:
