@@ -60,6 +60,10 @@ class DemoRadio:
         """Return a client for a device on the virtual air, not connected."""
         return BleakClient(device, disconnected_callback, backend=self.air.client_backend)
 
+    async def is_paired(self, device: BLEDevice) -> bool | None:
+        """Return whether the virtual adapter has keys for a simulated device; they live as long as this process."""
+        return await self.air.adapter.keys_of(device.details["address"]) is not None
+
     async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:  # noqa: ARG002 - BlueZ needs it
         """Pair with the simulated device.
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakDeviceNotFoundError
 
-from companion.device.pairing import Pairer, PairingError, Questions
+from companion.device.known import objection
+from companion.device.pairing import ImpostorError, Pairer, PairingError, Questions
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
 from companion.guard.keeper import GuardError, Stop
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bleak.backends.scanner import AdvertisementData
 
     from companion.device.finder import Found
+    from companion.device.known import Bonds
     from companion.device.radio import Radio
     from companion.guard.keeper import Guard
 
@@ -165,6 +167,7 @@ class Connection:
     output has been told to stop and the link is being ended.
 
     ``pairer`` is asked where the device has to be paired first; without one, a device that is not paired stays out.
+    ``bonds`` are the devices that were paired before: one that is not what it says it is stays out, too.
 
     ``writes`` counts the values handed to the radio (not the CCCD writes of subscriptions) and ``notifications`` the
     notifications and indications that came, over all links of this connection.
@@ -174,6 +177,7 @@ class Connection:
         self.listener = listener
         self.on_defect: Callable[[BaseException], None] | None = None
         self.pairer: Pairer | None = None
+        self.bonds: Bonds | None = None
         self.writes = 0
         self.notifications = 0
         self._radio = radio
@@ -418,11 +422,28 @@ class Connection:
         if link.protocol.profile.pairing is Pairing.NONE or client is None or link.ended is not None:
             return
         try:
+            await self._check_identity()
             await self._radio.pair(client, self._found.device, Questions(self.name, self.pairer))
+            if self.bonds is not None:
+                self.bonds.paired(self._found.device.address, self.name, self._found.entry.key)
         except PairingError as error:
             self._hang_up(Ending(Cause.NOT_PAIRED, error.reason), link)
             await link.gone
             raise
+
+    async def _check_identity(self) -> None:
+        """Keep away from a device that goes by another's name, or that forgot its bond (H9).
+
+        Raises:
+            PairingError: it is not the device that was paired, or does not prove to be.
+        """
+        if self.bonds is None:
+            return
+        bonded = await self._radio.is_paired(self._found.device)
+        known = self.bonds.all()
+        entry = self._found.entry
+        if doubt := objection(known, self._found.device.address, self.name, entry.key, bonded=bonded):
+            raise ImpostorError(self.name, doubt)
 
     def _guard_lost(self, link: _Link, why: str) -> None:
         """Take word that the guard no longer holds a link, or ends it itself: what runs must stop."""

@@ -53,7 +53,8 @@ async def find(
 
     def detected(device: BLEDevice, advertisement: AdvertisementData) -> None:
         name = advertisement.local_name or device.name
-        entry = registry.match(name, advertisement.service_uuids)
+        # A device may name its service in its service data alone: 31 octets leave little room.
+        entry = registry.match(name, [*advertisement.service_uuids, *advertisement.service_data])
         if entry is None:
             return
         now_found = Found(device, entry, name or device.address, advertisement.rssi)

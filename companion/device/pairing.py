@@ -58,6 +58,18 @@ class PairingError(RadioError):
         self.failure = failure
 
 
+class ImpostorError(PairingError):
+    """The device is not the one it says it is, or cannot prove it; nothing was said to it."""
+
+    def __init__(self, device: str, doubt: str) -> None:
+        RadioError.__init__(
+            self,
+            doubt,
+            f"if it is yours, and was reset or is new: companion devices --forget {device!r}, and pair it again",
+        )
+        self.failure = Failure.UNKNOWN
+
+
 class Questions:
     """Puts a radio's questions to the person, and remembers how they were answered, for the words when it fails.
 

@@ -58,6 +58,13 @@ class Radio(Protocol):
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
 
+    async def is_paired(self, device: BLEDevice) -> bool | None:
+        """Return whether there are keys for a device; None where the system does not say.
+
+        Raises:
+            PairingError: the system cannot be asked.
+        """
+
     async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:
         """Pair the device at the other end of a link; returns at once when it is paired already.
 
@@ -92,6 +99,18 @@ class SystemRadio:
     def client(self, device: BLEDevice, disconnected_callback: Callable[[BleakClient], None]) -> BleakClient:
         """Return a client for a device that a scanner of this radio found, not connected."""
         return BleakClient(device, disconnected_callback)
+
+    async def is_paired(self, device: BLEDevice) -> bool | None:
+        """Ask BlueZ; other systems keep it to themselves.
+
+        Raises:
+            PairingError: BlueZ cannot be asked.
+        """
+        if platform.system() != "Linux":
+            return None
+        from companion.device import bluez_agent  # noqa: PLC0415 - there is no D-Bus elsewhere
+
+        return await bluez_agent.is_paired(device.details["path"], device.name or device.address)
 
     async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:
         """Pair through BlueZ with an agent of the app's own; elsewhere the system itself asks the person.

@@ -22,6 +22,7 @@ from companion.config import state_folder
 from companion.dates import Calendar
 from companion.session.interlocks import PastSession
 from companion.session.model import JournalEntry, JournalKind
+from companion.store.devices import Devices
 from companion.store.diary import Diary
 from companion.store.everything import everything
 from companion.store.faults import StoreError, damaged, explained
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 DATABASE_NAME = "companion.sqlite3"
+_LAST = 2**63 - 1  # the largest row id (sqlite.org/autoinc.html)
 
 # Waiting for another program's write blocks the event loop, and with it the stop key; 0.2 s leaves the safety case's
 # 0.5 s for a stop intact (H3). At start-up nothing runs yet, so patience costs nothing.
@@ -66,8 +68,8 @@ _PATIENCE_RUNNING_MS = 200
 class Store:
     """The database of one data folder, as one person of it sees it.
 
-    Make one with :meth:`open`; use it as a context manager or :meth:`close` it. ``people`` are all of the household,
-    ``diary`` is what this person keeps beside their sessions.
+    Make one with :meth:`open`; use it as a context manager or :meth:`close` it. ``people`` are all of the household and
+    ``devices`` what they paired; ``diary`` is what this person keeps beside their sessions.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, calendar: Calendar, person: str | None) -> None:
@@ -76,6 +78,7 @@ class Store:
         self._calendar = calendar
         self._seals = Seals(state_folder(path.parent))
         self.people = People(connection, path)
+        self.devices = Devices(connection, path, calendar)
         self._person_id = self.people.chosen() if person is None else self.people.find(person)
         self.diary = Diary(connection, path, calendar, self._person_id)
 
@@ -300,18 +303,30 @@ class Store:
             finally:
                 lock.release()
 
-    def sessions(self, limit: int | None = None) -> list[SessionRecord]:
-        """The newest sessions first, at most ``limit`` of them.
+    def sessions(self, limit: int | None = None, before: int | None = None) -> list[SessionRecord]:
+        """The newest sessions first, at most ``limit`` of them; where given, those of a lower number than ``before``.
 
         Raises:
             StoreError: the database cannot be read.
         """
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
-                (self._person_id, -1 if limit is None else limit),
+                f"SELECT {SESSION_COLUMNS} FROM session WHERE person_id = ? AND id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant column names
+                (self._person_id, _LAST if before is None else before, -1 if limit is None else limit),
             )
             return [session_record(row) for row in rows]
+
+    def count_sessions(self) -> int:
+        """How many sessions there are, whatever their end.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with explained(self._path):
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM session WHERE person_id = ?", (self._person_id,)
+            ).fetchone()
+        return int(count)
 
     def session(self, session_id: int) -> SessionRecord | None:
         """One session, or None where there is none of that number.

@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any
 
 _JSON_COLUMNS = frozenset({"answers", "data", "no_go", "photos", "summary", "value"})
-_NOT_OF_A_PERSON = frozenset({"household", "sqlite_sequence"})
+_NOT_OF_A_PERSON = frozenset({"device", "household", "sqlite_sequence"})
 
 
 def everything(connection: sqlite3.Connection, person: int) -> dict[str, Any]:

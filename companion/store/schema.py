@@ -13,7 +13,7 @@ from pathlib import Path
 
 from companion.store.faults import StoreError, damaged
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Number of the newest file in ``migrations/``."""
 
 _MAGIC = b"SQLite format 3\x00"

@@ -105,6 +105,7 @@ class ScriptedRadio:
     heard: list[BLEDevice] = field(default_factory=list)
     on_connect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     on_disconnect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
+    bonded: bool | None = False
     on_pair: Callable[[Questions], Any] = field(default=lambda _questions: asyncio.sleep(0))
     guarded_by: Callable[[Callable[[str], None]], Guard] = field(default=lambda _lost: NothingToHold())
 
@@ -115,6 +116,9 @@ class ScriptedRadio:
 
     def scanner(self, detection_callback: Any = None) -> Any:
         return ScriptedScanner(self, detection_callback)
+
+    async def is_paired(self, _device: BLEDevice) -> bool | None:
+        return self.bonded
 
     async def pair(self, _client: Any, _device: BLEDevice, questions: Questions) -> None:
         self.log.append("pair")

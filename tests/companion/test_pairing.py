@@ -5,7 +5,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, method
 
+from companion.dates import Calendar
 from companion.device import bluez_agent
 from companion.device.connection import Cause
-from companion.device.pairing import QUESTION_LIMIT_S, Failure, PairingError, Questions
+from companion.device.known import KnownDevice, objection
+from companion.device.pairing import QUESTION_LIMIT_S, Failure, ImpostorError, PairingError, Questions
+from companion.store.database import Store
 from protocols.model import Pairing
 from rig import clock
 from tests.companion.scripted import Bench, ScriptedProtocol, never
@@ -361,3 +366,95 @@ def test_h9_a_link_that_comes_back_unpaired_is_not_tried_again() -> None:
         await bench.connection.aclose()
 
     clock.run(go())
+
+
+@dataclass
+class Kept:
+    """Devices that were paired, as a connection sees them."""
+
+    devices: list[KnownDevice] = field(default_factory=list)
+    added: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def all(self) -> list[KnownDevice]:
+        return self.devices
+
+    def paired(self, address: str, name: str, protocol: str) -> None:
+        self.added.append((address, name, protocol))
+
+
+MARCH = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+MINE = KnownDevice("C0:00:00:00:00:01", "Scripted", "scripted", MARCH)
+
+
+def connected_with(kept: Kept, *, bonded: bool | None) -> tuple[list[str], str]:
+    """What the radio did, and why the device was refused (empty: it was not)."""
+
+    async def go() -> tuple[list[str], str]:
+        bench = Bench(prepare=authenticated)
+        bench.connection.bonds = kept
+        bench.radio.bonded = bonded
+        refused = ""
+        try:
+            await bench.connection.connect()
+        except ImpostorError as error:
+            refused = str(error)
+        log = list(bench.radio.log)
+        await bench.connection.aclose()
+        return log, refused
+
+    return clock.run(go())
+
+
+def test_h9_a_device_that_is_paired_is_remembered() -> None:
+    kept = Kept()
+    assert connected_with(kept, bonded=False)[1] == ""
+    assert kept.added == [("C0:00:00:00:00:01", "Scripted", "scripted")]
+
+
+@pytest.mark.parametrize("bonded", [True, None], ids=["bonded", "the system does not say"])
+def test_h9_a_device_that_shares_a_bond_is_let_in(bonded: bool | None) -> None:
+    assert connected_with(Kept([MINE]), bonded=bonded)[1] == ""
+
+
+def test_h9_a_known_device_that_asks_to_be_paired_anew_is_refused() -> None:
+    log, refused = connected_with(Kept([MINE]), bonded=False)
+    assert log == ["disconnect"]
+    assert "wants to be paired anew, although it was paired on 02 March 2026" in refused
+    assert "companion devices --forget 'Scripted'" in refused
+
+
+@pytest.mark.parametrize("bonded", [True, False, None])
+def test_h9_another_device_under_a_known_name_is_refused(bonded: bool | None) -> None:
+    known = replace(MINE, address="C0:00:00:00:00:02")
+    log, refused = connected_with(Kept([known]), bonded=bonded)
+    assert log == ["disconnect"]
+    assert "another device goes by its name (C0:00:00:00:00:01 instead of C0:00:00:00:00:02)" in refused
+
+
+def test_a_namesake_of_another_kind_and_a_device_of_another_name_are_no_impostors() -> None:
+    others = [
+        KnownDevice("C0:00:00:00:00:02", "Scripted", "another", MARCH),
+        KnownDevice("C0:00:00:00:00:03", "Another", "scripted", MARCH),
+    ]
+    assert connected_with(Kept(others), bonded=False)[1] == ""
+
+
+def test_addresses_are_the_same_in_upper_and_lower_case() -> None:
+    known = replace(MINE, address=MINE.address.lower())
+    assert objection([known], MINE.address, MINE.name, MINE.protocol, bonded=True) == ""
+    assert objection([known], MINE.address, "A new name", MINE.protocol, bonded=False)
+
+
+def test_devices_are_kept_for_the_household_and_forgotten_when_asked(tmp_path: Path) -> None:
+    with Store.open(tmp_path, Calendar.fixed(MARCH)) as store:
+        store.devices.paired("C0:00:00:00:00:02", "Old", "scripted")
+        store.devices.paired(MINE.address.lower(), "Old", "scripted")
+        store.devices.paired(MINE.address, MINE.name, MINE.protocol)
+        store.people.add("Ada")
+    with Store.open(tmp_path, Calendar.fixed(MARCH), person="Ada") as store:
+        first, second = store.devices.all()
+        assert replace(second, address=second.address.upper()) == MINE
+        assert first.name == "Old"
+        assert store.devices.forget(first.address.lower())
+        assert not store.devices.forget(first.address)
+        assert [one.name for one in store.devices.all()] == [MINE.name]

@@ -167,7 +167,7 @@ def test_a_database_of_version_2_comes_along_with_all_that_is_in_it(tmp_path: Pa
     kept = sqlite3.connect(path)
     try:
         assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert kept.execute("PRAGMA user_version").fetchone() == (3,)
+        assert kept.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
     finally:
         kept.close()
     assert (tmp_path / f"companion-before-version-{schema.SCHEMA_VERSION}.sqlite3").exists()
