@@ -78,6 +78,35 @@ class MeasureSkin:
     """Ask for one raw skin reading whose unit the maker has not published."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeOutput:
+    """Go on with the run that the device holds after it lost contact or heard nothing; it ramps from zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeFault:
+    """Tell the device that its fault was seen. It goes only where its cause has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRecords:
+    """Ask for the session records from that session id on; each comes as :class:`RecordReceived`."""
+
+    from_session_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AbortDownload:
+    """Send no more records."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecords:
+    """Delete the records from that session id on. Refused unless all of them were downloaded on this link."""
+
+    from_session_id: int = 0
+
+
 Command = (
     SetIntensity
     | StartOutput
@@ -91,6 +120,11 @@ Command = (
     | QueryTemperature
     | QueryBattery
     | MeasureSkin
+    | ResumeOutput
+    | AcknowledgeFault
+    | DownloadRecords
+    | AbortDownload
+    | DeleteRecords
 )
 
 # --- events: what a device said, or failed to say ---------------------------------------------------------------------
@@ -103,6 +137,22 @@ class Refusal(StrEnum):
     SUPERSEDED = "overtaken by a stop"
     DEVICE = "refused by the device"
     RADIO = "the radio could not deliver it"
+    UNSUPPORTED = "not supported by the device"
+    PARAMETER = "out of the device's range"
+    CONTROL = "another phone or computer holds the device"
+    STATE = "not possible in the device's state"
+    NO_CONTACT = "no contact with the skin"
+    CHARGING = "the device is charging"
+    TIME_LIMIT = "the device's time limit is reached"
+
+
+class HaltReason(StrEnum):
+    """Why a device ended its output by itself."""
+
+    UNHEARD = "it heard nothing from the app for too long"
+    TIME_LIMIT = "its time limit was reached"
+    CHARGING = "it was put on its charger"
+    STOPPED = "it was stopped from elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +248,50 @@ class ContactRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """The contact with the skin as measured: 0 none to 100 best. ``impedance_ohm`` is None for an open circuit."""
+
+    percent: int
+    impedance_ohm: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPoor:
+    """For a second the skin has had less than 70 % of the current that was commanded: more gel (safety case, H7)."""
+
+    delivered_ua: float
+    commanded_ua: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHalted:
+    """The device ended its output by itself. Nothing resumes by itself."""
+
+    reason: HaltReason
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementsLost:
+    """So many of the device's measurements never arrived, by their sequence numbers."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReceived:
+    """What the device has kept of one run. ``delivered_ua`` are means over ``sample_s`` seconds each."""
+
+    session_id: int
+    run_s: float
+    highest_target_ua: int
+    highest_delivered_ua: int
+    contact_losses: int
+    ending: str
+    sample_s: int
+    delivered_ua: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WaterLow:
     """The cooling water is low; the device has stopped its cooling."""
 
@@ -237,6 +331,11 @@ Event = (
     | Delivered
     | ContactLost
     | ContactRestored
+    | Contact
+    | ContactPoor
+    | OutputHalted
+    | MeasurementsLost
+    | RecordReceived
     | WaterLow
     | WaterBack
     | Fault

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
 GROUP = "microcurrent.protocols"
-BUILT_IN = ("protocols.dr05:ENTRY", "protocols.foreo:ENTRY")
+BUILT_IN = ("protocols.dr05:ENTRY", "protocols.foreo:ENTRY", "protocols.omp:ENTRY")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from companion.config import UsageError, data_folder
 from companion.words import cli as words
 
-DemoKey = Literal["dr05", "foreo"]
+DemoKey = Literal["dr05", "foreo", "omp"]
 USUAL_DEMO: Final[DemoKey] = "dr05"
 
 DIRECT: Final[Mapping[tuple[str, ...], DemoKey | None]] = MappingProxyType(
@@ -24,6 +24,7 @@ DIRECT: Final[Mapping[tuple[str, ...], DemoKey | None]] = MappingProxyType(
         ("--demo",): USUAL_DEMO,
         ("--demo", "dr05"): "dr05",
         ("--demo", "foreo"): "foreo",
+        ("--demo", "omp"): "omp",
     }
 )
 """The command lines that lead straight to the app, and what the parser makes of them: loading it takes 40 ms."""

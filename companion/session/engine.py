@@ -48,11 +48,13 @@ from protocols.model import (
     Battery,
     Command,
     ContactLost,
+    ContactPoor,
     Delivered,
     Event,
     Fault,
     HandshakeFailed,
     MeasureSkin,
+    OutputHalted,
     QueryBattery,
     QueryTemperature,
     QueryVersion,
@@ -337,6 +339,15 @@ class SessionEngine:
                 self._end(now, Reason.DEVICE_FAULT, words.HANDSHAKE.format(reason=reason))
             case ContactLost() if self._phase is Phase.TREATING and self._ending is None:
                 self._pause(now, words.CONTACT_LOST, "contact lost", Reason.STOPPED)
+            case ContactPoor() if self._phase is Phase.TREATING and self._ending is None and not self._over:
+                # H7: what does not reach the skin everywhere stings where it does
+                message = words.MORE_GEL.format(zone=self._step.title)
+                self._note(JournalKind.WARNING, message=message)
+                self._pause(now, message, "poor contact", Reason.STOPPED)
+            case OutputHalted(reason) if self._output.state in (Output.STARTING, Output.ON) and self._ending is None:
+                message = words.HALTED.format(reason=reason.value)
+                self._note(JournalKind.WARNING, message=message)
+                self._pause(now, message, "stopped by the device", Reason.DEVICE_FAULT, total=True)
             case WaterLow() | WaterBack():
                 self._water(now, low=isinstance(event, WaterLow))
             case Battery(percent):
@@ -432,9 +443,11 @@ class SessionEngine:
         elif reason is Refusal.SUPERSEDED and self._output.expects_overtaking(command):
             pass
         else:
-            # what the radio could not deliver does not count against the device
-            counted = reason is not Refusal.RADIO
-            self._trouble(command, words.REFUSED.format(reason=reason.value), now, counted=counted)
+            # what the radio could not deliver does not count against the device, nor does a device held off the skin
+            counted = reason not in (Refusal.RADIO, Refusal.NO_CONTACT)
+            off_skin = reason is Refusal.NO_CONTACT
+            message = words.CONTACT_LOST if off_skin else words.REFUSED.format(reason=reason.value)
+            self._trouble(command, message, now, counted=counted)
 
     def _unanswered(self, command: Command, now: float) -> None:
         if not self._output.gave_up(command):

@@ -16,7 +16,7 @@ from companion.words.settings_pages import SETTINGS_COMMANDS, SETTINGS_PAGES
 
 TITLE: Final = "Guides you through a routine with a handheld microcurrent device."
 
-_DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual) or foreo")
+_DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual), foreo or omp")
 _SPEED = ("--speed N", "how fast time runs in the demo: 1 (the usual), another number, or max")
 _SEED = ("--seed N", "what is random in the demo: the same number, the same session")
 _RECORD = ("--record FILE", "write the demo's Bluetooth traffic to FILE, for Wireshark (btsnoop)")
@@ -141,7 +141,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             about="Shows how a routine would go for you: zones, times, levels, and what is left out and why.",
             sections=(
                 ("Argument", (("NAME|FILE", "as `companion routines` lists it, or a file"),)),
-                ("Options", (("--device DEVICE", "with dr05 (the usual) or foreo"), PERSON)),
+                ("Options", (("--device DEVICE", "with dr05 (the usual), foreo or omp"), PERSON)),
                 EVERYWHERE,
             ),
             note="Nothing is switched on, and no device is needed.",
@@ -266,7 +266,7 @@ THERE_ARE: Final = "there are {all}"
 TOO_MANY: Final = "{name!r} is one argument too many"
 MISSING: Final = "{name} is missing"
 MISSING_VALUE: Final = "{name} needs a value"
-BAD_DEMO: Final = "--demo takes dr05 or foreo, not {value!r}; alone, or as the last word, it means dr05"
+BAD_DEMO: Final = "--demo takes dr05, foreo or omp, not {value!r}; alone, or as the last word, it means dr05"
 BAD_ID: Final = "the ID is the number that `companion history` puts first"
 BAD_SPEED: Final = "takes 1, a positive number, or max"
 BAD_SEED: Final = "takes a whole number from 0 on"

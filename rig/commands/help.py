@@ -88,7 +88,7 @@ Options
                      not show the discovery
   --save-map FILE    write what this capture's discovery told as a handle map
   --protocol NAME    with --events: the device's protocol, where the capture
-                     does not tell (dr05, foreo)
+                     does not tell (dr05, foreo, omp)
 
 Everywhere
   --help             this page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rig.devices.model import SimulatedDevice
 
-KEYS = ("dr05", "foreo")
+KEYS = ("dr05", "foreo", "omp")
 """What :func:`create` knows, in the order in which a choice is best offered."""
 
 
@@ -22,4 +22,9 @@ def create(key: str, seed: int = 0) -> SimulatedDevice:
         from rig.devices.foreo import SimulatedForeo  # noqa: PLC0415 - only what is wanted is loaded
 
         return SimulatedForeo(seed=seed)
+    if key == "omp":
+        from rig.devices.omp import SimulatedOmp  # noqa: PLC0415 - only what is wanted is loaded
+
+        # Unsecured for now: the app has no pairing, and a bench that nobody can drive helps nobody.
+        return SimulatedOmp(seed, secured=False)
     raise ValueError(f"there is no simulated device {key!r}; there are: {', '.join(KEYS)}")

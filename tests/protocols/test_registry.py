@@ -47,13 +47,13 @@ def test_both_built_in_protocols_are_found() -> None:
 
 def test_the_built_in_protocols_are_found_without_any_metadata(install: Install) -> None:
     install()
-    assert [entry.key for entry in Registry.default().entries] == ["dr05", "foreo"]
+    assert [entry.key for entry in Registry.default().entries] == ["dr05", "foreo", "omp"]
 
 
 def test_the_built_in_protocols_are_entry_points_as_well(install: Install) -> None:
     install(dr05="protocols.dr05:ENTRY", foreo="protocols.foreo:ENTRY")
     default = Registry.default()
-    assert [entry.key for entry in default.entries] == ["dr05", "foreo"]
+    assert [entry.key for entry in default.entries] == ["dr05", "foreo", "omp"]
     assert default.problems == ()
 
 
@@ -65,7 +65,7 @@ def test_the_project_declares_exactly_the_built_in_ones() -> None:
 def test_an_installed_protocol_joins_after_the_built_in_ones(install: Install) -> None:
     install(theirs=f"{__name__}:THEIRS")
     default = Registry.default()
-    assert [entry.key for entry in default.entries] == ["dr05", "foreo", "theirs"]
+    assert [entry.key for entry in default.entries] == ["dr05", "foreo", "omp", "theirs"]
     assert default.match("T", ()) == THEIRS
 
 
@@ -80,7 +80,7 @@ def test_an_installed_protocol_joins_after_the_built_in_ones(install: Install) -
 def test_a_broken_plug_in_is_named_and_takes_nothing_else_down(install: Install, value: str, problem: str) -> None:
     install(broken=value)
     default = Registry.default()
-    assert [entry.key for entry in default.entries] == ["dr05", "foreo"]
+    assert [entry.key for entry in default.entries] == ["dr05", "foreo", "omp"]
     (told,) = default.problems
     assert problem in told
 

@@ -9,6 +9,7 @@ from rig.devices import catalogue
 from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import BATTERY, CONTROL, SKIN, SimulatedForeo
 from rig.devices.model import AttError, Hangup, Notify, TraceEntry
+from rig.devices.omp import SimulatedOmp
 
 
 def _connected(device: SimulatedForeo) -> SimulatedForeo:
@@ -138,6 +139,10 @@ def test_what_cannot_be_read_or_written_is_an_att_error() -> None:
 
 
 def test_the_catalogue_makes_every_device_it_lists_and_says_what_there_is() -> None:
-    assert [type(catalogue.create(key, seed=4)) for key in catalogue.KEYS] == [SimulatedDr05, SimulatedForeo]
-    with pytest.raises(ValueError, match="no simulated device 'toaster'; there are: dr05, foreo"):
+    assert [type(catalogue.create(key, seed=4)) for key in catalogue.KEYS] == [
+        SimulatedDr05,
+        SimulatedForeo,
+        SimulatedOmp,
+    ]
+    with pytest.raises(ValueError, match="no simulated device 'toaster'; there are: dr05, foreo, omp"):
         catalogue.create("toaster", 1)
