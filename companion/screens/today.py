@@ -56,13 +56,13 @@ class TodayScreen(Screen[None]):
         """Lay the screen out; the pictures come with what they show."""
         with Horizontal(id="top"):
             yield Static(shared.TITLE, id="name")
-            yield Static("", id="link", markup=False)
             yield Static(self._notice, id="notice")
         with Horizontal(id="body"):
             with Vertical(id="column"):
                 yield Static(words.WAIT, id="headline", markup=False)
                 yield Static("", id="detail", markup=False)
                 yield Static("", id="near", markup=False)
+                yield Static("", id="link", markup=False)
                 yield Static("", id="milestone", markup=False)
                 yield Static("", id="tip", markup=False)
                 yield Static("", id="water")

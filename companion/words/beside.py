@@ -10,4 +10,4 @@ NOT_TAKEN_BACK: Final = (
     "Home Assistant: off. {broker} was not reached, so what it was told last may still be there; "
     "switch it on and off again when the broker is back."
 )
-NOT_CONNECTED: Final = "Home Assistant: not connected"
+NOT_CONNECTED: Final = "Home Assistant is not connected."

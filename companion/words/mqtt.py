@@ -37,7 +37,7 @@ STOP_DROPPED: Final = (
 
 # --- what went wrong --------------------------------------------------------------------------------------------------
 
-REFUSED: Final = "{broker} refuses the connection; is the broker running, and is the port right?"
+REFUSED: Final = "{broker} refuses the connection; check that the broker is running, and the port"
 UNKNOWN_HOST: Final = "there is no computer {host}; check the name of the broker"
 TOO_SLOW: Final = "{broker} does not answer; check the network, the port, and whether it wants TLS"
 NOT_LET_IN: Final = "{broker} does not accept the user name and password; check both"

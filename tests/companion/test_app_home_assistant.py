@@ -361,7 +361,7 @@ def test_nothing_of_mqtt_is_loaded_while_it_is_off() -> None:
 async def a_broker_with(fault: str, folder: Path) -> AsyncIterator[tuple[int, dict[str, object], str]]:
     """A port with a broker behind it that has a fault, what to set, and a part of the line to come."""
     if fault == "absent":
-        yield free_port(), {}, "is the broker running"
+        yield free_port(), {}, "check that the broker is running"
     elif fault == "wrong password":
         passwords = folder / "passwords"
         await run("mosquitto_passwd", "-b", "-c", str(passwords), "ada", "right")

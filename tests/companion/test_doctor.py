@@ -268,7 +268,7 @@ def test_a_link_that_is_off_is_no_lack() -> None:
 def test_a_broker_that_is_not_there_is_told_in_one_line() -> None:
     finding = mqtt(linked(port=free_port()), {})
     assert finding.grade is Grade.WARN
-    assert "is the broker running" in finding.text
+    assert "check that the broker is running" in finding.text
 
 
 def test_a_password_that_cannot_be_had_is_told_before_anybody_is_asked() -> None:

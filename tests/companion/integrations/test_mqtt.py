@@ -469,7 +469,7 @@ async def test_a_broker_that_restarts_gets_everything_again_and_the_session_goes
 async def test_a_broker_that_is_not_there_is_one_line_and_no_burden(tmp_path: Path) -> None:
     async with linked(settings(free_port())) as here:
         status = await here.until(LinkState.WAITING)
-        assert "refuses the connection; is the broker running" in status.line
+        assert "refuses the connection; check that the broker is running" in status.line
         await here.session.goes_on()
         here.session.stop()
         assert here.session.stops == 1
