@@ -241,8 +241,8 @@ def test_a_capture_that_begins_in_mid_connection_is_told_by_its_map_without_aski
 
 
 def test_a_protocol_that_does_not_exist_or_cannot_listen_is_said_to_be_that() -> None:
-    with pytest.raises(ProtocolChoiceError, match=r"no protocol 'toaster'; known: dr05, foreo, omp"):
-        told(protocol="toaster")
+    with pytest.raises(ProtocolChoiceError, match=r"no protocol 'omp'; known: dr05, foreo"):
+        told(protocol="omp")
     deaf = Registry([dataclasses.replace(dr05.ENTRY, key="deaf", listen=None), foreo.ENTRY])
     with pytest.raises(ProtocolChoiceError, match=r"the protocol 'deaf' cannot decode captures; those that can: foreo"):
         EventDecoder(GattTracker(), protocol="deaf", registry=deaf)
@@ -350,7 +350,7 @@ PDUS = st.builds(
 
 
 @given(
-    st.sampled_from([None, "dr05", "foreo", "omp"]),
+    st.sampled_from([None, "dr05", "foreo"]),
     st.lists(st.tuples(st.sampled_from([LOCAL, REMOTE, UNKNOWN_SIDE]), PDUS, st.integers(-(10**18), 10**18))),
 )
 def test_no_bytes_make_a_decoder_raise(protocol: str | None, talk: list[tuple[int, bytes, int]]) -> None:
