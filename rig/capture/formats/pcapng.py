@@ -122,6 +122,9 @@ class PcapngReader:
             while at + _SHORTEST <= size:
                 section = self.section
                 enhanced = struct.Struct(f"{self.order}7I").unpack_from
+                word = struct.Struct(f"{self.order}I").unpack_from
+                known = -1  # the interface that the names below are about
+                interface = link_type = multiplier = divisor = offset_ns = 0
                 # The usual case, fast: enhanced packets one after the other, with nothing odd about them.
                 while at + _SHORTEST_ENHANCED <= size:
                     kind, length, number, high, low, captured, original = enhanced(data, at)
@@ -130,20 +133,25 @@ class PcapngReader:
                     end = at + length - 4
                     if (
                         kind != ENHANCED_PACKET
-                        or number >= len(section)
                         or options > end
                         or length & 3
-                        or data[end : end + 4] != data[at + 4 : at + 8]
+                        or end + 4 > size
+                        or word(data, end)[0] != length
                     ):
                         break
-                    interface, link_type, _, multiplier, divisor, offset_ns = section[number]
+                    if number != known:
+                        if number >= len(section):
+                            break
+                        interface, link_type, _, multiplier, divisor, offset_ns = section[number]
+                        known = number
+                    units = ((high << 32) + low) * multiplier
                     flags, comments = self._packet_options(data, options, end, start) if options < end else _NONE
                     self.frames = frame = self.frames + 1
                     record = record_of(
                         Record,
                         (
                             frame,
-                            ((high << 32) + low) * multiplier // divisor + offset_ns,
+                            (units if divisor == 1 else units // divisor) + offset_ns,
                             link_type,
                             data[begin : begin + captured],
                             original,

@@ -141,6 +141,11 @@ class HciLayer:
             side = flags & 1
             controller = interface
             at = 1
+        elif link_type == _H4_PHDR and len(data) >= 5:  # likewise: see _place for what is where
+            kind = data[4]
+            side = data[3] & 1
+            controller = interface
+            at = 5
         else:
             place = _place(record)
             if place is None:
