@@ -51,6 +51,8 @@ class DemoRadio:
         self.device = device
         self.peripheral = peripheral
         self._closing = closing
+        self.on_display: Callable[[int], object] = lambda _number: None
+        """What is called with each code that the simulated device's display shows."""
 
     def scanner(self, detection_callback: AdvertisementDataCallback | None = None) -> BleakScanner:
         """Return a scanner of the virtual air, not started."""

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from companion.commands import home_tree
+from companion.commands import device_tree, home_tree
 from companion.commands.help import command_of
 from companion.commands.parameters import (
     Debug,
@@ -42,7 +42,7 @@ history = App(name="history", help_flags=(), version_flags=())
 profile = App(name="profile", help_flags=(), version_flags=())
 for _branch in (routines, history, profile, *home_tree.BRANCHES, settings):
     app.command(_branch)
-for _single in home_tree.COMMANDS:
+for _single in (*device_tree.COMMANDS, *home_tree.COMMANDS):
     app.command(_single)
 
 
@@ -352,7 +352,7 @@ def dispatch(tokens: Sequence[str], *, debug: bool) -> int:
     return int(command(*bound.args, **bound.kwargs, debug=debug))
 
 
-_WITH_DEVICE = frozenset({"run", "scan", "serve"})
+_WITH_DEVICE = frozenset({"pair", "run", "scan", "serve"})
 """Commands whose ``--demo`` names a device, as that of the app does; elsewhere it means the demo's data."""
 
 

@@ -141,6 +141,30 @@ async def is_paired(path: str, device: str) -> bool:
         bus.disconnect()
 
 
+async def forget(address: str, device: str) -> None:
+    """Remove BlueZ's keys for a device from every adapter that has any; nothing happens where none has.
+
+    Raises:
+        PairingError: BlueZ cannot be asked, or will not.
+    """
+    bus = await _bus(device)
+    try:
+        reply = await _call(
+            bus, device, Message("org.bluez", "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+        )
+        for path, interfaces in reply.body[0].items():
+            facts = interfaces.get("org.bluez.Device1")
+            if facts is not None and facts["Address"].value.casefold() == address.casefold():
+                adapter = facts["Adapter"].value
+                await _call(
+                    bus,
+                    device,
+                    Message("org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", signature="o", body=[path]),
+                )
+    finally:
+        bus.disconnect()
+
+
 def _manager(member: str, signature: str, body: list[str]) -> Message:
     return Message("org.bluez", "/org/bluez", "org.bluez.AgentManager1", member, signature=signature, body=body)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from companion.words.devices import DEVICE_COMMANDS, DEVICE_PAGES
 from companion.words.home import HOME_COMMANDS, HOME_PAGES, HOME_UNDER
 from companion.words.page import DEMO_DATA, EVERYWHERE, JSON_LIST, PERSON, Page
 from companion.words.serve import SERVE_COMMANDS, SERVE_PAGES
@@ -36,6 +37,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     (
                         ("run", "one guided routine in plain text"),
                         ("scan", "the devices near you"),
+                        *DEVICE_COMMANDS,
                         ("routines", "the routines there are; look ahead, make your own"),
                         ("history", "your past sessions"),
                         ("profile", "the health questions that come before a first session"),
@@ -249,6 +251,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
         **HOME_PAGES,
         **SERVE_PAGES,
         **SETTINGS_PAGES,
+        **DEVICE_PAGES,
         **HOME_UNDER,
     }
 )
