@@ -22,13 +22,17 @@ class Past:
         self._almanac = almanac
         self._store = store
 
-    def sessions(self, limit: int | None = None) -> list[Session]:
-        """The newest sessions first, at most ``limit``."""
-        return self._almanac.sessions(limit)
+    def count_sessions(self) -> int:
+        """How many sessions there are."""
+        return self._almanac.count_sessions()
 
-    def skin_checks(self) -> list[SkinCheck]:
-        """Every skin check, in order."""
-        return self._almanac.skin_checks()
+    def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
+        """The newest sessions first, at most ``limit``; where given, those of a lower number than ``before``."""
+        return self._almanac.sessions(limit, before)
+
+    def last_skin_checks(self, count: int) -> list[SkinCheck]:
+        """The ``count`` skin checks that were made last, in order."""
+        return self._almanac.last_skin_checks(count)
 
     def entries(self, session_id: int) -> list[tuple[float, JournalEntry]]:
         """The journal of a session in order: seconds since its start, and the entry."""

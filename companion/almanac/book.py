@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
@@ -143,6 +143,7 @@ class Almanac:
         self._ledger: Ledger = MemoryLedger() if demo else store.diary
         # What can change no more is read once: the faces ask again and again, and one day of thousands of sessions.
         self._over: list[Held] = []
+        self._by_end: list[Held] = []
         self._done: tuple[plan.Done, ...] = ()
         self._unfit: set[date] = set()
         self._looked: datetime | None = None
@@ -433,6 +434,10 @@ class Almanac:
         """Every skin check, in order."""
         return self._diary.skin_checks()
 
+    def last_skin_checks(self, count: int) -> list[SkinCheck]:
+        """The ``count`` skin checks that were made last, in order."""
+        return self._diary.last_skin_checks(count)
+
     def begin_patch_test(self, place: Place, note: str = "") -> None:
         """Keep that the patch test was done now at ``place``, or declined with a note.
 
@@ -450,22 +455,29 @@ class Almanac:
 
     # --- history ------------------------------------------------------------------------------------------------------
 
-    def sessions(self, limit: int | None = None) -> list[Session]:
-        """The newest sessions first, whatever their end, at most ``limit``: simulated ones in a demo, else all."""
-        records = self._store.sessions(limit)
+    def count_sessions(self) -> int:
+        """How many rows :meth:`sessions` has in all."""
+        return self._store.count_sessions()
+
+    def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
+        """The newest sessions first, whatever their end, at most ``limit``: simulated ones in a demo, else all.
+
+        ``before``: only those of a lower number.
+        """
+        records = self._store.sessions(limit, before)
         remarks = self._diary.remarks(since=min((record.id for record in records), default=0))
         return [self._row(record, remarks.get(record.id)) for record in records]
 
     def facts(self) -> Facts:
         """A few numbers: what may be told to other machines of this household."""
-        held = self._held()
         monday = self.now.date() - self.now.weekday() * _DAY
-        of_week = [one for one in held if one.ended_at.astimezone(self.zone).date() >= monday]
+        of_late = self._held_since(datetime.combine(monday - _DAY, time(), self.zone))
+        of_week = [one for one in of_late if one.ended_at.astimezone(self.zone).date() >= monday]
         upcoming = self._upcoming()
         goal = self.goal()
         return Facts(
             next_session=None if upcoming is None else upcoming.start,
-            last_session=max((one.ended_at for one in held), key=_instant, default=None),
+            last_session=max((one.ended_at for one in (*of_late, *self._by_end[:1])), key=_instant, default=None),
             minutes_this_week=sum(one.minutes for one in of_week),
             water_today_ml=hydration.total_ml(self._drinks_of_late(), self.now.date(), self.zone),
             goal_ml=None if goal.limited else goal.ml,
@@ -491,8 +503,16 @@ class Almanac:
         over = list(dropwhile(lambda one: one.running, newer))
         if over:
             self._over = over + self._over
+            self._by_end = sorted(self._over, key=lambda one: _instant(one.ended_at), reverse=True)
             self._done = tuple(plan.Done(one.ended_at) for one in over) + self._done
         return newer[: len(newer) - len(over)] + self._over
+
+    def _held_since(self, moment: datetime) -> list[Held]:
+        """The sessions with output that ended at ``moment`` (aware) or later."""
+        since, held = _instant(moment), self._held()
+        running = held[: len(held) - len(self._over)]
+        over = takewhile(lambda one: _instant(one.ended_at) >= since, self._by_end)
+        return [*(one for one in running if _instant(one.ended_at) >= since), *over]
 
     def _special(self) -> tuple[SpecialCare, ...]:
         return self._diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
@@ -539,8 +559,7 @@ class Almanac:
         return tuple(hydration.Drink(one.at, one.ml) for one in self._diary.drinks(since))
 
     def _done_of_late(self) -> tuple[Span, ...]:
-        since = _instant(self._calendar.now() - 2 * _DAY)
-        held = [one for one in self._held() if _instant(one.ended_at) >= since]
+        held = self._held_since(self._calendar.now() - 2 * _DAY)
         return tuple(Span(min(one.started_at, one.ended_at, key=_instant), one.ended_at) for one in held)
 
     def _spans(self) -> Sequence[Span]:

@@ -6,11 +6,12 @@ refuse. Refuses to know words: ``companion.care.plan`` tells what came of it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
@@ -138,7 +139,8 @@ class Layout:
             return Mark.PUT_OFF
         if any(one.at.date() == day for one in self.proposals):
             return Mark.PLANNED
-        week = next((week for week in self.weeks if week.plan.days[0] <= day <= week.plan.days[-1]), None)
+        at = bisect_right(self.weeks, day, key=lambda week: week.plan.days[0]) - 1  # of years of them
+        week = self.weeks[at] if at >= 0 and day <= self.weeks[at].plan.days[-1] else None
         if week is not None and day in week.missed:
             return Mark.MISSED
         if week is not None and day in week.moved:
@@ -232,13 +234,18 @@ def lay_out(chosen: Chosen, diary: Diary, now: datetime, zone: ZoneInfo, bound: 
         counted=[wall.date() for wall in walls if wall.date() >= chosen.start],
         clock=_Clock(chosen, zone, [done.ended_at for done in diary.done]),
     )
-    layout.weeks = [_begin(week, layout, walls) for week in weeks_until(chosen, bound)]
+    layout.weeks = [_begin(week, layout, walls) for week in _weeks(chosen, bound)]
     for week, following in zip_longest(layout.weeks, layout.weeks[1:]):
         # Of the week after the bound the next one is not known, and a session moves only where it leaves that alone.
         if week.plan.days[0] <= bound and week.plan.days[-1] >= today:
             _propose(layout, week, following, now)
         _settle(week, layout)
     return layout
+
+
+@lru_cache(maxsize=8)  # years of weeks, the same ones for a whole day, and several looks each time
+def _weeks(chosen: Chosen, bound: date) -> tuple[PlanWeek, ...]:
+    return tuple(weeks_until(chosen, bound))
 
 
 def all_clear(chosen: Chosen, diary: Diary) -> date:

@@ -1,6 +1,6 @@
 """What has been done: a list that is also a chart, each session a bar of its zones; and how the skin has been.
 
-The first sessions are drawn at once, the rest once they are on the screen. Knows what was kept; changes nothing in it.
+Sessions are read as far as somebody looks back, and no further. Knows what was kept; changes nothing in it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from textual.widgets import Static
 
 from companion.almanac import Session
 from companion.care.skin import LEAST, MOST, trends
+from companion.config import CompanionError
 from companion.screens.replayed import Kept, ReplayedScreen
 from companion.store.diary import SkinCheck
 from companion.widgets.bars import spark
@@ -28,8 +29,11 @@ from companion.words import app as shared
 from companion.words import history_screen as words
 from companion.words import skin as skin_words
 
-_AT_ONCE: Final = 60
-"""Sessions that are read before the screen is drawn: more than any terminal shows."""
+_AT_ONCE: Final = 100
+"""Sessions that are read before the screen is drawn: more than a terminal shows."""
+
+_SKIN_CHECKS: Final = 14
+"""The last skin checks, of which the course is drawn."""
 
 _SKIN_COLUMN: Final = 24
 _LEAST_SKIN_COLUMN: Final = 16
@@ -38,11 +42,14 @@ _LEAST_SKIN_COLUMN: Final = 16
 class Past(Kept, Protocol):
     """What the screen needs of the almanac: :class:`companion.almanac.Almanac` is one."""
 
-    def sessions(self, limit: int | None = None) -> list[Session]:
-        """The newest sessions first, at most ``limit``."""
+    def count_sessions(self) -> int:
+        """How many sessions there are."""
 
-    def skin_checks(self) -> list[SkinCheck]:
-        """Every skin check, in order."""
+    def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
+        """The newest sessions first, at most ``limit``; where given, those of a lower number than ``before``."""
+
+    def last_skin_checks(self, count: int) -> list[SkinCheck]:
+        """The skin checks that were made last, in order."""
 
 
 class HistoryScreen(Screen[None]):
@@ -58,7 +65,8 @@ class HistoryScreen(Screen[None]):
         self._titles = titles
         self._mirror = mirror
         self._first = almanac.sessions(_AT_ONCE)
-        self._checks = almanac.skin_checks()
+        self._count = almanac.count_sessions()
+        self._checks = almanac.last_skin_checks(_SKIN_CHECKS)
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -67,7 +75,7 @@ class HistoryScreen(Screen[None]):
             yield Static(id="count")
         if self._first:
             with Vertical(id="list"):
-                yield SessionList(self._titles, id="sessions")
+                yield SessionList(self._titles, self._more, id="sessions")
         else:
             yield Static(words.NOTHING, id="nothing")
         yield Static(id="skin")
@@ -77,19 +85,19 @@ class HistoryScreen(Screen[None]):
         yield KeyLine(hints)
 
     def on_mount(self) -> None:
-        """Show what fits on the screen; read the rest when it is drawn."""
+        """Show what fits on the screen."""
         if self._first:
-            self._show(self._first)
-            if len(self._first) == _AT_ONCE:
-                self.call_after_refresh(self._rest)
+            self.query_one(SessionList).show(self._first, self._count)
+            count = words.COUNT_ONE if self._count == 1 else words.COUNT.format(count=self._count)
+            self.query_one("#count", Static).update(Content(count))
 
-    def _rest(self) -> None:
-        self._show(self._almanac.sessions())
-
-    def _show(self, sessions: Sequence[Session]) -> None:
-        self.query_one(SessionList).show(sessions)
-        count = words.COUNT_ONE if len(sessions) == 1 else words.COUNT.format(count=len(sessions))
-        self.query_one("#count", Static).update(Content(count))
+    def _more(self, limit: int, before: int) -> Sequence[Session]:
+        """Read further back; nothing where it cannot be read, and why is told."""
+        try:
+            return self._almanac.sessions(limit, before)
+        except CompanionError as error:
+            self.notify(str(error))
+            return ()
 
     def on_resize(self) -> None:
         """Give the skin as much room as there is now."""
@@ -103,7 +111,7 @@ class HistoryScreen(Screen[None]):
         lines: list[tuple[str, str]] = []
         said: list[tuple[str, str]] = []
         column = max(_LEAST_SKIN_COLUMN, min(_SKIN_COLUMN, (self.size.width - 8) // 3))
-        for trend in trends(checks):
+        for trend in trends(checks, _SKIN_CHECKS):
             name = skin_words.NAMES[trend.name]
             room = column - len(name) - 2
             drawn = spark(trend.values[-room:], LEAST, MOST)

@@ -172,6 +172,16 @@ class Diary:
             return checks
         return [check for check in checks if check.at.astimezone(UTC) >= since.astimezone(UTC)]
 
+    def last_skin_checks(self, count: int) -> list[SkinCheck]:
+        """The ``count`` skin checks that were made last, in order."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT id, at, dryness, redness, irritation FROM skin_check"
+                " WHERE person_id = ? ORDER BY id DESC LIMIT ?",
+                (self._person, count),
+            )
+            return [SkinCheck(number, datetime.fromisoformat(at), *scores) for number, at, *scores in rows][::-1]
+
     def begin_patch_test(self, place: Place, note: str = "", at: datetime | None = None) -> None:
         """Keep that the patch test was done at ``place``, or declined with a note; now unless told otherwise."""
         with explained(self._path):

@@ -1,11 +1,12 @@
 """The history as a list that is also a chart: a line for each session, with a bar of its zones.
 
-Draws the lines that are seen and no others, so that thousands of sessions cost as little as a few.
+Draws the lines that are seen and no others, and has sessions read as one comes near them, so that thousands of them
+cost as little as a few. Refuses to know where they are read from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -30,6 +31,11 @@ PLAIN = "▆▃"
 UNCOUNTED = "╌"
 _HAND = "▸"
 _LEAST_BAR = 8
+_AHEAD = 40
+"""Sessions that are kept ready after the last one that is seen."""
+
+_PAGE = 200
+"""Sessions that are read at once, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,10 @@ def zone_bar(
 
 
 class SessionList(ScrollView, can_focus=True):
-    """The sessions, the newest first, under headings of their months. One is under the hand."""
+    """The sessions, the newest first, under headings of their months. One is under the hand.
+
+    ``more`` gives those that follow: at most so many, of a lower number than that; none where there are no more.
+    """
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,10 +123,18 @@ class SessionList(ScrollView, can_focus=True):
             super().__init__()
             self.session = session
 
-    def __init__(self, titles: Mapping[str, str], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    def __init__(
+        self,
+        titles: Mapping[str, str],
+        more: Callable[[int, int], Sequence[Session]],
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
         super().__init__(id=id)
         self._titles = titles
+        self._more = more
         self._sessions: tuple[Session, ...] = ()
+        self._count = 0
         self._rows: list[int | _Month] = []
         self._row_of: list[int] = []
         self._heading_of: list[int] = []
@@ -126,9 +143,25 @@ class SessionList(ScrollView, can_focus=True):
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 
-    def show(self, sessions: Sequence[Session]) -> None:
-        """Show these, the newest first; the hand stays where it is."""
+    def show(self, sessions: Sequence[Session], count: int) -> None:
+        """Show these, the newest first, of so many that there are; the hand stays where it is."""
         self._sessions = tuple(sessions)
+        self._count = max(count, len(self._sessions))
+        self._lay_out()
+
+    def _reach(self, place: int) -> None:
+        """Have the sessions read up to the one at ``place``, and some after it."""
+        missing = min(place + 1 + _AHEAD, self._count) - len(self._sessions)
+        if missing <= 0 or not self._sessions:
+            return
+        found = tuple(self._more(max(missing, _PAGE), self._sessions[-1].id))
+        if not found:  # gone meanwhile, or not to be read: there are no more than these
+            self._count = len(self._sessions)
+        self._sessions += found
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Put what is read into lines, and leave room for the rest."""
         self._rows, self._row_of, self._heading_of = [], [], []
         month, count, minutes, heading = "", 0, 0.0, -1
         for index, session in enumerate(self._sessions):
@@ -143,10 +176,12 @@ class SessionList(ScrollView, can_focus=True):
             self._row_of.append(len(self._rows))
             self._heading_of.append(heading)
             self._rows.append(index)
-        self._sum(heading, month, count, minutes)
+        left = self._count - len(self._sessions)
+        if not left:  # else the last month may go on
+            self._sum(heading, month, count, minutes)
         self._longest = max((_output_s(one) for one in self._sessions), default=1.0) or 1.0
         self._at = min(self._at, max(0, len(self._sessions) - 1))
-        self.virtual_size = Size(0, len(self._rows))
+        self.virtual_size = Size(0, len(self._rows) + left)
         self.refresh()
 
     def replace(self, session: Session) -> None:
@@ -170,6 +205,7 @@ class SessionList(ScrollView, can_focus=True):
         """Go to another session."""
         if not self._sessions:
             return
+        self._reach(min(self._at + by, self._count))
         before = self._row_of[self._at]
         self._at = min(max(self._at + by, 0), len(self._sessions) - 1)
         row = self._row_of[self._at]
@@ -196,6 +232,18 @@ class SessionList(ScrollView, can_focus=True):
             else:
                 self._at = index
                 self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Have read what is scrolled to."""
+        super().watch_scroll_y(old_value, new_value)
+        self._reach_seen()
+
+    def on_resize(self) -> None:
+        """Have read what there is room for."""
+        self._reach_seen()
+
+    def _reach_seen(self) -> None:
+        self._reach(self.scroll_offset.y + self.size.height)  # a line is a session, or less
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 

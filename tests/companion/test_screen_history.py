@@ -239,13 +239,15 @@ async def test_thousands_of_sessions_are_shown_line_by_line_as_they_are_seen(
 ) -> None:
     many = [of(5000 - number, date(2026, 11, 18) - timedelta(days=number)) for number in range(5000)]
     almanac = kept.almanac()
-    asked: list[int | None] = []
+    read: list[int] = []
 
-    def sessions(limit: int | None = None) -> list[Session]:
-        asked.append(limit)
-        return many[:limit]
+    def sessions(limit: int | None = None, before: int | None = None) -> list[Session]:
+        rest = [one for one in many if before is None or one.id < before][:limit]
+        read.extend(one.id for one in rest)
+        return rest
 
     monkeypatch.setattr(almanac, "sessions", sessions)
+    monkeypatch.setattr(almanac, "count_sessions", lambda: len(many))
     drawn: list[int] = []
     line = SessionList._line
 
@@ -256,16 +258,61 @@ async def test_thousands_of_sessions_are_shown_line_by_line_as_they_are_seen(
     monkeypatch.setattr(SessionList, "_line", counted)
     app = stage(almanac)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert asked[0] is not None
-        assert asked[0] < 100
         await settle(pilot)
-        assert asked[1:] == [None]
         assert "5,000 sessions" in app.text
+        assert "November 2026  18 sessions" in app.text
         assert max(drawn) < 24
+        assert len(read) == 100
+        for _ in range(5):
+            await press(pilot, "pagedown")
+        assert 100 < len(read) <= 400
+        assert hand(app).id == many[5 * (app.screen.query_one(SessionList).size.height - 2)].id
+        app.screen.query_one(SessionList).scroll_to(y=1000, animate=False)
+        await settle(pilot)
+        assert 1000 < len(read) < 1200
+        assert f"{many[940].started_at:%B %Y}" in app.text
         await press(pilot, "end")
         assert hand(app).id == 1
         assert f"{many[-1].started_at:%B %Y}" in app.text
-        assert len(set(drawn)) < 80
+        assert read == [one.id for one in many], "each is read once, in order"
+        assert len(set(drawn)) < 160
+
+
+async def test_a_month_that_is_read_in_part_has_no_sum_until_it_is_read_in_whole(
+    kept: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [of(300 - number, date(2026, 11, 18)) for number in range(300)]
+    almanac = kept.almanac()
+    monkeypatch.setattr(almanac, "sessions", lambda limit, before=301: [o for o in many if o.id < before][:limit])
+    monkeypatch.setattr(almanac, "count_sessions", lambda: len(many))
+    app = stage(almanac)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert row(app, "November 2026").strip() == "November 2026"
+        await press(pilot, "end")
+        await press(pilot, "home")
+        assert "November 2026  300 sessions" in app.text
+
+
+async def test_sessions_that_cannot_be_read_leave_those_that_are_there(
+    kept: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [of(300 - number, date(2026, 11, 18)) for number in range(100)]
+    almanac = kept.almanac()
+
+    def sessions(limit: int, before: int | None = None) -> list[Session]:
+        if before is not None:
+            raise CompanionError("the disk could not be read")
+        return many[:limit]
+
+    monkeypatch.setattr(almanac, "sessions", sessions)
+    monkeypatch.setattr(almanac, "count_sessions", lambda: 5000)
+    app = stage(almanac)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "end")
+        assert hand(app).id == many[-1].id
+        assert [one.message for one in app._notifications] == ["the disk could not be read"]
 
 
 @pytest.mark.parametrize("columns", [1, 8, 20, 60])
