@@ -93,12 +93,13 @@ def test_plain_traffic_hardly_touches_the_layers(tmp_path: Path) -> None:
     assert found.fed <= 6, "each window's first PDU of a direction, and what goes on beyond it"
 
 
-@pytest.mark.parametrize("most", [1, 5, 30])
+@pytest.mark.parametrize(("most", "slot_bits"), [(1, 12), (5, 12), (30, 12), (30, 2), (4096, 12), (4096, 3)])
 def test_more_kinds_of_rows_than_are_remembered_give_the_same_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, slot_bits: int
 ) -> None:
     """A capture can make up handles without end; what is known of them is given up, and found out again."""
     monkeypatch.setattr("rig.capture.fast.engine._MOST_KINDS", most)
+    monkeypatch.setattr("rig.capture.fast.engine._SLOT_BITS", slot_bits)
     handles = [n * n % 241 + n // 150 for n in range(900)]  # each window has some of those before, and others
     said = [att(0x40, RECEIVED, b"\x1b" + bytes((handle, 0, handle))) for handle in handles]
     path = tmp_path / "kinds"

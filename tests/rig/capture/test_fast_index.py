@@ -71,3 +71,15 @@ def test_blocks_without_a_length_do_not_hang_the_index(part: bytes, times: int, 
         found.append(at)
         at = then
     assert (offsets.tolist(), after) == (found, at)
+
+
+def test_records_that_are_unlike_the_others_are_walked_and_what_only_looks_like_one_is_passed_over() -> None:
+    parts = [bytes(number % 50) for number in range(600)]
+    for number in (40, 41, 300, 599):
+        parts[number] = b"AB\0\0" + struct.pack("<I", 0x7FFF_FFFF) + b"AB\0\0" + bytes(4)
+    data = bytearray(chained(parts))
+    true, _ = walked(bytes(data))
+    for number in (100, 101, 102, 450, 598):
+        data[true[number] : true[number] + 2] = b"??"
+    offsets, after = starts(bytes(data), FRAMING, Likely(1, ((0, b"A"), (1, b"B"))))
+    assert (offsets.tolist(), after) == (true, len(data))

@@ -41,6 +41,17 @@ def test_what_is_between_the_places_stays_as_it_was(lengths: list[int], gap: int
     assert target.tobytes() == expected
 
 
+@pytest.mark.parametrize("lengths", [(27,), (0, 27, 300), (1, 2, 3, 16, 1023), (27, 1024)])
+def test_many_pieces_of_a_length_arrive_among_others(lengths: tuple[int, ...]) -> None:
+    rng = random.Random(3)
+    data = rng.randbytes(5000)
+    chosen = [rng.choice(lengths) for _ in range(1500)] + list(range(60))
+    rng.shuffle(chosen)
+    starts = [rng.randint(0, len(data) - length) for length in chosen]
+    joined = joined_pieces(data, np.array(starts, np.int64), np.array(chosen, np.int64))
+    assert joined == b"".join(data[start : start + length] for start, length in zip(starts, chosen, strict=True))
+
+
 def test_a_piece_may_be_longer_than_any_attribute_value() -> None:
     data = random.Random(1).randbytes(70_000)
     starts, lengths = np.array([3, 0, 69_999]), np.array([65_535, 1, 1])
