@@ -17,6 +17,7 @@ settings.load_profile("ci")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test or module that is skipped fails")
+    parser.addoption("--accept-screens", action="store_true", help="keep every screen of the app as it is drawn now")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

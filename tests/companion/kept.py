@@ -24,6 +24,7 @@ from companion.care.plans import Chosen
 from companion.dates import Calendar
 from companion.session.model import JournalEntry, JournalKind, Reason, Scalar, Summary
 from companion.store.database import Store
+from companion.store.writer import SessionWriter
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 19, 14, 10, tzinfo=BERLIN)
@@ -78,6 +79,44 @@ class Kept(Almanac):
         return self.store.diary.say(session_id, text, photos)
 
 
+def journalled(writer: SessionWriter, zones: Sequence[str], level: int) -> tuple[dict[str, float], float]:
+    """Write the journal of a session; return the seconds of output in each zone, and those of the whole."""
+    t = 0.0
+    seconds: dict[str, float] = {}
+    writer.append([JournalEntry(JournalKind.CONNECTED, {"device": "Dr-05", "firmware": None, "again": False})], t)
+    for number, zone in enumerate(zones):
+        t += 4.0
+        lasts = 36.0 + 6 * (number % 3)
+        begin: dict[str, Scalar] = {"state": "begin", "zone": zone, "index": number, "seconds": lasts}
+        writer.append([JournalEntry(JournalKind.ZONE, begin)], t)
+        top = level // 2 if zone in {"forehead", "left-under-eye", "right-under-eye"} else level
+        for percent in range(5, top + 1, 5):
+            told: dict[str, Scalar] = {
+                "command": "level",
+                "percent": percent,
+                "target": top,
+                "zone": zone,
+                "mode": None,
+            }
+            at = t + percent / 5
+            writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "asked"})], at)
+            writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "acknowledged"})], at + 0.03)
+        t += lasts
+        off: dict[str, Scalar] = {"command": "stop", "percent": 0, "target": top, "zone": zone, "mode": None}
+        writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "asked"})], t)
+        writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "acknowledged"})], t + 0.03)
+        end: dict[str, Scalar] = {
+            "state": "end",
+            "zone": zone,
+            "index": number,
+            "seconds": lasts,
+            "outcome": "done",
+        }
+        writer.append([JournalEntry(JournalKind.ZONE, end)], t + 0.03)
+        seconds[zone] = lasts
+    return seconds, t
+
+
 class Household:
     """A store in a folder whose date can be set."""
 
@@ -103,39 +142,7 @@ class Household:
         """Hold a session on ``day``, with a journal; ``reason`` None: it was cut off."""
         self.now = datetime(day.year, day.month, day.day, hour, 5, tzinfo=BERLIN)
         writer = self.store.begin_session(routine, "Dr-05", "dr05", "dr05", demo=False)
-        t = 0.0
-        seconds: dict[str, float] = {}
-        writer.append([JournalEntry(JournalKind.CONNECTED, {"device": "Dr-05", "firmware": None, "again": False})], t)
-        for number, zone in enumerate(zones):
-            t += 4.0
-            lasts = 36.0 + 6 * (number % 3)
-            begin: dict[str, Scalar] = {"state": "begin", "zone": zone, "index": number, "seconds": lasts}
-            writer.append([JournalEntry(JournalKind.ZONE, begin)], t)
-            top = level // 2 if zone in {"forehead", "left-under-eye", "right-under-eye"} else level
-            for percent in range(5, top + 1, 5):
-                told: dict[str, Scalar] = {
-                    "command": "level",
-                    "percent": percent,
-                    "target": top,
-                    "zone": zone,
-                    "mode": None,
-                }
-                at = t + percent / 5
-                writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "asked"})], at)
-                writer.append([JournalEntry(JournalKind.INTENSITY, {**told, "state": "acknowledged"})], at + 0.03)
-            t += lasts
-            off: dict[str, Scalar] = {"command": "stop", "percent": 0, "target": top, "zone": zone, "mode": None}
-            writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "asked"})], t)
-            writer.append([JournalEntry(JournalKind.INTENSITY, {**off, "state": "acknowledged"})], t + 0.03)
-            end: dict[str, Scalar] = {
-                "state": "end",
-                "zone": zone,
-                "index": number,
-                "seconds": lasts,
-                "outcome": "done",
-            }
-            writer.append([JournalEntry(JournalKind.ZONE, end)], t + 0.03)
-            seconds[zone] = lasts
+        seconds, t = journalled(writer, zones, level)
         if reason is None:
             writer.close()
             self.now += timedelta(seconds=t)
