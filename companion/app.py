@@ -303,7 +303,11 @@ class CompanionApp(App[int]):
 
         home = self._home
         self._linking = Linking(
-            home.home_assistant, lambda: None if self.live else home.almanac, self._stopped_from_afar, self._link_says
+            home.home_assistant,
+            home.tells_the_day,
+            lambda: None if self.live else home.almanac,
+            self._stopped_from_afar,
+            self._link_says,
         )
         self._link = asyncio.get_running_loop().create_task(self._linking.run(), name="Home Assistant")
         self._link.add_done_callback(self._looked)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from companion.config import CompanionError
 from companion.integrations.mqtt_settings import with_device_id
+from companion.store.lock import HeldElsewhereError, SessionLock
 from companion.words import beside as words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from companion.almanac import Almanac
     from companion.integrations.mqtt import HomeAssistantLink, LinkStatus
     from companion.integrations.mqtt_discovery import Facts
@@ -23,6 +27,30 @@ if TYPE_CHECKING:
     from companion.session.model import View
     from companion.settings.file import SettingsFile
     from companion.settings.schema import Settings
+
+
+DAY_LOCK: Final = "home-assistant.lock"
+
+
+class Teller:
+    """Whether this program tells the day. Of several that are open at once one does: two people's days never mix."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = SessionLock(folder, DAY_LOCK)
+        self._is_this = False
+
+    def is_this(self) -> bool:
+        """Whether it is this one, from now on until :meth:`close`; asked again once another one is closed."""
+        if not self._is_this:
+            with contextlib.suppress(HeldElsewhereError, OSError):
+                self._lock.take()
+                self._is_this = True
+        return self._is_this
+
+    def close(self) -> None:
+        """Leave it to others."""
+        self._is_this = False
+        self._lock.release()
 
 
 class Beside:
@@ -61,6 +89,8 @@ async def link_beside(
     if link is None or facts is None:
         yield Beside(None, None)
         return
+    teller = Teller(settings.path.parent)
+    facts = replace(facts, day=teller.is_this())
     link.update(facts)
     running = asyncio.create_task(_kept(link, tell))
     beside = Beside(link, facts)
@@ -73,6 +103,7 @@ async def link_beside(
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            teller.close()
 
 
 def link_settings(settings: SettingsFile[Settings]) -> MqttSettings:
@@ -139,7 +170,7 @@ async def _kept(link: HomeAssistantLink, tell: Callable[[str], None]) -> None:
 def _facts_since(before: Facts, almanac: Almanac, tell: Callable[[str], None]) -> Facts:
     """What may be told now that the session is over; where the almanac cannot be read, what held before it."""
     try:
-        return facts_of(almanac)
+        return replace(facts_of(almanac), day=before.day)
     except CompanionError as error:
         tell(words.NO_LINK.format(problem=error))
         return before

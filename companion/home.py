@@ -277,6 +277,9 @@ class Home(Protocol):
             CompanionError: the settings take no device id.
         """
 
+    def tells_the_day(self) -> bool:
+        """Whether this program tells Home Assistant the day: of several that are open at once, one does."""
+
     def preferences(self) -> Preferences:
         """What the app itself follows of the settings, as they are now."""
 

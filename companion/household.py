@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import date, time
 
     from companion.almanac import Almanac
+    from companion.beside import Teller
     from companion.care.consultation import Advice
     from companion.care.screening import Verdict
     from companion.care.skin import PatchState
@@ -97,6 +98,7 @@ class Household:
         self._radio: Radio | None = None
         self._library: Library | None = None
         self._almanac: Almanac | None = None
+        self._teller: Teller | None = None
         self._fits: dict[str, frozenset[str]] = {}  # by the keys of devices' profiles
 
     # --- what is kept -------------------------------------------------------------------------------------------------
@@ -151,6 +153,14 @@ class Household:
         from companion.beside import link_settings  # noqa: PLC0415 - after the first frame
 
         return link_settings(self.settings)
+
+    def tells_the_day(self) -> bool:
+        """Whether this program tells Home Assistant the day: the first that asked, of those that are open at once."""
+        if self._teller is None:
+            from companion.beside import Teller  # noqa: PLC0415 - for a link alone
+
+            self._teller = Teller(self._folder)
+        return self._teller.is_this()
 
     def preferences(self) -> Preferences:
         """What the app itself follows of the settings; quiet hours are the almanac's, from now on."""
@@ -589,6 +599,9 @@ class Household:
         if self._radio is not None:
             await self._radio.close()
             self._radio = None
+        if self._teller is not None:
+            self._teller.close()
+            self._teller = None
         if self._store is not None:
             self._store.close()
             self._store = self._almanac = None

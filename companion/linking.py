@@ -43,20 +43,23 @@ class _Up:
 class Linking:
     """Make it, keep a task of :meth:`run`, cancel that to leave. Everything else here returns at once.
 
-    ``settings`` gives those of the link as they are now, with a device id while it is on. ``almanac`` gives whose day
-    is told, None while nothing may be read: a session has the database to itself. ``stop`` is called when somebody
-    presses Stop; it must do nothing where no session runs. ``say`` hears how it is: a line (empty while it is off), and
-    whether something is wrong. Both are called on the app's loop, outside of any task of the app.
+    ``settings`` gives those of the link as they are now, with a device id while it is on. ``tells_the_day``: whether
+    this program tells the day, and not another one that is open as well; asked while the link is on. ``almanac`` gives
+    whose day is told, None while nothing may be read: a session has the database to itself. ``stop`` is called when
+    somebody presses Stop; it must do nothing where no session runs. ``say`` hears how it is: a line (empty while it is
+    off), and whether something is wrong. Both are called on the app's loop, outside of any task of the app.
     """
 
     def __init__(
         self,
         settings: Callable[[], MqttSettings],
+        tells_the_day: Callable[[], bool],
         almanac: Callable[[], Almanac | None],
         stop: Callable[[], None],
         say: Callable[[str, bool], None],
     ) -> None:
         self._settings = settings
+        self._tells_the_day = tells_the_day
         self._almanac = almanac
         self._stop = stop
         self._say = say
@@ -75,7 +78,8 @@ class Linking:
     def show(self, view: View | None) -> None:
         """Tell how the session is now; None for none."""
         self._view = view
-        self._tell()
+        if self._up is not None and self._facts is not None:
+            self._up.link.update(self._facts.during(view))
 
     def remind(self, ml: int) -> None:
         """Tell that it is time for ``ml`` of water, for a speaker to say."""
@@ -84,9 +88,9 @@ class Linking:
 
     def forget(self) -> None:
         """Tell nothing of anybody's day any more: another person's turn comes."""
-        if self._up is not None:
-            self._facts = _nothing()
-            self._tell()
+        if self._facts is not None:
+            self._facts = _nothing(day=self._facts.day)
+            self._tell_day()
 
     async def run(self) -> None:
         """Keep the link as the settings want it until cancelled, then say goodbye within a few seconds."""
@@ -119,17 +123,17 @@ class Linking:
     def _read(self) -> None:
         """Take over the day as it is in the almanac, where it may be read, and tell it."""
         almanac = None if self._up is None else self._almanac()
-        if almanac is None:
+        if almanac is None or not self._tells_the_day():
             return
         from companion.beside import facts_of  # noqa: PLC0415 - for a link alone
 
         # Another program may hold the database for a moment: then what was told last holds until the next look.
         with contextlib.suppress(CompanionError):
             self._facts = facts_of(almanac)
-            self._tell()
+            self._tell_day()
 
-    def _tell(self) -> None:
-        if self._up is not None and self._facts is not None:
+    def _tell_day(self) -> None:
+        if self._up is not None and self._facts is not None and self._facts.day:
             self._up.link.update(self._facts.during(self._view))
 
     async def _change(self, wanted: MqttSettings) -> None:
@@ -154,8 +158,8 @@ class Linking:
         running = asyncio.get_running_loop().create_task(self._kept(link), name="the link to Home Assistant")
         up = self._up = _Up(wanted, link, running)
         # Until the day is read: whatever a broker has kept of another day, or another person, is to go.
-        self._facts = _nothing()
-        self._tell()
+        self._facts = _nothing(day=self._tells_the_day())
+        self._tell_day()
 
     async def _kept(self, link: HomeAssistantLink) -> None:
         try:
@@ -222,10 +226,10 @@ def _is_elsewhere(before: MqttSettings, now: MqttSettings) -> bool:
     return not now.enabled or place(before) != place(now)
 
 
-def _nothing() -> Facts:
+def _nothing(*, day: bool) -> Facts:
     from companion.integrations.mqtt_discovery import Facts  # noqa: PLC0415 - for a link alone
 
-    return Facts()
+    return Facts(day=day)
 
 
 def _load() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from companion.beside import DAY_LOCK
 from companion.care.calendar_file import is_ours
 from companion.commands.almanac import write
 from companion.commands.asking import Asking
@@ -34,7 +35,7 @@ _OURS = (
     f".{FILE_NAME}.*",  # of a change that was cut off
 )
 _OURS_BESIDE = ("screenings.json", "screenings.json.new")
-_LOCK = "session.lock"
+_LOCKS = ("session.lock", DAY_LOCK)
 
 
 def delete(*, everything: bool, routines: bool, yes: bool, asking: Asking | None = None) -> int:
@@ -190,8 +191,9 @@ def _unlinked(path: Path, faults: list[str]) -> bool:
 def _sweep(folders: list[Path]) -> None:
     """Take away locks and folders that are empty by now, the innermost first."""
     for folder in folders:
-        with suppress(OSError):
-            (folder / _LOCK).unlink()
+        for name in _LOCKS:
+            with suppress(OSError):
+                (folder / name).unlink()
     for empty in [routines_folder(), *(one for folder in folders for one in (state_folder(folder), folder))]:
         with suppress(OSError):
             empty.rmdir()

@@ -54,7 +54,8 @@ class Facts:
     """All that may be told. None is "not known" or, for what a device says, "not reported".
 
     Moments are aware. ``minutes_this_week`` are whole minutes, water is in mL, ``battery_percent`` is of the device,
-    ``output_ma`` is what the device measured, in mA.
+    ``output_ma`` is what the device measured, in mA. Without ``day`` nothing is said of the day, neither that it is not
+    known: another program tells it, perhaps another person's.
     """
 
     next_session: datetime | None = None
@@ -65,6 +66,7 @@ class Facts:
     battery_percent: int | None = None
     session: SessionState = SessionState.NONE
     output_ma: float | None = None
+    day: bool = True
 
     def during(self, view: View | None) -> Facts:
         """These facts, with those of the session that is shown as ``view`` (None: there is none)."""
@@ -199,6 +201,9 @@ def discovery(topics: Topics, version: str, reported: frozenset[str]) -> bytes:
     )
 
 
+_OF_THE_SESSION: Final = frozenset({"session", "battery", "output"})
+
+
 def states(topics: Topics, facts: Facts) -> dict[str, bytes]:
     """Topic and payload of every state, for retained messages.
 
@@ -215,7 +220,7 @@ def states(topics: Topics, facts: Facts) -> dict[str, bytes]:
         "battery": _whole(facts.battery_percent),
         "output": UNKNOWN if facts.output_ma is None else f"{facts.output_ma:.3f}".encode(),
     }
-    return {topics.state(key): payload for key, payload in payloads.items()}
+    return {topics.state(key): payload for key, payload in payloads.items() if facts.day or key in _OF_THE_SESSION}
 
 
 def reported(facts: Facts) -> frozenset[str]:

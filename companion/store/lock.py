@@ -25,11 +25,13 @@ class HeldElsewhereError(Exception):
 class SessionLock:
     """An exclusive lock on ``session.lock`` in ``folder``, held from :meth:`take` to :meth:`release`.
 
+    With another ``name`` it is a lock for something else that one process at a time does.
+
     The file is not inherited by programs that this process starts (PEP 446), so none of them can keep it locked.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
+    def __init__(self, folder: Path, name: str = _NAME) -> None:
+        self._path = folder / name
         self._descriptor: int | None = None
 
     def take(self) -> None:

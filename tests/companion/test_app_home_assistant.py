@@ -262,6 +262,41 @@ async def test_another_persons_day_that_cannot_be_read_is_shown_as_not_known(
             await listener.message(f"{ROOT}/water_today", b"None", after=len(listener.seen))
 
 
+async def test_of_two_programs_one_tells_the_day_and_each_its_session(tmp_path: Path) -> None:
+    """Two people at two screens: their days do not mix, and either session is seen and can be stopped."""
+    first, second = StagedHome(), StagedHome()
+    second.first = False
+    first.almanac.drink(250)
+    second.almanac.drink(700)
+    async with Broker(tmp_path) as broker, listening(broker) as listener:
+        turn_on(first.settings, broker.port)
+        turn_on(second.settings, broker.port)
+        async with opened(first) as (app, pilot):
+            await online(app, pilot)
+            async with opened(second) as (other, other_pilot):
+                await online(other, other_pilot)
+                await in_session(other, other_pilot, second)
+                await listener.message(f"{ROOT}/session", b"treating")
+                await broker.publish(STOP, "STOP")
+                await until(other_pilot, lambda: isinstance(other.screen, SummaryScreen))
+                assert second.session.intents == [Intent.STOP]
+                assert first.session.intents == []
+                await listener.message(f"{ROOT}/session", b"no session", after=len(listener.seen) - 1)
+                assert listener.payloads(f"{ROOT}/water_today") == [b"250"]
+                # Once it is the only one left, the day is its own to tell.
+                second.first = True
+                other._stir()
+                await listener.message(f"{ROOT}/water_today", b"700")
+
+
+def test_one_program_at_a_time_tells_the_day(tmp_path: Path) -> None:
+    first, second = Household(folder=tmp_path), Household(folder=tmp_path)
+    assert (first.tells_the_day(), second.tells_the_day(), first.tells_the_day()) == (True, False, True)
+    asyncio.run(first.close())
+    assert second.tells_the_day()
+    asyncio.run(second.close())
+
+
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
@@ -449,7 +484,7 @@ async def test_a_session_has_the_database_to_itself() -> None:
         read.append("settings")
         return MqttSettings()
 
-    one = Linking(settings, lambda: None, lambda: None, lambda *_: None)
+    one = Linking(settings, lambda: True, lambda: None, lambda: None, lambda *_: None)
     task = asyncio.create_task(one.run())
     one.stir()
     for _ in range(5):

@@ -223,7 +223,7 @@ def test_the_facts_have_no_room_for_words_of_anybody() -> None:
         return {hint}
 
     found = {leaf for hint in get_type_hints(Facts).values() for leaf in leaves(hint)}
-    assert found == {datetime, int, float, type(None), SessionState}
+    assert found == {datetime, int, float, bool, type(None), SessionState}
     assert issubclass(SessionState, StrEnum)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Facts().session = SessionState.READY  # type: ignore[misc]
