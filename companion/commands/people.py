@@ -6,15 +6,15 @@ Asks before it forgets; knows names alone, and nothing of what belongs to them.
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import msgspec
 
-from companion.commands.almanac import almanac_of, write
+from companion.commands.almanac import write
 from companion.commands.asking import Asking
 from companion.commands.layout import table
 from companion.config import CompanionError, Exit, UsageError, data_folder
 from companion.dates import Calendar
+from companion.leaving import remove as leave
 from companion.store.database import Store
 from companion.words import commands as words
 
@@ -87,28 +87,12 @@ def remove(name: str, *, yes: bool, asking: Asking | None = None) -> int:
         StoreError: a session is running, or it cannot be written.
     """
     folder, calendar = data_folder(), Calendar.system()
-    with Store.open(folder, calendar, person=name) as store:
-        kept = store.person().name
-        if not yes:
-            _confirm(kept, asking)
-        almanac = almanac_of(store, calendar, folder, demo=False)
-        path = almanac.calendar_path()
-        store.remove_person(name)
-    if path is not None:
-        _delete_calendar(path)
-    write([words.REMOVED.format(name=kept)])
+    if not yes:
+        with Store.open(folder, calendar, person=name) as store:
+            kept = store.person().name
+        _confirm(kept, asking)
+    write([words.REMOVED.format(name=leave(folder, calendar, name))])
     return Exit.FINISHED
-
-
-def _delete_calendar(path: Path) -> None:
-    from companion.care.calendar_file import is_ours  # noqa: PLC0415 - brings the calendar's parser
-
-    if not is_ours(path):
-        return
-    try:
-        path.unlink()
-    except OSError as error:
-        raise CompanionError(words.NOT_ALL_DELETED.format(faults=f"{path} ({error.strerror})")) from error
 
 
 def _confirm(name: str, asking: Asking | None) -> None:

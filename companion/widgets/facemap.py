@@ -10,13 +10,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rich.segment import Segment
+from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from companion.palette import RGB
 from companion.themes import palette_of
-from companion.widgets.portrait import PHASES, Cell, Drawing, Look, draw, draw_plain, size_for
+from companion.widgets.portrait import PHASES, Cell, Drawing, Look, draw, draw_plain, size_for, zone_in
 from companion.widgets.strips import segments_of, strip_of
 
 SWEEP_S = 2.2
@@ -44,6 +46,13 @@ class _Shown(NamedTuple):
 
 class FaceMap(Widget):
     """The map. ``mirror`` True (the default) draws the person's left on the left, as above the basin."""
+
+    class Touched(Message):
+        """The person clicked on a zone of the map."""
+
+        def __init__(self, zone: str) -> None:
+            super().__init__()
+            self.zone = zone
 
     def __init__(self, *, mirror: bool = True, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -103,6 +112,19 @@ class FaceMap(Widget):
             left, top, right, bottom = drawing.box
             before, above = self._margins()
             self.refresh(Region(before + left, above + top, right - left, bottom - top))
+
+    def zone_at(self, x: int, y: int) -> str | None:
+        """The shown zone that covers most of the cell at ``x``, ``y`` of the widget, None where none does."""
+        width, height = size_for(self.size.width, self.size.height)
+        before, above = self._margins()
+        return zone_in(self._shown.zones, (x - before, y - above), mirror=self._mirror, size=(width, height))
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which zone was clicked."""
+        zone = self.zone_at(event.x, event.y)
+        if zone is not None:
+            event.stop()
+            self.post_message(self.Touched(zone))
 
     def _look(self) -> Look:
         width, height = size_for(self.size.width, self.size.height)

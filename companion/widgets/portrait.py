@@ -127,6 +127,20 @@ def zone_shape(zone: str, mirror: bool, width: int, height: int) -> Coverage:
     return Coverage(0, 0, ()) if found is None else coverage((found.outline,), width * 2, height * 2)
 
 
+def zone_in(zones: Iterable[str], cell: tuple[int, int], *, mirror: bool, size: tuple[int, int]) -> str | None:
+    """Return which of ``zones`` covers most of a ``cell`` of the map, None where none covers a tenth of it."""
+    x, y = cell
+    if not (0 <= x < size[0] and 0 <= y < size[1]):
+        return None
+    best, most = None, 0.1
+    for zone in zones:
+        shape = zone_shape(zone, mirror, *size)
+        covered = sum(shape.at(2 * x + dx, 2 * y + dy) for dx in (0, 1) for dy in (0, 1)) / 4
+        if covered > most:
+            best, most = zone, covered
+    return best
+
+
 def _over(canvas: list[list[RGB]], shape: Coverage, colour: RGB, share: float = 1.0) -> None:
     for j, row in enumerate(shape.rows):
         y = shape.top + j

@@ -7,7 +7,7 @@ from typing import Final
 TITLE: Final = "What would be good today?"
 MINUTES: Final = "{minutes} min"
 LAST_TIME: Final = "Last time: {when}, {title}."
-FIRST_TIME: Final = "Your first time: start with the shortest one, at the lowest level."
+FIRST_TIME: Final = "Your first time: First touch is for that, at the lowest level."
 NOTHING: Final = "No routine fits this device."
 NO_DEVICE: Final = "no device near yet"
 NEAR: Final = "{device} is {nearness}"

@@ -13,6 +13,8 @@ ANSWERS: Final[Mapping[str, str]] = MappingProxyType(
         "declined": "I leave it out",
         "calm": "All calm",
         "reaction": "A reaction: lasting redness, itching, swelling, soreness",
+        "agreed": "Since then a doctor has agreed that I may try again",
+        "not agreed": "Not yet",
     }
 )
 """By the answers of :class:`companion.home.Patch`."""

@@ -20,6 +20,8 @@ OPTIONAL: Final = {
     "serum": "Serum",
 }
 
+ZONES_BY_HAND: Final = "With your fingertips, zone by zone; the app shows where and how long."
+
 # --- how it would go --------------------------------------------------------------------------------------------------
 
 PREVIEW: Final = "{title} with {device}: {total} guided, {output} of it with output."

@@ -14,4 +14,6 @@ AGREEMENTS: Final = (("y", "yes, a doctor has agreed", "yes"), ("n", "not yet", 
 BLOCKED: Final = "Not with this app"
 ASK: Final = "Please ask your doctor. Until then this app will not switch any device on."
 KEY_BACK: Final = "back"
+KEY_AGREED: Final = "a doctor has agreed"
+KEY_AS_BEFORE: Final = "leave them as they were"
 KEY_PEOPLE: Final = "someone else"

@@ -61,6 +61,8 @@ PATCH_OFFER: Final = (
 )
 PATCH_PLACES: Final = {"forearm": "inner forearm", "jaw": "angle of the jaw", "declined": "I leave it out"}
 PATCH_OUTCOMES: Final = {"calm": "all calm", "reaction": "a reaction: redness that stays, itching, swelling, soreness"}
+PATCH_REACTED: Final = "Your skin reacted"
+PATCH_DOCTOR: Final = {"agreed": "Since then a doctor has agreed that I may try again", "not agreed": "Not yet"}
 PATCH_NEEDED: Final = (
     "Before your first session comes a patch test: begin with the routine First touch, or say that you leave it out."
 )
