@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
-    from companion.device.pairing import Questions
+    from companion.device.pairing import Pairer, Questions
     from companion.guard.keeper import Guard
+    from rig.devices.display import Display
     from rig.devices.model import SimulatedDevice
     from rig.radio.link import VirtualRadio
     from rig.radio.peripheral import Peripheral
@@ -51,8 +52,12 @@ class DemoRadio:
         self.device = device
         self.peripheral = peripheral
         self._closing = closing
-        self.on_display: Callable[[int], object] = lambda _number: None
-        """What is called with each code that the simulated device's display shows."""
+        self._display: Display | None = getattr(device, "display", None)
+
+    def on_display(self, listener: Callable[[int], object]) -> None:
+        """Let ``listener`` hear each code that the simulated device's display shows, where it has one."""
+        if self._display is not None:
+            self._display.on_show = listener
 
     def scanner(self, detection_callback: AdvertisementDataCallback | None = None) -> BleakScanner:
         """Return a scanner of the virtual air, not started."""
@@ -83,6 +88,14 @@ class DemoRadio:
             failure = questions.failure or (different if client.is_connected else Failure.GONE)
             raise PairingError(questions.device, failure) from error
 
+    async def forget(self, device: BLEDevice) -> None:
+        """Throw away the virtual adapter's keys for a simulated device."""
+        await self.air.adapter.forget(device.details["address"])
+
+    def stand_in(self) -> Pairer | None:
+        """Return somebody who reads the simulated device's display, where it has one and nobody else is there."""
+        return None if self._display is None else _ReadsTheDisplay(self._display)
+
     def guard(self, lost: Callable[[str], None]) -> Guard:  # noqa: ARG002 - never lost
         """Return a guard that does nothing: the simulated device lives in this process and ends with it."""
         return NothingToHold()
@@ -110,6 +123,32 @@ class _Asked:
 
     def passkey(self) -> int:
         return secrets.randbelow(1_000_000)
+
+
+class _ReadsTheDisplay:
+    """Stands in for the person in a demo that nobody watches: reads the simulated device's display."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._shown = asyncio.Event()
+        earlier = display.on_show
+
+        def seen(number: int) -> None:
+            earlier(number)
+            self._shown.set()
+
+        display.on_show = seen
+
+    async def compare(self, _device: str, number: int) -> bool:
+        await self._shown.wait()
+        return self._display.shown == number
+
+    async def enter(self, _device: str) -> int | None:
+        await self._shown.wait()
+        return self._display.shown
+
+    def show(self, _device: str, _number: int) -> None:
+        """There are no keys on a simulated device."""
 
 
 def load_bench() -> None:

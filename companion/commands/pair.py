@@ -107,7 +107,9 @@ def pair(*, demo: str | None, passkey_file: Path | None) -> int:
     """
     terminal = Terminal(sys.stderr, sys.stdin, present=sys.stdin.isatty())
     by_file = FilePairer(passkey_file) if passkey_file is not None else None
-    pairer: Pairer | None = by_file or (LinePairer(terminal) if terminal.present else None)
+    if by_file is None and not terminal.present:
+        raise CompanionError(words.NOBODY_HERE, Exit.USAGE)
+    pairer: Pairer = by_file or LinePairer(terminal)
     try:
         if demo is not None:
             line = asyncio.run(_pair_in_demo(demo, pairer))
@@ -122,12 +124,12 @@ def pair(*, demo: str | None, passkey_file: Path | None) -> int:
     return Exit.FINISHED
 
 
-async def _pair_in_demo(key: str, pairer: Pairer | None) -> str:
+async def _pair_in_demo(key: str, pairer: Pairer) -> str:
     from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
 
     radio = await open_demo(key)
-    radio.on_display = lambda number: sys.stdout.write(
-        words.SIMULATED.format(device=key, code=words.code(number)) + "\n"
+    radio.on_display(
+        lambda number: sys.stdout.write(words.SIMULATED.format(device=key, code=words.code(number)) + "\n")
     )
     try:
         return await _pair(radio, pairer, None)
@@ -135,7 +137,7 @@ async def _pair_in_demo(key: str, pairer: Pairer | None) -> str:
         await radio.close()
 
 
-async def _pair(radio: Radio, pairer: Pairer | None, bonds: Bonds | None) -> str:
+async def _pair(radio: Radio, pairer: Pairer, bonds: Bonds | None) -> str:
     """Find, connect, pair; return what to say.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bleak.exc import BleakDeviceNotFoundError
 
 from companion.device.known import objection
-from companion.device.pairing import ImpostorError, Pairer, PairingError, Questions
+from companion.device.pairing import Failure, ImpostorError, Pairer, PairingError, Questions
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
 from companion.guard.keeper import GuardError, Stop
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
@@ -422,8 +422,14 @@ class Connection:
         if link.protocol.profile.pairing is Pairing.NONE or client is None or link.ended is not None:
             return
         try:
-            await self._check_identity()
-            await self._radio.pair(client, self._found.device, Questions(self.name, self.pairer))
+            bonded = await self._radio.is_paired(self._found.device)
+            self._check_identity(bonded=bonded)
+            questions = Questions(self.name, self.pairer)
+            await self._radio.pair(client, self._found.device, questions)
+            if link.protocol.profile.pairing is Pairing.AUTHENTICATED and bonded is False and not questions.proved:
+                # Some stacks fall back to a pairing without a code by themselves: it would let anyone stand between.
+                await self._radio.forget(self._found.device)
+                raise PairingError(self.name, Failure.NO_PROOF)  # noqa: TRY301 - ended as every other failure
             if self.bonds is not None:
                 self.bonds.paired(self._found.device.address, self.name, self._found.entry.key)
         except PairingError as error:
@@ -431,7 +437,7 @@ class Connection:
             await link.gone
             raise
 
-    async def _check_identity(self) -> None:
+    def _check_identity(self, *, bonded: bool | None) -> None:
         """Keep away from a device that goes by another's name, or that forgot its bond (H9).
 
         Raises:
@@ -439,10 +445,8 @@ class Connection:
         """
         if self.bonds is None:
             return
-        bonded = await self._radio.is_paired(self._found.device)
-        known = self.bonds.all()
-        entry = self._found.entry
-        if doubt := objection(known, self._found.device.address, self.name, entry.key, bonded=bonded):
+        known, key = self.bonds.all(), self._found.entry.key
+        if doubt := objection(known, self._found.device.address, self.name, key, bonded=bonded):
             raise ImpostorError(self.name, doubt)
 
     def _guard_lost(self, link: _Link, why: str) -> None:

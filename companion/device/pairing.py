@@ -45,6 +45,7 @@ class Failure(Enum):
     TOO_LATE = ("nobody answered in time", "try again; the code counts for half a minute")
     REFUSED = ("the device refused to be paired", "put it into pairing mode (see its manual) and try again")
     GONE = ("the device went out of reach while it was being paired", "hold it near and try again")
+    NO_PROOF = ("it was paired without any code, which proves nothing", "put it into pairing mode (see its manual)")
     NOBODY = ("it is not paired with this computer yet", "pair it first: companion pair")
     UNKNOWN = ("the pairing did not work", "switch the device off and on and try again")
 
@@ -79,6 +80,8 @@ class Questions:
     def __init__(self, device: str, pairer: Pairer | None) -> None:
         self.device = device
         self.failure: Failure | None = None if pairer is not None else Failure.NOBODY
+        self.proved = False
+        """Whether a code was compared, typed or shown: without any, whoever is at the other end has proved nothing."""
         self._pairer = pairer
         self._asked: asyncio.Future[Any] | None = None
 
@@ -90,7 +93,8 @@ class Questions:
         same = await self._answer(lambda: pairer.compare(self.device, number))
         if same is False:
             self.failure = Failure.WRONG
-        return bool(same)
+        self.proved = bool(same)
+        return self.proved
 
     async def enter(self) -> int | None:
         """Ask for the number on the device; None also where nobody answers in time."""
@@ -100,11 +104,13 @@ class Questions:
         number = await self._answer(lambda: pairer.enter(self.device))
         if number is None:
             self.failure = self.failure or Failure.DECLINED
+        self.proved = number is not None
         return number
 
     def show(self, number: int) -> None:
         """Show the number to type on the device."""
         if self._pairer is not None:
+            self.proved = True
             self._pairer.show(self.device, number)
 
     def withdraw(self) -> None:

@@ -72,6 +72,13 @@ class Radio(Protocol):
             PairingError: it was not paired; nothing was kept.
         """
 
+    async def forget(self, device: BLEDevice) -> None:
+        """Throw away the keys for a device; nothing happens where there are none.
+
+        Raises:
+            PairingError: the system will not.
+        """
+
     def guard(self, lost: Callable[[str], None]) -> Guard:
         """Start what ends the link when this process no longer can (H4); ``lost`` hears why it holds it no longer.
 
@@ -131,6 +138,17 @@ class SystemRadio:
             return  # macOS pairs when a protected value is first used, and asks by itself
         except RADIO_ERRORS as error:
             raise pairing.PairingError(questions.device, pairing.Failure.UNKNOWN, describe(error)) from error
+
+    async def forget(self, device: BLEDevice) -> None:
+        """Have BlueZ throw the keys away; other systems let no program do that.
+
+        Raises:
+            PairingError: BlueZ will not.
+        """
+        if platform.system() == "Linux":
+            from companion.device import bluez_agent  # noqa: PLC0415 - there is no D-Bus elsewhere
+
+            await bluez_agent.forget(device.address, device.name or device.address)
 
     def guard(self, lost: Callable[[str], None]) -> Guard:
         """Start a guard process for one link.

@@ -64,6 +64,7 @@ NO_PAIRING: Final = (
     "Switch it off when you do not use it."
 )
 JUST_WORKS: Final = "{device} pairs without a code: better than nothing, and no proof of who is at the other end."
+NOBODY_HERE: Final = "nobody is at the terminal to read a code: use one, or `companion pair --passkey-file FILE`"
 NO_CODE: Final = "{path}: the first line is not a code of six digits"
 NO_FILE: Final = "{path}: {why}; write the six digits of the device's display there"
 

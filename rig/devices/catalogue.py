@@ -25,6 +25,5 @@ def create(key: str, seed: int = 0) -> SimulatedDevice:
     if key == "omp":
         from rig.devices.omp import SimulatedOmp  # noqa: PLC0415 - only what is wanted is loaded
 
-        # Unsecured for now: the app has no pairing, and a bench that nobody can drive helps nobody.
-        return SimulatedOmp(seed, secured=False)
+        return SimulatedOmp(seed)
     raise ValueError(f"there is no simulated device {key!r}; there are: {', '.join(KEYS)}")

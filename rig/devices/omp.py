@@ -32,11 +32,13 @@ from protocols.omp_codec import (
     Zone,
 )
 from protocols.omp_record import SAMPLE_S, Ending, SessionRecord
+from rig.devices.display import Display
 from rig.devices.model import Advertisement, AttError, DeviceAction, Hangup, Notify, SimulatedDevice, TraceEntry
 from rig.devices.omp_output import OutputStage
 from rig.devices.omp_store import RecordStore
 from rig.devices.skin import Skin, Touch
 from rig.radio.details import RadioDetails
+from rig.radio.pairing import Ability, Pairing
 
 FIRST = 0
 """The central that the contract's own calls speak for; others speak through :meth:`SimulatedOmp.central`."""
@@ -187,6 +189,7 @@ class SimulatedOmp(SimulatedDevice):
         features: what it can do.
         skin: what its electrodes touch; by default gelled skin that nothing happens to.
         secured: whether its characteristics need the pairing that the profile asks for.
+        pairing: what its end can do when it is paired: compare two codes, or show one that is typed elsewhere.
     """
 
     def __init__(
@@ -197,6 +200,7 @@ class SimulatedOmp(SimulatedDevice):
         features: Features = SIMULATED_FEATURES,
         skin: Skin | None = None,
         secured: bool = True,
+        pairing: Ability = Ability.SHOWS_AND_CONFIRMS,
     ) -> None:
         chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
         self.features = features
@@ -204,7 +208,12 @@ class SimulatedOmp(SimulatedDevice):
         self._name = name
         self._serial = f"{seed & 0xFFFFFFFF:08X}"
         self._stage = OutputStage(self.skin, chance.uniform(0.98, 1.02), _FIRST_FREQUENCY_DHZ / 10)
-        self._security = RadioDetails(encrypted=ENCRYPTED, authenticated=AUTHENTICATED) if secured else RadioDetails()
+        self.display = Display(random.Random(f"display {seed}"))  # noqa: S311 - a simulation, not a secret
+        self._security = (
+            RadioDetails(encrypted=ENCRYPTED, authenticated=AUTHENTICATED, pairing=Pairing(pairing, self.display))
+            if secured
+            else RadioDetails()
+        )
         self._trace: list[TraceEntry] = []
         self._now = 0.0
         self._touch_seen = -math.inf

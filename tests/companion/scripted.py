@@ -106,6 +106,7 @@ class ScriptedRadio:
     on_connect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     on_disconnect: Callable[[], Any] = field(default=lambda: asyncio.sleep(0))
     bonded: bool | None = False
+    with_a_code: bool = True
     on_pair: Callable[[Questions], Any] = field(default=lambda _questions: asyncio.sleep(0))
     guarded_by: Callable[[Callable[[str], None]], Guard] = field(default=lambda _lost: NothingToHold())
 
@@ -123,6 +124,10 @@ class ScriptedRadio:
     async def pair(self, _client: Any, _device: BLEDevice, questions: Questions) -> None:
         self.log.append("pair")
         await self.on_pair(questions)
+        questions.proved = questions.proved or self.with_a_code
+
+    async def forget(self, _device: BLEDevice) -> None:
+        self.log.append("forget")
 
     def guard(self, lost: Callable[[str], None]) -> Guard:
         return self.guarded_by(lost)

@@ -95,7 +95,8 @@ def test_help_lists_the_commands_that_exist_and_the_exit_codes() -> None:
     for word in ("run", "scan", "routines", "history", "profile", "plan", "water", "export", "delete", "doctor"):
         assert f"\n  {word} " in done.stdout
     for word in ("pair", "devices"):
-        assert f"\n  {word} " not in done.stdout
+        assert f"\n  {word} " in done.stdout
+    assert "\n  sync " not in done.stdout
     for code in (0, 1, 2, 3, 4, 5, 6):
         assert f"\n  {code}  " in done.stdout
     assert "\x1b" not in done.stdout

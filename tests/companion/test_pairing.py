@@ -350,6 +350,31 @@ def test_h9_a_link_that_is_not_paired_is_ended_and_the_reason_told() -> None:
     clock.run(go())
 
 
+def test_h9_a_pairing_without_a_code_is_undone_where_the_device_can_do_better() -> None:
+    async def go() -> None:
+        bench = Bench(prepare=authenticated)
+        bench.radio.with_a_code = False
+        with pytest.raises(PairingError, match="without any code"):
+            await bench.connection.connect()
+        assert bench.radio.log == ["pair", "forget", "disconnect"]
+
+    clock.run(go())
+
+
+def test_h9_a_pairing_without_a_code_is_taken_from_a_device_that_can_do_no_better() -> None:
+    def just_works(protocol: ScriptedProtocol) -> None:
+        protocol.pairing = Pairing.JUST_WORKS
+
+    async def go() -> None:
+        bench = Bench(prepare=just_works)
+        bench.radio.with_a_code = False
+        await bench.connection.connect()
+        assert bench.connection.ready
+        await bench.connection.aclose()
+
+    clock.run(go())
+
+
 def test_h9_a_link_that_comes_back_unpaired_is_not_tried_again() -> None:
     async def go() -> None:
         bench = Bench(prepare=authenticated)

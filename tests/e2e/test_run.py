@@ -492,6 +492,7 @@ def test_a_disk_that_takes_no_more_stops_the_output_and_is_told(data: Path) -> N
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 
+    Store.open(data / "demo", Calendar.system()).close()  # it is the session that must not fit, not an empty database
     ran = subprocess_run(*FULL_FACE, preexec_fn=a_small_disk)
     assert ran.code == Exit.FAULT
     assert "could not be written down" in ran.fault()
