@@ -37,13 +37,16 @@ if TYPE_CHECKING:
     from companion.home import Choice, Device, Home, RunningSession, Search, Started
     from companion.linking import Linking
     from companion.reminding import Reminding
+    from companion.screens.agreed import AgreedScreen
     from companion.screens.consultation import ConsultationScreen, ProposalScreen
     from companion.screens.find import FindScreen
     from companion.screens.patch import PatchScreen
     from companion.screens.people import PeopleScreen
     from companion.screens.prepare import PrepareScreen
+    from companion.screens.profile import ProfileScreen
     from companion.screens.routines import RoutinesScreen
     from companion.screens.screening import ScreeningScreen
+    from companion.screens.skin_note import SkinNoteScreen
     from companion.session.model import Summary, View
 
 LOOK_AGAIN_S = 30.0
@@ -346,7 +349,8 @@ class CompanionApp(App[int]):
         from companion.screens.screening import BlockedScreen  # noqa: PLC0415 - lazy screen
         from companion.words import screening  # noqa: PLC0415 - as above
 
-        self.push_screen(BlockedScreen(screening.BLOCKED, list(reasons), screening.ASK, people=True))
+        doctor = bool(self._home.profile.waiting())
+        self.push_screen(BlockedScreen(screening.BLOCKED, list(reasons), screening.ASK, people=True, doctor=doctor))
 
     async def on_screening_screen_answered(self, message: ScreeningScreen.Answered) -> None:
         """Keep the answers, then go on or say why not; whoever has no plan yet is asked for their wishes."""
@@ -357,8 +361,10 @@ class CompanionApp(App[int]):
         except CompanionError as error:
             self._fault(error)
             return
-        self.pop_screen()
+        await self._to_today()
         if reasons:
+            self._cleared = False  # they may have been let through by the answers before these
+            await self._stop_looking()
             self._blocked(reasons)
             return
         await self._let_through()
@@ -429,10 +435,61 @@ class CompanionApp(App[int]):
         except CompanionError as error:
             self.screen.refuse(str(error))
 
+    def on_people_screen_renamed(self, message: PeopleScreen.Renamed) -> None:
+        """Call a person something else."""
+        from companion.screens.people import PeopleScreen  # noqa: PLC0415 - loaded by now
+
+        if self.live or not isinstance(self.screen, PeopleScreen):
+            return
+        try:
+            self._home.rename_person(message.name, message.new)
+            self.screen.show(self._home.people(), self._home.whose_turn())
+        except CompanionError as error:
+            self.screen.refuse(str(error))
+
+    async def on_people_screen_forgotten(self, message: PeopleScreen.Forgotten) -> None:
+        """Forget a person; where it was their turn, nothing of theirs stays on any screen."""
+        from companion.screens.people import PeopleScreen  # noqa: PLC0415 - loaded by now
+        from companion.words import people as people_words  # noqa: PLC0415 - as above
+
+        screen = self.screen
+        if self.live or not isinstance(screen, PeopleScreen):
+            return
+        cleared = self._cleared
+        self._cleared = False  # whoever looks for a device, or reminds, does so for nobody meanwhile
+        await self._stop_looking()
+        told, went_on = people_words.FORGOTTEN.format(name=message.name), message.name != self._home.whose_turn()
+        try:
+            self._home.remove_person(message.name)
+        except CompanionError as error:
+            told = str(error)
+            if message.name in self._home.people():
+                self._cleared = cleared
+                screen.refuse(told)
+                return
+        self.notify(told)
+        if went_on:
+            self._cleared = cleared
+            screen.show(self._home.people(), self._home.whose_turn())
+        else:
+            await self._leave_person()
+            await self._begin_person()
+
     async def on_people_screen_chosen(self, message: PeopleScreen.Chosen) -> None:
         """Make it that person's turn: nothing of the other's stays on any screen, and their screening comes first."""
         if self.live:
             return
+        await self._leave_person()
+        try:
+            self._home.choose_person(message.name)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self._stir()
+        await self._begin_person()
+
+    async def _leave_person(self) -> None:
+        """Let nothing of whose turn it was stay anywhere."""
         self._cleared = False
         await self._stop_looking()
         self._choice, self._wished, self._told, self._noted_at = None, "", None, None
@@ -440,11 +497,92 @@ class CompanionApp(App[int]):
         await self._today.forget()
         if self._linking is not None:
             self._linking.forget()
+
+    # --- a person's own profile ---------------------------------------------------------------------------------------
+
+    async def action_profile(self) -> None:
+        """Show what is right for the person whose turn it is."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.profile import ProfileScreen  # noqa: PLC0415 - lazy screen
+
+        device = self._near() if self._cleared else None
+        profile = None if device is None else device.profile
+        demo = self._home.demo is not None
+        await self._open(lambda: ProfileScreen(self._home.profile, profile, demo=demo, mirror=self._mirror))
+
+    def on_profile_screen_changed(self) -> None:
+        """Plan and remind with what holds now."""
+        self._stir()
+
+    async def on_profile_screen_wanted(self, message: ProfileScreen.Wanted) -> None:
+        """Ask what belongs to a line of the profile, over it."""
+        if self.live:
+            return
+        match message.what:
+            case "screening":
+                from companion.screens.screening import ScreeningScreen  # noqa: PLC0415 - lazy screen
+
+                await self.push_screen(ScreeningScreen(self._home.screening_questions(), way_back=True))
+            case "agreed":
+                await self.action_agreed()
+            case _:
+                from companion.care.skin import NOTABLE, days_to_note  # noqa: PLC0415 - with the profile
+                from companion.screens.skin_note import SkinNoteScreen  # noqa: PLC0415 - lazy screen
+
+                today = self._home.almanac.now.date()
+                await self.push_screen(SkinNoteScreen(NOTABLE, lambda kind: days_to_note(kind, today)))
+
+    async def action_agreed(self) -> None:
+        """Ask whether a doctor has agreed, to what waits for it."""
+        if self.live or not self._opened:
+            return
+        from companion.screens.agreed import AgreedScreen  # noqa: PLC0415 - lazy screen
+
         try:
-            self._home.choose_person(message.name)
+            waiting = self._home.profile.waiting()
         except CompanionError as error:
             self._fault(error)
             return
+        if waiting:
+            await self.push_screen(AgreedScreen(waiting))
+
+    async def on_agreed_screen_answered(self, message: AgreedScreen.Answered) -> None:
+        """Keep a doctor's word, and judge once more; what is not agreed to stays as it was."""
+        try:
+            self._home.profile.agree(message.agreed)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        if message.agreed:
+            await self._judge_again()
+        else:
+            self.pop_screen()
+
+    async def on_skin_note_screen_noted(self, message: SkinNoteScreen.Noted) -> None:
+        """Keep what the skin rests after; a treatment is an answer to a health question, and judged as one."""
+        from companion.screens.skin_note import SkinNoteScreen  # noqa: PLC0415 - loaded by now
+        from companion.words import profile as profile_words  # noqa: PLC0415 - as above
+
+        try:
+            self._home.profile.note(message.kind, message.day)
+        except CompanionError as error:
+            if isinstance(self.screen, SkinNoteScreen):
+                self.screen.refuse(str(error))
+            return
+        self._stir()
+        self.notify(profile_words.NOTED[message.kind].format(day=profile_words.DAY.format(day=message.day)))
+        if message.kind == "treatment":
+            await self._judge_again()
+        else:
+            self.pop_screen()
+
+    async def _judge_again(self) -> None:
+        """What the person said has changed: the screening decides once more, before anything leads to a device."""
+        self._cleared = False
+        await self._stop_looking()
+        self._choice, self._wished = None, ""
+        await self._to_today()
         self._stir()
         await self._begin_person()
 
@@ -896,13 +1034,28 @@ class CompanionApp(App[int]):
 
         try:
             skin = self._home.check_skin(message.scores)
+            optional = () if self._choice is None else self._home.optional(self._choice)
         except CompanionError as error:
             self._fault(error)
             return
         if not skin.allowed:
             self.call_later(self._not_today, " ".join(skin.lines))
         elif isinstance(self.screen, PrepareScreen):
-            self.screen.go_on(skin.lines)
+            self.screen.go_on(skin.lines, optional)
+
+    def on_prepare_screen_wished(self, message: PrepareScreen.Wished) -> None:
+        """Go on with the routine as it is with what the person wishes for."""
+        from companion.screens.prepare import PrepareScreen  # noqa: PLC0415 - loaded by now
+
+        device, choice = self._near(), self._choice
+        if device is None or choice is None or not isinstance(self.screen, PrepareScreen):
+            return
+        try:
+            self._choice = self._home.with_optional(choice, device.profile, message.optional)
+        except CompanionError as error:
+            self._fault(error)
+            return
+        self.screen.follow(self._choice)
 
     async def on_prepare_screen_left(self) -> None:
         """Back to today."""
@@ -917,7 +1070,7 @@ class CompanionApp(App[int]):
 
         await self._stop_looking()
         try:
-            started = self._home.start(choice, device, message.today, self._changed)
+            started = self._home.start(choice, device, message.today, self._changed, message.optional)
         except NotTodayError as error:
             await self._not_today(str(error))
             return

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date, time
 
     from companion.almanac import Almanac
     from companion.integrations.mqtt_settings import MqttSettings
     from companion.past import Past
+    from companion.profile import Profile
     from companion.screens.settings import Keeper
     from companion.session.model import Feels, Intent, PlannedStep, SessionPlan, Summary, View
     from protocols.model import DeviceProfile
@@ -51,7 +52,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One routine in the list. ``refusal`` says why it cannot be done with this device; empty when it can."""
+    """One routine in the list. ``refusal`` says why it cannot be done with this device; empty when it can.
+
+    ``prepare`` is what is ticked off before the session. ``before_optional`` is how much of it comes before the first
+    of the routine's optional steps; None where it has none.
+    """
 
     name: str
     title: str
@@ -59,6 +64,17 @@ class Choice:
     minutes: float
     zones: tuple[str, ...]
     prepare: tuple[PlannedStep, ...]
+    refusal: str = ""
+    before_optional: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalStep:
+    """A step to be asked for; ``refusal`` says why not today, empty where it can be had."""
+
+    name: str
+    question: str
+    text: str
     refusal: str = ""
 
 
@@ -253,6 +269,26 @@ class Home(Protocol):
             CompanionError: nobody is called so.
         """
 
+    def rename_person(self, name: str, new: str) -> None:
+        """Call a person something else.
+
+        Raises:
+            CompanionError: the new name is no name, or taken.
+        """
+
+    def remove_person(self, name: str) -> None:
+        """Forget a person and all that is theirs; whose turn it is afterwards is in :meth:`whose_turn`.
+
+        Should nobody be left, somebody without a name begins anew in their place.
+
+        Raises:
+            CompanionError: a session is running elsewhere, or not all of it could be deleted.
+        """
+
+    @property
+    def profile(self) -> Profile:
+        """Limits, zones, a doctor's word and what the skin rests after, of the person whose turn it is."""
+
     def add_person(self, name: str) -> None:
         """Add a person, without making it their turn.
 
@@ -309,7 +345,7 @@ class Home(Protocol):
         """What the patch test asks for before this routine; None for nothing."""
 
     def patch_to_look_at(self) -> Patch | None:
-        """The patch test that waits for the person's look; None where none does."""
+        """The patch test that waits for the person's look, or for a doctor's word; None where none does."""
 
     def answer_patch(self, answer: str) -> None:
         """Keep an answer of :class:`Patch`."""
@@ -326,10 +362,21 @@ class Home(Protocol):
     def choices(self, profile: DeviceProfile | None) -> Sequence[Choice]:
         """The routines, those that fit this device first; all of them, unplanned, where no device is known."""
 
+    def optional(self, choice: Choice) -> Sequence[OptionalStep]:
+        """The optional steps of a routine, as the skin is now."""
+
+    def with_optional(self, choice: Choice, profile: DeviceProfile, optional: Collection[str]) -> Choice:
+        """The routine with these optional steps: what is ticked off before it is no longer the same."""
+
     def start(
-        self, choice: Choice, device: Device, today: Mapping[str, bool], on_change: Callable[[View], None]
+        self,
+        choice: Choice,
+        device: Device,
+        today: Mapping[str, bool],
+        on_change: Callable[[View], None],
+        optional: Collection[str] = (),
     ) -> Started:
-        """Open the one door to a session.
+        """Open the one door to a session, with these of the routine's optional steps.
 
         Raises:
             NotTodayError: screening, skin, rest, today's answers, profile or routine forbid it.

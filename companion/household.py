@@ -23,6 +23,7 @@ from companion.home import (
     Glance,
     NotFoundError,
     NotTodayError,
+    OptionalStep,
     Patch,
     Preferences,
     Proposed,
@@ -32,6 +33,7 @@ from companion.home import (
     Wish,
 )
 from companion.words import choosing as choosing_words
+from companion.words import people as people_words
 
 if TYPE_CHECKING:
     from datetime import date, time
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from companion.glance import Wanted
     from companion.integrations.mqtt_settings import MqttSettings
     from companion.past import Past
+    from companion.profile import Profile
     from companion.routines.library import Library
     from companion.routines.model import Routine
     from companion.session.model import JournalEntry, SessionPlan, Summary, View
@@ -196,6 +199,40 @@ class Household:
         """Add a person."""
         self._kept.people.add(name)
 
+    def rename_person(self, name: str, new: str) -> None:
+        """Call a person something else."""
+        mine = self._kept.person().name == name
+        self._kept.people.rename(name, new)
+        if mine and self._person is not None:
+            self._person = self._kept.person().name
+
+    def remove_person(self, name: str) -> None:
+        """Forget a person and all that is theirs, the calendar file too; the store is opened anew for whose turn it is.
+
+        Should nobody else be left, somebody without a name begins anew.
+        """
+        from companion.leaving import remove  # noqa: PLC0415 - seldom
+        from companion.store.database import Store  # noqa: PLC0415 - loaded with the first opening
+
+        stays = self.whose_turn()
+        self._close_store()  # nobody reads while it is deleted, so that nothing of it is left in the database's journal
+        try:
+            remove(self._folder, self._calendar, name, successor=people_words.NOBODY_YET, demo=self.demo is not None)
+        finally:
+            self._store = Store.open(self._folder, self._calendar)
+            there = stays in self._store.people.names()
+            if self._person is not None and there:
+                self._store.close()
+                self._store = Store.open(self._folder, self._calendar, person=stays)
+            self._person = stays if self._person is not None and there else None
+
+    @property
+    def profile(self) -> Profile:
+        """Limits, zones, a doctor's word and what the skin rests after."""
+        from companion.profile import Profile  # noqa: PLC0415 - after the first frame
+
+        return Profile(self._kept, self.almanac, self._calendar)
+
     # --- screening ----------------------------------------------------------------------------------------------------
 
     def _verdict(self) -> Verdict | None:
@@ -265,7 +302,7 @@ class Household:
             self._wanted(profile),
             person=self.whose_turn() if several else "",
             patch=refusal or "",
-            patch_look=state is PatchState.LOOK,
+            patch_look=state in (PatchState.LOOK, PatchState.REACTION),
         )
 
     def _advice(self, fits: Collection[str] | None) -> Advice | None:
@@ -408,7 +445,7 @@ class Household:
         state, refusal = self._patch_state(is_test=self._is_test(choice.name))
         if refusal is None:
             return None
-        if state is PatchState.LOOK:
+        if state in (PatchState.LOOK, PatchState.REACTION):
             return self.patch_to_look_at()
         answers: tuple[tuple[str, str], ...] = ()
         text = refusal
@@ -422,12 +459,15 @@ class Household:
         return Patch(words.PATCH_TITLE, text, answers, test)
 
     def patch_to_look_at(self) -> Patch | None:
-        """The patch test whose 24 hours are over."""
+        """The patch test whose 24 hours are over, or that the skin reacted to."""
         from companion.care.skin import PatchState  # noqa: PLC0415 - with the store
         from companion.words import reminders as reminder_words  # noqa: PLC0415 - as above
         from companion.words import skin as words  # noqa: PLC0415 - as above
 
-        if self._patch_state(is_test=True)[0] is not PatchState.LOOK:
+        state, refusal = self._patch_state(is_test=True)
+        if state is PatchState.REACTION:
+            return Patch(words.PATCH_REACTED, refusal or "", tuple(words.PATCH_DOCTOR.items()))
+        if state is not PatchState.LOOK:
             return None
         return Patch(reminder_words.PATCH_TITLE, words.PATCH_LOOK, tuple(words.PATCH_OUTCOMES.items()))
 
@@ -438,6 +478,12 @@ class Household:
                 self.almanac.end_patch_test(answer)
             case "forearm" | "declined":
                 self.almanac.begin_patch_test(answer)
+            case "agreed":
+                from companion.profile import PATCH  # noqa: PLC0415 - seldom
+
+                self.profile.agree([PATCH])
+            case "not agreed":
+                pass
             case _:
                 raise ValueError(f"{answer!r} is no answer to a patch test")
 
@@ -504,9 +550,12 @@ class Household:
         return name.replace("-", " ").capitalize() if routine is None else routine.title
 
     def choices(self, profile: DeviceProfile | None) -> Sequence[Choice]:
-        """The routines, those that fit first and the shortest first among them."""
+        """The routines, those that fit first; the shortest first among them, and First touch for a newcomer."""
+        from companion.care.consultation import FIRST_ROUTINE  # noqa: PLC0415 - with the first choice
+
+        first = FIRST_ROUTINE if self._last_routine() is None else ""
         choices = [choice for name in self._routines.names() if (choice := self._choice_of(name, profile)) is not None]
-        return sorted(choices, key=lambda choice: (bool(choice.refusal), choice.minutes, choice.title))
+        return sorted(choices, key=lambda one: (bool(one.refusal), one.name != first, one.minutes, one.title))
 
     def _choice_of(self, name: str, profile: DeviceProfile | None) -> Choice | None:
         """One routine, planned where a profile is known; None where there is no routine of that name."""
@@ -523,12 +572,44 @@ class Household:
         if profile is None:
             return _unplanned(name, routine)
         try:
-            return _choice(name, routine.summary, plan_for(self._kept, routine, profile))
+            return _choice(routine, plan_for(self._kept, routine, profile))
         except Blocked as refused:
             return Choice(name, routine.title, routine.summary, 0.0, (), (), refused.reason)
 
+    def optional(self, choice: Choice) -> Sequence[OptionalStep]:
+        """The optional steps of a routine, as the skin is now."""
+        from companion.session.opening import optional_steps  # noqa: PLC0415 - loaded with the choice
+        from companion.words import before as words  # noqa: PLC0415 - as above
+        from companion.words import routines as routine_words  # noqa: PLC0415 - as above
+
+        routine = self._routine(choice.name)
+        if routine is None:
+            return ()
+        texts = {str(step.optional): step.text for step in routine.steps}
+        return [
+            OptionalStep(name, words.OPTIONAL[name], texts[name] or routine_words.ZONES_BY_HAND, refusal or "")
+            for name, refusal in optional_steps(self._kept, self._calendar, routine).items()
+        ]
+
+    def with_optional(self, choice: Choice, profile: DeviceProfile, optional: Collection[str]) -> Choice:
+        """The routine with these optional steps."""
+        from companion.session.opening import Blocked, plan_for  # noqa: PLC0415 - loaded with the choice
+
+        routine = self._routine(choice.name)
+        if routine is None:
+            return choice
+        try:
+            return _choice(routine, plan_for(self._kept, routine, profile, optional=optional))
+        except Blocked:  # changed since it was chosen: the door says so
+            return choice
+
     def start(
-        self, choice: Choice, device: Device, today: Mapping[str, bool], on_change: Callable[[View], None]
+        self,
+        choice: Choice,
+        device: Device,
+        today: Mapping[str, bool],
+        on_change: Callable[[View], None],
+        optional: Collection[str] = (),
     ) -> Started:
         """Open the one door to a session; the session connects by itself when it is run."""
         from companion.device.connection import Connection  # noqa: PLC0415 - brings bleak
@@ -565,6 +646,7 @@ class Household:
                 stand_in=self.demo is not None,
                 listeners=(listen,),
                 ask_care=True,
+                optional=optional,
             )
         except Blocked as refused:
             raise NotTodayError(refused.reason) from refused
@@ -602,9 +684,13 @@ class Household:
         if self._teller is not None:
             self._teller.close()
             self._teller = None
+        self._close_store()
+
+    def _close_store(self) -> None:
         if self._store is not None:
             self._store.close()
             self._store = self._almanac = None
+        self._fits.clear()
 
 
 def _load_radio(*, demo: bool) -> None:
@@ -621,15 +707,19 @@ def _device(found: Found) -> Device:
     return Device(found.device.address, found.name, found.rssi, found.entry.profile, found)
 
 
-def _choice(name: str, summary: str, plan: SessionPlan) -> Choice:
+def _choice(routine: Routine, plan: SessionPlan) -> Choice:
     from companion.session.engine import guided_s  # noqa: PLC0415 - loaded with the plan
     from companion.session.model import StepKind  # noqa: PLC0415 - as above
 
     first = frozenset({StepKind.PREPARE, StepKind.CHECK})
     seconds = sum(guided_s(step) for step in plan.steps)
     zones = tuple(dict.fromkeys(step.zone for step in plan.steps if step.zone))
-    prepare = tuple(takewhile(lambda step: step.kind in first, plan.steps))
-    return Choice(name, plan.title, summary, seconds / 60, zones, prepare)
+    # What takes its time is guided with a countdown, and what comes after it too.
+    prepare = tuple(takewhile(lambda step: step.kind in first and not step.seconds, plan.steps))
+    before = None
+    if any(step.optional for step in routine.steps):
+        before = min(len(prepare), sum(1 for _ in takewhile(lambda step: step.optional is None, routine.steps)))
+    return Choice(routine.name, plan.title, routine.summary, seconds / 60, zones, prepare, before_optional=before)
 
 
 def _unplanned(name: str, routine: Routine) -> Choice:

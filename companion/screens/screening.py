@@ -32,6 +32,7 @@ class ScreeningScreen(Screen[None]):
         Binding("y", "answer('y')", show=False),
         Binding("s", "answer('s')", show=False),
         Binding("backspace,left", "back", words.KEY_BACK),
+        Binding("escape", "leave", shared.KEY_BACK, show=False),
     ]
 
     class Answered(Message):
@@ -42,8 +43,9 @@ class ScreeningScreen(Screen[None]):
             self.answers = dict(answers)
             self.agreed = tuple(agreed)
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], *, way_back: bool = False) -> None:
         super().__init__()
+        self._way_back = way_back
         self._questions = tuple(questions)
         self._answers: dict[str, str] = {}
         self._agreed: list[str] = []
@@ -65,6 +67,7 @@ class ScreeningScreen(Screen[None]):
             (
                 KeyHint("↑↓ enter", shared.KEY_CHOOSE, "screen.take"),
                 KeyHint("backspace", words.KEY_BACK, "screen.back"),
+                *((KeyHint("esc", words.KEY_AS_BEFORE, "screen.leave"),) if self._way_back else ()),
                 KeyHint("t", shared.KEY_THEME, "app.theme"),
                 KeyHint("?", shared.KEY_HELP, "app.help"),
                 KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
@@ -125,6 +128,11 @@ class ScreeningScreen(Screen[None]):
         self._at += 1
         self._ask()
 
+    def action_leave(self) -> None:
+        """Leave the answers as they were, where there are some that hold."""
+        if self._way_back:
+            self.dismiss()
+
     def action_back(self) -> None:
         """Take the last answer back."""
         if self._agreement:
@@ -146,12 +154,21 @@ class BlockedScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape", "back", shared.KEY_BACK, show=False),
         Binding("o", "people", words.KEY_PEOPLE, show=False),
+        Binding("a", "agreed", words.KEY_AGREED, show=False),
     ]
 
     def __init__(
-        self, headline: str, reasons: Sequence[str], advice: str, *, way_back: bool = False, people: bool = False
+        self,
+        headline: str,
+        reasons: Sequence[str],
+        advice: str,
+        *,
+        way_back: bool = False,
+        people: bool = False,
+        doctor: bool = False,
     ) -> None:
         super().__init__()
+        self._doctor = doctor
         self._people = people
         self._way_back = way_back
         self._headline = headline
@@ -168,10 +185,14 @@ class BlockedScreen(Screen[None]):
             yield Static(self._advice, id="note", markup=False)
         back = (KeyHint("enter", shared.KEY_BACK, "screen.back"),) if self._way_back else ()
         people = (KeyHint("o", words.KEY_PEOPLE, "screen.people"),) if self._people else ()
+        doctor = (KeyHint("a", words.KEY_AGREED, "screen.agreed"),) if self._doctor else ()
+        jump = (KeyHint("g", shared.KEY_JUMP, "app.jump"),) if self._people else ()
         yield KeyLine(
             (
                 *back,
+                *doctor,
                 *people,
+                *jump,
                 KeyHint("ctrl+q", shared.KEY_LEAVE, "app.quit"),
                 KeyHint("t", shared.KEY_THEME, "app.theme"),
                 KeyHint("?", shared.KEY_HELP, "app.help"),
@@ -182,6 +203,11 @@ class BlockedScreen(Screen[None]):
         """Back to today, where it was only now that was refused."""
         if self._way_back:
             await self.app.run_action("app.today")
+
+    async def action_agreed(self) -> None:
+        """Ask for the doctor's word, where that is all that is missing."""
+        if self._doctor:
+            await self.app.run_action("app.agreed")
 
     async def action_people(self) -> None:
         """Let somebody else have their turn, where it is one person who is told no."""

@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -35,6 +35,7 @@ from companion.home import (
     Device,
     Glance,
     NotFoundError,
+    OptionalStep,
     Patch,
     Preferences,
     Proposed,
@@ -43,8 +44,10 @@ from companion.home import (
     Started,
     Wish,
 )
+from companion.household import _choice
 from companion.integrations.mqtt_settings import MqttSettings
 from companion.past import Past
+from companion.profile import Profile
 from companion.routines.library import Library
 from companion.routines.model import plan_session
 from companion.screens.prepare import PrepareScreen
@@ -168,6 +171,9 @@ class StagedHome:
         self.first = True
         self.moment = EVENING
         self.names = ["Ada"]
+        self.removal_error: CompanionError | None = None
+        self.offers: Sequence[OptionalStep] = ()
+        self.optional_taken: Collection[str] = ()
         self.turn = "Ada"
         self.said = Preferences()
         self.patch_asked: Patch | None = None
@@ -193,6 +199,10 @@ class StagedHome:
         calendar = Calendar(lambda: self.moment)
         store = Store(connection, path, calendar, None)
         return Almanac(store, calendar, zone=ZoneInfo("UTC"), demo=True)
+
+    @property
+    def profile(self) -> Profile:
+        return Profile(self.almanac._store, self.almanac, Calendar(lambda: self.moment))
 
     @property
     def past(self) -> Past:
@@ -226,6 +236,20 @@ class StagedHome:
     def choose_person(self, name: str) -> None:
         self.turn = name
         self.__dict__.pop("almanac", None)
+
+    def rename_person(self, name: str, new: str) -> None:
+        if new in self.names:
+            raise CompanionError(f"somebody is called {new!r} already; choose another name")
+        self.names[self.names.index(name)] = new
+        self.turn = new if self.turn == name else self.turn
+
+    def remove_person(self, name: str) -> None:
+        if self.removal_error is not None:
+            raise self.removal_error
+        self.names.remove(name)
+        self.names = self.names or ["me"]
+        if self.turn not in self.names:
+            self.choose_person(self.names[0])
 
     def add_person(self, name: str) -> None:
         if name in self.names:
@@ -295,6 +319,11 @@ class StagedHome:
         for days in (13, 11, 9, 6, 4)[:done]:
             self.holds(self.moment - timedelta(days=days))
 
+    def reacts(self) -> None:
+        """Let the skin have reacted to a patch test yesterday."""
+        self.almanac._store.diary.begin_patch_test("forearm", at=self.moment - timedelta(days=2))
+        self.almanac.end_patch_test("reaction")
+
     def holds(self, ended_at: datetime) -> None:
         """Keep a session that ended then, of twelve minutes."""
         now, self.moment = self.moment, ended_at - timedelta(minutes=12)
@@ -351,10 +380,24 @@ class StagedHome:
     def note(self) -> str:
         return "Last time: Thursday, 19 November, full face."
 
+    def optional(self, choice: Choice) -> Sequence[OptionalStep]:
+        return self.offers
+
+    def with_optional(self, choice: Choice, profile: object, optional: Collection[str]) -> Choice:
+        routine = Library().get("full-face")
+        plan = plan_session(routine, PROFILE, comfortable_percent=60, first_session=False, optional=optional)
+        return replace(_choice(routine, plan), name=choice.name)
+
     def start(
-        self, choice: Choice, device: Device, today: Mapping[str, bool], on_change: Callable[[View], None]
+        self,
+        choice: Choice,
+        device: Device,
+        today: Mapping[str, bool],
+        on_change: Callable[[View], None],
+        optional: Collection[str] = (),
     ) -> Started:
         self.today = today
+        self.optional_taken = optional
         if self.refusal is not None:
             raise self.refusal
         self.session.on_change = on_change
@@ -377,13 +420,7 @@ async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
     app = pilot.app
     await settle(pilot)
     if scene in PLACES:
-        home.plans()
-        home.almanac.drink(600)
-        app.screen.post_message(TodayScreen.Shown())
-        await settle(pilot)
-        if scene == "people":
-            home.names = ["Ada", "Grace"]
-        await press(pilot, *PLACES[scene])
+        await _go(pilot, home, scene)
         return
     if scene in {"consultation", "proposal"}:
         await press(pilot, "c", "1", "2")
@@ -397,16 +434,19 @@ async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
         await press(pilot, "down", "down")
         return
     choice = home.choices(None)[2]
+    if scene == "optional":
+        home.offers = OFFERS
+        choice = replace(choice, before_optional=1)
     app.screen.post_message(RoutinesScreen.Chosen(choice))
     await settle(pilot)
     if scene == "patch":
         return
-    if scene in {"prepare", "questions", "skin", "ready"}:
-        ticks = {"prepare": 1}.get(scene, len(choice.prepare))
+    if scene in {"prepare", "questions", "skin", "ready", "optional"}:
+        ticks = {"prepare": 1, "optional": 1}.get(scene, len(choice.prepare))
         await press(pilot, *["space"] * ticks)
-        if scene in {"skin", "ready"}:
+        if scene in {"skin", "ready", "optional"}:
             await press(pilot, *["n"] * len(home.today_questions()))
-        if scene == "ready":
+        if scene in {"ready", "optional"}:
             await press(pilot, *["1"] * len(home.skin_questions()))
         return
     set_scene(home, scene)
@@ -420,11 +460,34 @@ async def stage(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
     await settle(pilot)
 
 
+async def _go(pilot: Pilot[int], home: StagedHome, scene: str) -> None:
+    home.plans()
+    home.almanac.drink(600)
+    pilot.app.screen.post_message(TodayScreen.Shown())
+    await settle(pilot)
+    if scene in {"people", "forget"}:
+        home.names = ["Ada", "Grace"]
+    if scene == "profile":
+        home.profile.leave_out({"left-cheek", "right-jawline"})
+    if scene == "agreed":
+        home.reacts()
+    await press(pilot, *PLACES[scene])
+
+
 PLACES = {
     "today": (), "jump": ("g",), "find": ("d",), "people": ("o",), "plan": ("g", "p"), "water": ("g", "w"),
-    "history": ("g", "h"), "settings": ("g", "s"), "evidence": ("g", "e"),
+    "history": ("g", "h"), "profile": ("g", "y", *["down"] * 12), "forget": ("o", "x"),
+    "note": ("g", "y", *["down"] * 3, "space"), "note-day": ("g", "y", *["down"] * 3, "space", "down", "enter"),
+    "agreed": ("g", "y", "down", "down", "space"), "settings": ("g", "s"), "evidence": ("g", "e"),
 }  # fmt: skip
 """Scenes that a few keys lead to from today, with a plan and some water."""
+
+OFFERS = (
+    OptionalStep("steam", "With steam first?", "A warm, damp towel. Comfortable, never hot."),
+    OptionalStep("exfoliation", "With a mild exfoliation?", "", "Exfoliating is for twice a week at most."),
+    OptionalStep("mask", "With a mask afterwards?", "Put your mask on and rest."),
+)
+"""Optional steps, one of which the skin is not for."""
 
 OFFERED = Patch(
     skin_words.PATCH_TITLE,

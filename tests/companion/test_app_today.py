@@ -475,7 +475,8 @@ async def test_h10_before_the_screening_g_and_the_palette_lead_to_nothing_with_a
         assert {f"Go to {name}" for name in ("today", "plan", "devices", "routines")} & titles == set()
         assert "Go to settings" in titles
         await press(pilot, "g")
-        assert [place.name for place in app.screen.query(".place")] == ["water", "history", "settings", "evidence"]
+        places = ["water", "history", "profile", "settings", "evidence"]
+        assert [place.name for place in app.screen.query(".place")] == places
         await press(pilot, "s")
         assert isinstance(app.screen, SettingsScreen)
         await press(pilot, "escape")
@@ -591,7 +592,7 @@ async def test_h10_a_patch_test_of_yesterday_is_looked_at_first(key: str, answer
     app = app_of(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "enter say how it looks" in screen_text(app).splitlines()[-1]
+        assert "enter say how it is" in screen_text(app).splitlines()[-1]
         await press(pilot, "enter")
         assert isinstance(app.screen, PatchScreen)
         await press(pilot, key, "enter")

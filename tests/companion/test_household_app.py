@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 from bleak.backends.device import BLEDevice
 
+from companion.care.plans import Chosen
 from companion.config import CompanionError
 from companion.dates import Calendar
 from companion.device.finder import Found
@@ -177,8 +178,31 @@ def test_h10_a_reaction_closes_every_way(home: Household, evening: Evening) -> N
     for name in ("first-touch", "five-minute-lift"):
         asked = home.patch(choice_of(home, name))
         assert asked is not None
-        assert asked.answers == ()
+        assert [one for one, _ in asked.answers] == ["agreed", "not agreed"]
         assert "ask your doctor" in asked.text
+        home.answer_patch("not agreed")
+        assert home.profile.waiting()
+
+
+def test_h10_a_doctors_word_after_a_reaction_leads_to_another_patch_test_and_no_further(
+    home: Household, evening: Evening
+) -> None:
+    home.answer_patch("forearm")
+    evening.now += timedelta(hours=25)
+    home.answer_patch("reaction")
+    assert home.glance(PROFILE).patch
+    evening.now += timedelta(days=3)
+    home.answer_patch("agreed")
+    assert home.patch(choice_of(home, "first-touch")) is None
+    asked = home.patch(choice_of(home, "five-minute-lift"))
+    assert asked is not None
+    assert (asked.answers, asked.test) == ((), "first-touch")
+    assert home.profile.agreed() == (("another patch test after a reaction", evening.now.date()),)
+    evening.now += timedelta(minutes=1)
+    home.answer_patch("forearm")
+    home.answer_patch("reaction")
+    assert home.profile.agreed() == ()
+    assert home.profile.waiting(), "it reacted again, after the doctor's word"
 
 
 def test_a_test_without_output_is_no_test(home: Household) -> None:
@@ -297,6 +321,101 @@ def test_settings_are_followed_and_quiet_hours_reach_the_reminders(home: Househo
     assert home.almanac.quiet is None
 
 
+def files_of(folder: Path) -> bytes:
+    """Everything that lies in a folder, as one text."""
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_who_leaves_takes_everything_along_and_the_others_keep_theirs(home: Household, tmp_path: Path) -> None:
+    folder = tmp_path
+    home.rename_person("me", "Ada")
+    home.add_person("Grace")
+    home.almanac.drink(321)
+    home.choose_person("Grace")
+    home.save_screening({question.id: "not sure" for question in home.screening_questions()}, ())
+    calendar = folder / "hers.ics"
+    home.almanac.choose_plan(Chosen(EVENING.date()))
+    home.almanac.subscribe(calendar)
+    copy = folder / "companion-before-version-3.sqlite3"
+    copy.write_bytes(b"not sure")
+    home.remove_person("Grace")
+    assert home.people() == ["Ada"]
+    assert home.whose_turn() == "Ada"
+    assert home.almanac.water().today_ml == 321
+    assert not home.screening_needed()
+    assert not calendar.exists()
+    assert not copy.exists()
+    asyncio.run(home.close())
+    assert b"not sure" not in files_of(folder)
+    assert b"Grace" not in files_of(folder)
+    home.open()
+
+
+def test_the_last_person_leaves_and_the_app_begins_anew(home: Household) -> None:
+    home.almanac.drink(250)
+    home.profile.set_comfortable(20)
+    home.remove_person("me")
+    assert home.people() == ["me"]
+    assert home.screening_needed()
+    assert home.almanac.water().today_ml == 0
+    assert home.profile.comfortable() == 30
+    assert home.past.sessions() == []
+
+
+def test_who_is_shown_stays_when_somebody_else_leaves(tmp_path: Path, home: Household) -> None:
+    for name in ("Grace", "Joan"):
+        home.add_person(name)
+    shown = Household(folder=tmp_path, calendar=Calendar.fixed(EVENING), person="Joan")
+    shown.open()
+    try:
+        shown.remove_person("Grace")
+        assert shown.whose_turn() == "Joan"
+        shown.rename_person("Joan", "Jeanne")
+        assert shown.whose_turn() == "Jeanne"
+        shown.remove_person("me")
+        assert shown.whose_turn() == "Jeanne"
+    finally:
+        asyncio.run(shown.close())
+
+
+def test_a_newcomer_sees_first_touch_first_and_everyone_else_the_shortest(home: Household) -> None:
+    def order(profile: object) -> list[str]:
+        return [one.name for one in home.choices(profile) if not one.refusal]  # type: ignore[arg-type]
+
+    for profile in (PROFILE, None):
+        assert order(profile)[0] == "first-touch"
+    assert sorted(order(PROFILE)[1:]) == sorted(set(order(PROFILE)) - {"first-touch"})
+    writer = home._kept.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=False)
+    writer.finish(Summary(Reason.COMPLETED, {"left-cheek": 300.0}, 10, 300.0, 300.0))
+    minutes = {one.name: one.minutes for one in home.choices(PROFILE)}
+    assert order(PROFILE)[0] != "first-touch"
+    assert [minutes[name] for name in order(PROFILE)] == sorted(minutes[name] for name in order(PROFILE))
+
+
+async def test_optional_steps_are_offered_as_the_skin_is_and_guided_where_they_are_wished_for(home: Household) -> None:
+    home._radio = ScriptedRadio()
+    full = choice_of(home, "full-face")
+    assert (full.before_optional, [step.title for step in full.prepare]) == (1, ["Cleanse", "Gel"])
+    assert choice_of(home, "first-touch").before_optional is None
+    unchecked = {one.name: one.refusal for one in home.optional(full)}
+    assert "do your skin check first" in unchecked["steam"]
+    home.check_skin({"dryness": 1, "redness": 1, "irritation": 1})
+    assert [one.name for one in home.optional(full)] == ["steam", "exfoliation", "massage", "mask", "serum"]
+    assert not any(one.refusal for one in home.optional(full))
+    gentle = home.with_optional(full, PROFILE, {"exfoliation", "serum"})
+    assert [step.title for step in gentle.prepare] == ["Cleanse", "Exfoliation", "Gel"]
+    steamed = home.with_optional(full, PROFILE, {"steam"})
+    assert [step.title for step in steamed.prepare] == ["Cleanse"], "what has its time is guided with a countdown"
+    home.answer_patch("declined")
+    started = home.start(gentle, device(), no(home), lambda _view: None, {"exfoliation", "serum"})
+    started.close()
+    titles = [step.title for step in started.plan.steps]
+    assert titles.index("Exfoliation") < titles.index("Gel") < titles.index("Serum") < titles.index("Care")
+    assert not {"Steam", "Mask"} & set(titles)
+    refused = {one.name: one.refusal for one in home.optional(full)}
+    assert "once a day is plenty" in refused["exfoliation"]
+
+
 def test_a_demo_has_data_of_its_own(tmp_path: Path, home: Household) -> None:
     home.almanac.drink(400)
     demo = Household(demo="dr05", folder=tmp_path / "demo", calendar=Calendar.fixed(EVENING))
@@ -320,6 +439,8 @@ def test_a_demo_waits_no_day_for_its_patch_test_and_begins_each_time_with_a_skin
     demo.answer_patch("forearm")
     assert demo.patch_to_look_at() is not None
     demo.answer_patch("reaction")
+    demo.answer_patch("agreed")
+    demo.profile.note("peel")
     demo.check_skin({"dryness": 1, "redness": 5, "irritation": 5})
     asyncio.run(demo.close())
     again = opened()
@@ -327,6 +448,7 @@ def test_a_demo_waits_no_day_for_its_patch_test_and_begins_each_time_with_a_skin
         assert again.patch_to_look_at() is None
         assert again.almanac.patch_test() is None
         assert again.almanac.skin_checks() == []
+        assert again.profile.agreed() == again.profile.noted() == ()
     finally:
         asyncio.run(again.close())
 
