@@ -33,14 +33,21 @@ class Lines:
 
     def say(self, line: str) -> None:
         """Write one line."""
+        self._write(line + "\n", flush=self._flush)
+
+    def _write(self, text: str, *, flush: bool) -> None:
         if self.gone:
             return
         try:
-            self._stream.write(line + "\n")
-            if self._flush:
+            self._stream.write(text)
+            if flush:
                 self._stream.flush()
         except OSError:  # the reader has gone (a closed pipe), or the disk behind the stream is full
             self.gone = True
+
+    def ring(self) -> None:
+        """Ring the bell of the terminal that the stream is."""
+        self._write("\a", flush=True)
 
 
 class JsonAccount:

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from companion.almanac import Almanac
+    from companion.attention import Attention
     from companion.care.reminders import Reminder
-    from companion.home import Choice, Device, Home, RunningSession, Search, Started
+    from companion.cues import Cues
+    from companion.home import Choice, Device, Home, Preferences, RunningSession, Search, Started
+    from companion.integrations.notifications import Desktop
+    from companion.integrations.sound import Speaker
     from companion.linking import Linking
     from companion.reminding import Reminding
     from companion.screens.agreed import AgreedScreen
@@ -47,13 +51,16 @@ if TYPE_CHECKING:
     from companion.screens.routines import RoutinesScreen
     from companion.screens.screening import ScreeningScreen
     from companion.screens.skin_note import SkinNoteScreen
-    from companion.session.model import Summary, View
+    from companion.session.model import Intent, Summary, View
 
 LOOK_AGAIN_S = 30.0
 """Seconds after which devices are looked for again, where none was found and somebody waits for one."""
 
 UNDO_S = 8.0
 """Seconds for which a glass of water that was noted by its key can be taken back by another."""
+
+REMINDER_S = 20.0
+"""Seconds for which a reminder stands on the screen, where the terminal is in front."""
 
 SNOOZE_S = 600.0
 """Seconds for which the last reminder can be put off."""
@@ -71,6 +78,11 @@ OURS = frozenset(
 )
 
 STOP_KEYS = frozenset({"space", "escape"})  # with any modifier: whoever presses them in need may hold another key
+GO_ON_KEY = "space"  # alone, and only where :meth:`CompanionApp._go_on` says so
+
+GO_ON_AFTER_S = 0.8
+"""Seconds for which space still stops once a session has come to wait: the press may have been meant for before."""
+
 LEAVE_KEYS = frozenset({"ctrl+q", "ctrl+c"})
 
 
@@ -113,7 +125,14 @@ class CompanionApp(App[int]):
             self.summary = summary
             self.error = error
 
-    def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        home: Home,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        speaker: Speaker | None = None,
+        desktop: Desktop | None = None,
+    ) -> None:
         wanted = themes.preferred(environ)
         super().__init__()
         self._first_theme = wanted
@@ -128,6 +147,8 @@ class CompanionApp(App[int]):
 
             self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
         self._home = home
+        self._speaker = speaker
+        self._desktop = desktop
         self._today = TodayScreen("" if home.demo is None else words.DEMO)
         self._live: Started | None = None
         self._guiding: asyncio.Task[None] | None = None
@@ -137,7 +158,10 @@ class CompanionApp(App[int]):
         self._choice: Choice | None = None
         self._wished = ""  # a routine that waits for its device
         self._mirror = True
-        self._bell = True
+        self._said: Preferences | None = None
+        self._attention: Attention | None = None
+        self._cues: Cues | None = None
+        self._wait: tuple[tuple[Intent, int] | None, float] = None, 0.0  # what a session waits for, and since when
         self._reminding: Reminding | None = None
         self._reminders: asyncio.Task[None] | None = None
         self._linking: Linking | None = None
@@ -189,8 +213,28 @@ class CompanionApp(App[int]):
             and type(message) is events.Key
             and (message.key in LEAVE_KEYS or message.key.rpartition("+")[2] in STOP_KEYS)
         ):
+            if message.key == GO_ON_KEY and self._go_on():
+                return True
             self.stop_now()
         return super().post_message(message)
+
+    def _go_on(self) -> bool:
+        """Let space begin, or say done, where the session waits for just that; False wherever space is Stop.
+
+        Space and escape alone are enough for a whole session so. Nothing can be stopped there: the device is known to
+        be without output, and none begins by itself. In every doubt this is no, and the key a stop.
+        """
+        from companion.screens.session import SessionScreen, awaited  # noqa: PLC0415 - loaded while a session runs
+
+        if self._live is None or not isinstance(self.screen, SessionScreen):
+            return False
+        session, (waits, since) = self._live.session, self._wait
+        if waits is None or waits != awaited(session.view) or session.output_possible:
+            return False
+        if self._now() < since + GO_ON_AFTER_S:
+            return False
+        session.intend(waits[0])
+        return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let space and escape mean stop while a session runs, and nothing be there then that could cover the line.
@@ -285,7 +329,10 @@ class CompanionApp(App[int]):
         self.call_later(self.action_quit)
 
     async def _begin(self) -> None:
-        from companion.home import Search  # noqa: PLC0415 - after the first frame
+        from companion.attention import Attention  # noqa: PLC0415 - after the first frame
+        from companion.home import Search  # noqa: PLC0415 - as above
+        from companion.integrations.notifications import Desktop  # noqa: PLC0415 - as above
+        from companion.integrations.sound import Speaker  # noqa: PLC0415 - as above
         from companion.reminding import Reminding  # noqa: PLC0415 - as above
 
         self._search = Search()
@@ -295,6 +342,7 @@ class CompanionApp(App[int]):
             self._fault(error)
             return
         self._opened = True
+        self._attention = Attention(self.bell, self._speaker or Speaker.this(), self._desktop or Desktop.this())
         self._reminding = Reminding(self._almanac_to_remind, self._remind)
         self._reminders = asyncio.get_running_loop().create_task(self._reminding.run(), name="reminders")
         self._reminders.add_done_callback(self._looked)
@@ -381,7 +429,9 @@ class CompanionApp(App[int]):
         else:
             self.theme = self._first_theme
         self.animation_level = self._moves if said.motion else "none"
-        self._bell = said.bell
+        self._said = said
+        if self._attention is not None:
+            self._attention.cues = said.cues
         if said.mirror != self._mirror:
             self._mirror = said.mirror
             self._today.turn(mirror=said.mirror)
@@ -768,9 +818,22 @@ class CompanionApp(App[int]):
         self._told = (self._now(), one)
         if one.ml and self._linking is not None:
             self._linking.remind(one.ml)
-        self.notify(f"{one.text}\n{words.REMINDER_KEY}", title=one.title, timeout=20)
-        if self._bell:
-            self.bell()
+        # Away, it is there until it cannot be put off any more.
+        timeout = REMINDER_S if self.app_focus else SNOOZE_S
+        self.notify(f"{one.text}\n{words.REMINDER_KEY}", title=one.title, timeout=timeout)
+        if self._attention is None:
+            return
+        from companion.cues import Cue  # noqa: PLC0415 - loaded with it
+
+        self._attention.cue(Cue.REMINDER)
+        said = self._said
+        if said is not None and said.notify and not (said.only_when_away and self.app_focus) and self._is_here:
+            self._attention.notify(one.title, one.text)
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether the person is at this computer: a demo in a browser may be shown to somebody anywhere."""
+        return not (self.is_web and self._home.demo is not None)
 
     def action_snooze(self) -> None:
         """Have the last reminder told once more, later."""
@@ -1066,9 +1129,12 @@ class CompanionApp(App[int]):
         device, choice = self._near(), self._choice
         if self.live or not self._cleared or device is None or choice is None:
             return
+        from companion.cues import Cues  # noqa: PLC0415 - loaded with the app's attention
         from companion.home import NotTodayError  # noqa: PLC0415 - loaded since the look
 
         await self._stop_looking()
+        self._wait = None, 0.0
+        self._cues = None if self._attention is None else Cues(self._attention.cue)
         try:
             started = self._home.start(choice, device, message.today, self._changed, message.optional)
         except NotTodayError as error:
@@ -1116,11 +1182,17 @@ class CompanionApp(App[int]):
 
     def _changed(self, view: View) -> None:
         """Take word of the session that it moved on; drawing waits for its turn."""
+        from companion.screens.session import awaited  # noqa: PLC0415 - loaded before the session began
         from companion.session.model import Output  # noqa: PLC0415 - as in stop_now
 
         if self._was_on and view.output is Output.OFF:
             asyncio.get_running_loop().call_soon(self._quiet.moment)
         self._was_on = view.output is not Output.OFF
+        waits = awaited(view)
+        if waits != self._wait[0]:
+            self._wait = waits, self._now()
+        if self._cues is not None:
+            asyncio.get_running_loop().call_soon(self._cues.follow, view)
         super().post_message(self.SessionChanged())
         if self._linking is not None:
             self._linking.show(view)
@@ -1139,6 +1211,9 @@ class CompanionApp(App[int]):
 
     async def on_companion_app_session_ended(self, message: SessionEnded) -> None:
         """Show what came of the session, or why there was none."""
+        if self._cues is not None:
+            self._cues.end()
+            self._cues = None
         if self._leaving:
             from companion.session.exits import EXIT_OF_REASON  # noqa: PLC0415 - with a session
             from companion.session.model import Reason  # noqa: PLC0415 - as above
@@ -1181,6 +1256,10 @@ class CompanionApp(App[int]):
         await self._stop_looking()
         if self._reminders is not None:
             self._reminders.cancel()
+        if self._cues is not None:
+            self._cues.end()
+        if self._attention is not None:
+            self._attention.end()
         if self._link is not None:
             self._link.cancel()  # says goodbye, for a bounded time
             with contextlib.suppress(asyncio.CancelledError):

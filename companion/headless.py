@@ -19,15 +19,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from companion.account import JsonAccount, Lines, PlainAccount
+from companion.attention import Attention
 from companion.before import Before, Terminal, keep_calendar
 from companion.beside import Beside, link_beside
 from companion.care.skin import PATCH_WAIT
 from companion.commands.almanac import almanac_of
 from companion.config import CompanionError, Exit, routines_folder
+from companion.cues import Cues
 from companion.dates import Calendar
 from companion.device.connection import Connection
 from companion.device.finder import SETTLE_S, Found, find
 from companion.device.radio import RadioError, SystemRadio
+from companion.integrations.notifications import Desktop
+from companion.integrations.sound import Speaker
 from companion.routines.library import Library, UnknownRoutineError
 from companion.routines.model import RoutineError
 from companion.session.engine import guided_s
@@ -192,6 +196,7 @@ class _Run:
         self._nobody_here = False
         self._paused_for = ""
         self._unread = False
+        self._cues: Cues | None = None
         self._beside = Beside(None, None)
 
     async def main(self) -> int:
@@ -288,7 +293,7 @@ class _Run:
         try:
             session = GuidedSession(opening.engine, connection, opening.journal, self._changed, opening=opening.entries)
             self._session = session
-            with self._keys():
+            with self._keys(), self._heard():
                 summary = await session.run()
         finally:
             opening.journal.close()
@@ -327,12 +332,29 @@ class _Run:
             self._nobody_here = True
             self._paused_for = view.message
             self._soon(Intent.STOP)
+        if self._cues is not None:
+            self._cues.follow(view)
         self._beside.show(view)
 
     def _soon(self, intent: Intent | Feels) -> None:
         """Pass an intent on once the step that is being shown is over."""
         if self._session is not None:
             asyncio.get_running_loop().call_soon(self._session.intend, intent)
+
+    @contextlib.contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Let the cues be heard beside their lines: on a terminal with somebody at it, and never in a pipe."""
+        if not (self._plain and self._attended and sys.stdout.isatty()):
+            yield
+            return
+        attention = Attention(self._lines.ring, Speaker.this(), Desktop.this())
+        attention.cues = settings_file(self._options.data_folder).read().settings.sound.cues
+        self._cues = Cues(attention.cue)
+        try:
+            yield
+        finally:
+            self._cues.end()
+            attention.end()
 
     @contextlib.contextmanager
     def _keys(self) -> Iterator[None]:

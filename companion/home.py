@@ -185,6 +185,7 @@ class Started:
     device_name: str
     close: Callable[[], None]
     handle: object = None
+    no_go: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -214,12 +215,18 @@ class NotTodayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What the app itself follows of the settings; ``theme`` is ``dark``, ``light``, or ``auto`` for the terminal's."""
+    """What the app itself follows of the settings; ``theme`` is ``dark``, ``light``, or ``auto`` for the terminal's.
+
+    ``cues`` is ``bell``, ``sound`` or ``off``. ``notify``: reminders as notifications of the system, ``only_when_away``
+    only while the terminal is not in front.
+    """
 
     theme: str = "auto"
     mirror: bool = True
     motion: bool = True
-    bell: bool = True
+    cues: str = "bell"
+    notify: bool = True
+    only_when_away: bool = True
 
 
 class Home(Protocol):

@@ -170,8 +170,15 @@ class Household:
         settings = self.settings.read().settings
         if self._almanac is not None:
             self._almanac.quiet = settings.quiet.hours
-        look = settings.appearance
-        return Preferences(look.theme, look.face == "mirror", look.motion == "full", settings.sound.cues == "bell")
+        look, outside = settings.appearance, settings.notifications
+        return Preferences(
+            look.theme,
+            look.face == "mirror",
+            look.motion == "full",
+            settings.sound.cues,
+            outside.system != "off",
+            outside.only_when_away,
+        )
 
     # --- whose turn it is ---------------------------------------------------------------------------------------------
 
@@ -655,7 +662,8 @@ class Household:
         connection = Connection(self._radio, found)
         session = GuidedSession(opening.engine, connection, opening.journal, on_change, opening=opening.entries)
         handle = _Handle(felt, patch_test=routine.patch_test)
-        return Started(session, opening.plan, device.name, opening.journal.close, handle)
+        no_go = tuple(sorted(self._kept.person().no_go))
+        return Started(session, opening.plan, device.name, opening.journal.close, handle, no_go)
 
     def ended(self, started: Started, summary: Summary) -> After:
         """Note a patch test that was done, bring the calendar file up to date, and say what comes next."""

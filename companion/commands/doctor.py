@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, TextIO
 
 from companion.config import CompanionError, Exit, data_folder
 from companion.dates import Calendar
+from companion.integrations.sound import Speaker
 from companion.integrations.timers import Job, Machine, State, TimerError
 from companion.integrations.timers import status as timer_status
 from companion.settings.file import settings_file
@@ -73,6 +74,7 @@ def report() -> int:
         *settings(folder),
         *bluetooth(Path("/"), os.environ, sys.platform),
         notifications(chosen, sys.platform, os.environ),
+        sound(chosen, Speaker.this()),
         reminders(Machine.this(), Job.this()),
         mqtt(chosen, os.environ),
         *terminal(sys.stdout, os.environ),
@@ -277,6 +279,18 @@ def notifications(
     if program == "notify-send" and not (environ.get("DBUS_SESSION_BUS_ADDRESS") or environ.get("XDG_RUNTIME_DIR")):
         return _warn(name, words.NOTIFICATIONS_NO_DESKTOP)
     return _ok(name, words.NOTIFICATIONS_WELL.format(program=program))
+
+
+def sound(chosen: Settings, speaker: Speaker) -> Finding:
+    """What is heard of a session, and what of that this computer cannot do; nothing is played."""
+    name = "sound"
+    if chosen.sound.cues != "sound":
+        return _ok(name, words.SOUND_OFF if chosen.sound.cues == "off" else words.SOUND_BELL)
+    if speaker.is_elsewhere:
+        return _warn(name, words.SOUND_ELSEWHERE)
+    if speaker.player is None:
+        return _warn(name, words.SOUND_NONE.format(players=", ".join(speaker.players)))
+    return _ok(name, words.SOUND_WELL.format(player=speaker.player))
 
 
 def reminders(machine: Machine, job: Job) -> Finding:

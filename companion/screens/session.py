@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -24,6 +25,9 @@ from companion.widgets.meter import Meter
 from companion.words import session as words
 
 FRAMES_PER_SECOND = 10.0
+
+LEAST_FOR_FACE = (36, 13)
+"""Columns and lines of the smallest screen with a face on it: its zones are still told apart there."""
 
 
 class SessionScreen(Screen[None]):
@@ -51,6 +55,7 @@ class SessionScreen(Screen[None]):
         self._session = started.session
         self._plan = started.plan
         self._device = started.device_name
+        self._no_go = started.no_go
         self._shown: dict[str, Content] = {}
         self._zones = tuple(dict.fromkeys(step.zone for step in self._plan.steps if step.zone))
 
@@ -76,6 +81,11 @@ class SessionScreen(Screen[None]):
         """Begin to draw, ten times a second."""
         self.update_view()
         self.set_interval(1 / FRAMES_PER_SECOND, self.update_view)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave the face out where there is no room for one beside the words."""
+        columns, lines = LEAST_FOR_FACE
+        self.set_class(event.size.width < columns or event.size.height < lines, "-faceless")
 
     # --- what the person does -----------------------------------------------------------------------------------------
 
@@ -124,11 +134,12 @@ class SessionScreen(Screen[None]):
         self._count(view)
         self._say("#pass", Content(_pass_line(view)))
         self._level(view)
+        self.set_class(view.ask_sensation, "-asking")
         self._say("#facts", self._facts(view))
         self._say("#message", _message(view))
         face = self.query_one(FaceMap)
         lit = view.zone if view.phase in {Phase.TREATING, Phase.MOVING, Phase.GUIDING, Phase.PAUSED} else None
-        face.show(zones=self._zones, current=lit, done=view.done_zones)
+        face.show(zones=self._zones, current=lit, done=view.done_zones, no_go=self._no_go)
         if view.phase in {Phase.TREATING, Phase.GUIDING}:
             face.tick(asyncio.get_running_loop().time())
         self.query_one(StopLine).offer(hints(view))
@@ -209,7 +220,7 @@ class SessionScreen(Screen[None]):
 
     def _facts(self, view: View) -> Content:
         if view.ask_sensation:
-            return _question()
+            return _question(one_a_line=self.has_class("-narrow") and not self.has_class("-faceless"))
         profile = self._plan.profile
         known = [self._device, _link(view)]
         if view.answer_ms is not None and view.link_up:
@@ -267,7 +278,7 @@ def _pass_line(view: View) -> str:
     if view.step.passes > 1 and view.phase in {Phase.TREATING, Phase.PAUSED}:
         parts.append(words.ROUND.format(index=view.pass_index + 1, count=view.step.passes))
     if view.step.confirm and view.phase is Phase.GUIDING:
-        parts.append(words.CONFIRM_HINT)
+        parts.append(words.CONFIRM_WAITS if view.waits_for_confirm else words.CONFIRM_HINT)
     after = view.next_step
     if after is None:
         parts.append(words.LAST)
@@ -286,10 +297,11 @@ def _link(view: View) -> str:
     return words.LINK_FAIR if view.answer_ms < 300 else words.LINK_SLOW
 
 
-def _question() -> Content:
+def _question(*, one_a_line: bool) -> Content:
     parts: list[Content | str | tuple[str, str]] = [(words.QUESTION, "bold $now")]
     for index, (key, word, _) in enumerate(words.ANSWERS_TO_CHOOSE):
-        parts += ["  " if index % 2 else "\n", (key, "bold $foreground"), (f" {word:<14}", "$foreground")]
+        before = "\n" if one_a_line or index % 2 == 0 else "  "
+        parts += [before, (key, "bold $foreground"), (f" {word:<14}", "$foreground")]
     return Content.assemble(*parts)
 
 
@@ -303,11 +315,33 @@ def _message(view: View) -> Content:
     return Content.styled(words.GEL if view.phase is Phase.TREATING else "", "$muted")
 
 
+def awaited(view: View) -> tuple[Intent, int] | None:
+    """Return what the session waits for the person to say, without output and without an end by itself, and its step.
+
+    None wherever there is output, or time goes on by itself.
+    """
+    if view.output is not Output.OFF:
+        return None
+    if view.phase is Phase.READY:
+        return Intent.START, view.step_index
+    return (Intent.CONFIRM, view.step_index) if view.waits_for_confirm else None
+
+
 def hints(view: View) -> tuple[KeyHint, ...]:
-    """Return what the last line offers: Stop first, whatever the phase."""
+    """Return what the last line offers: Stop first, whatever the phase. Where space goes on, its key is escape."""
     stop = KeyHint(words.STOP_KEY, words.STOP_AGAIN if view.phase is Phase.STOPPING else words.STOP, "app.stop")
+    waits = awaited(view)
+    if waits is not None:
+        label = words.KEY_BEGIN if waits[0] is Intent.START else words.KEY_DONE
+        stop = KeyHint(words.STOP_KEY_WAITING, words.STOP, "app.stop")
+        further = () if waits[0] is Intent.START else (KeyHint("p", words.KEY_PAUSE, "screen.pause"),)
+        return (
+            stop,
+            KeyHint(words.GO_ON_KEY, label, "screen.go_on"),
+            *further,
+            KeyHint("?", words.KEY_HELP, "app.help"),
+        )
     offered = {
-        Phase.READY: (KeyHint("enter", words.KEY_BEGIN, "screen.go_on"),),
         Phase.GUIDING: (
             KeyHint("enter", words.KEY_DONE, "screen.go_on"),
             KeyHint("p", words.KEY_PAUSE, "screen.pause"),

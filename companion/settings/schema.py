@@ -40,7 +40,7 @@ class Appearance(msgspec.Struct, frozen=True):
 class Sound(msgspec.Struct, frozen=True):
     """What is heard."""
 
-    cues: Literal["bell", "off"] = "bell"
+    cues: Literal["bell", "sound", "off"] = "bell"
 
 
 class Notifications(msgspec.Struct, frozen=True):

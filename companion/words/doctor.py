@@ -49,6 +49,12 @@ NOTIFICATIONS_NO_DESKTOP: Final = (
     "no desktop in this session, so reminders show in the app alone; log in on one for more"
 )
 
+SOUND_BELL: Final = "the terminal's bell, where the terminal lets it be heard"
+SOUND_OFF: Final = "off, as you set it (`companion settings set sound.cues bell`)"
+SOUND_WELL: Final = "tones, played with {player}"
+SOUND_NONE: Final = "nothing to play tones with, so the bell rings; install one of {players}"
+SOUND_ELSEWHERE: Final = "you are here by ssh and would not hear tones, so the bell rings"
+
 # --- Home Assistant ---------------------------------------------------------------------------------------------------
 
 MQTT_OFF: Final = "off (`companion settings set mqtt.enabled yes` turns it on)"

@@ -24,6 +24,7 @@ WHILE_LIVE: Final = (
     ("ctrl+q", "stop first, then leave"),
 )
 SESSION: Final = (
+    ("space", "begin, or done, where it waits for you and nothing is on; else stop"),
     ("p", "pause and go on"),
     ("↑ ↓", "a little more, a little less"),
     ("n", "next zone"),

@@ -22,7 +22,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "appearance.theme": "Light or dark. Auto goes by what the terminal says of itself.",
         "appearance.face": "As in a mirror, your left on the left; or facing you, as on a picture.",
         "appearance.motion": "Motion shows which way to stroke. None keeps everything still.",
-        "sound.cues": "The terminal's bell, so that you can close your eyes meanwhile.",
+        "sound.cues": "To follow with closed eyes: the terminal's bell, tones, or nothing.",
         "notifications.system": "Reminders as notifications of this computer, where it has them.",
         "notifications.only_when_away": "Only while the app is not in front of you: it tells you itself.",
         "quiet.from": "From this time on no reminder disturbs you.",

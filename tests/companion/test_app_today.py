@@ -318,7 +318,7 @@ async def test_a_reminder_is_a_toast_and_a_bell_and_z_has_it_told_later(monkeypa
 
 async def test_reminders_keep_still_where_cues_are_off(monkeypatch: pytest.MonkeyPatch) -> None:
     home = StagedHome()
-    home.said = Preferences(bell=False)
+    home.said = Preferences(cues="off")
     home.plans(at=time(18, 0))
     bells: list[str] = []
     monkeypatch.setattr(CompanionApp, "bell", lambda _self: bells.append("bell"))

@@ -317,7 +317,7 @@ def test_settings_are_followed_and_quiet_hours_reach_the_reminders(home: Househo
     home.settings.change("appearance.theme", "light")
     home.settings.change("sound.cues", "off")
     said = home.preferences()
-    assert (said.theme, said.mirror, said.motion, said.bell) == ("light", True, True, False)
+    assert (said.theme, said.mirror, said.motion, said.cues) == ("light", True, True, "off")
     assert home.almanac.quiet is None
 
 

@@ -229,15 +229,15 @@ def test_what_is_written_holds_and_the_rest_is_as_usual() -> None:
         ),
         (
             "[sound]\ncues = [\n 1,\n]\n",
-            'settings.toml, line 2, sound.cues: […] is not allowed; allowed is "bell" or "off"',
+            'settings.toml, line 2, sound.cues: […] is not allowed; allowed is "bell", "off" or "sound"',
         ),
         (
             "[sound]\ncues = {}\n",
-            'settings.toml, line 2, sound.cues: {…} is not allowed; allowed is "bell" or "off"',
+            'settings.toml, line 2, sound.cues: {…} is not allowed; allowed is "bell", "off" or "sound"',
         ),
         (
             f'[sound]\ncues = "{"x" * 90}"\n',
-            f'settings.toml, line 2, sound.cues: "{"x" * 38}… is not allowed; allowed is "bell" or "off"',
+            f'settings.toml, line 2, sound.cues: "{"x" * 38}… is not allowed; allowed is "bell", "off" or "sound"',
         ),
         (
             "[sound]\ncues = \n",
