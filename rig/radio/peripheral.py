@@ -146,6 +146,11 @@ class Peripheral:
         return self._connection is not None
 
     @property
+    def is_encrypted(self) -> bool:
+        """True while a central is connected over an encrypted link."""
+        return self._connection is not None and self._connection.is_encrypted
+
+    @property
     def can_vanish(self) -> bool:
         """True on an in-process air, where :meth:`vanish` and :meth:`reappear` work."""
         return self._air is not None

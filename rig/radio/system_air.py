@@ -30,10 +30,16 @@ SYSTEM_ADDRESS = "F0:F1:F2:F3:F4:F5"
 class SystemController(VirtualController):
     """A controller for a host that nobody here has written.
 
+    It does not claim Link Layer privacy, which upstream claims (``controller.py:379``) without ever sending the LE
+    Enhanced Connection Complete that goes with it (Vol 4 Part E 7.7.65.10): Linux waits for that event, gives the
+    connection up after four seconds, and never ends the link that it does not know of.
+
     It reports an advertiser once a scan where the host asks for that (Vol 4 Part E 7.8.11, Filter_Duplicates). Upstream
     takes the wish and reports all (``controller.py:3067``); fifty reports a second, each a signal on the system's bus,
     are a load that no real controller puts on a host.
     """
+
+    le_features = VirtualController.le_features & ~hci.LeFeatureMask.LL_PRIVACY
 
     def __init__(self, name: str, link: Air, public_address: hci.Address, rng: random.Random) -> None:
         super().__init__(name, link=link, public_address=public_address, rng=rng)

@@ -15,7 +15,7 @@ from bumble import hci, ll
 from rig.radio.bleak_backend import HciRadio
 from rig.radio.link import Air
 from rig.radio.system_air import SYSTEM_ADDRESS, SystemAir, SystemController
-from tests.rig.radio_world import ECHO, echo_device
+from tests.rig.radio_world import ECHO, SECRET, echo_device
 
 DEVICE_ADDRESS = "C0:FF:EE:00:00:01"
 
@@ -59,6 +59,12 @@ async def test_a_host_behind_a_transport_finds_and_uses_the_simulated_device() -
                 await client.start_notify(ECHO, lambda _, data: heard.put_nowait(bytes(data)))
                 await client.write_gatt_char(ECHO, b"ping", response=True)
                 assert await heard.get() == b"ping"
+                encrypted = [peripheral.is_encrypted]
+                await client.pair()
+                assert await client.read_gatt_char(SECRET) == b"secret"
+                encrypted.append(peripheral.is_encrypted)
+            encrypted.append(peripheral.is_encrypted)
+            assert encrypted == [False, True, False]
     assert [seen.data for seen in device.writes] == [b"ping"]
 
 
@@ -77,6 +83,13 @@ async def test_a_host_that_connects_from_its_public_address_is_understood() -> N
             assert str(air.controller.public_address).startswith(SYSTEM_ADDRESS)
             assert await connection.gatt_client.discover_services()
             await connection.disconnect()
+
+
+async def test_the_controller_claims_nothing_that_makes_linux_wait_for_events_that_never_come() -> None:
+    async with world() as (_, name), await HciRadio.open(name) as radio:
+        bumble = await radio.adapter.ready()
+        assert not bumble.host.supports_le_features(hci.LeFeatureMask.LL_PRIVACY)
+        assert bumble.host.supports_le_features(hci.LeFeatureMask.LE_ENCRYPTION)
 
 
 @pytest.mark.parametrize(("filtering", "reports"), [(True, 1), (False, 3)], ids=["filtering", "not filtering"])
