@@ -27,8 +27,9 @@ BEAT_S = 0.25
 """How often the guard hears that the app's event loop turns, in seconds."""
 SILENT_BEATS = 6
 """So many beats without an answer, 1.5 s: the guard hangs."""
-HOLD_LIMIT_S = 5.0
-"""Longest wait for the guard to say that it holds the link, in seconds; 0.1 to 0.5 s is usual."""
+HOLD_LIMIT_S = 15.0
+"""Longest wait for the guard to say that it holds the link, in seconds; 0.1 to 0.5 s is usual, a busy or very slow
+computer needs more, and nothing is started meanwhile."""
 SLEPT_S = 0.5
 """More seconds of sleep than this between two beats are a suspend."""
 BYE_LIMIT_S = 2.0

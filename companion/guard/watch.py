@@ -82,6 +82,8 @@ def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.StreamReader) -> None:
 
 
 async def _run() -> int:
+    if sys.platform == "linux":
+        import companion.guard.bluez  # noqa: F401, PLC0415 - D-Bus takes long to load: now, while the app connects
     lines = asyncio.StreamReader()
     threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True).start()
     try:
