@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rig.commands.faults import FINISHED, RigError, UsageError
@@ -57,9 +58,7 @@ def decode(
 
         # The linear algebra in numpy starts a thread per core when it is loaded, each to spin for a tenth of a second.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        # Nor is anything gained from the interpreter's going through all objects once more before it ends.
-        atexit.register(gc.freeze)
-        with bar(beside_output=True) as progress:
+        with _without_collections(), bar(beside_output=True) as progress:
             write_tsv(file, sys.stdout.buffer, handle_map=handle_map, progress=progress)
         return FINISHED
     from rig.capture.reading import Reading  # noqa: PLC0415 - as above
@@ -83,6 +82,22 @@ def decode(
         if save_map is not None:
             _save(save_map, reading)
     return FINISHED
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Do something that leaves no cycles, without the interpreter looking for any: while numpy is imported, mostly.
+
+    Nor does it look through all objects once more before it ends.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+        atexit.register(gc.freeze)
 
 
 def _rows(

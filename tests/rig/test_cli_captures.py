@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import gzip
 import io
 import json
@@ -108,6 +109,19 @@ def test_every_command_has_a_help_page_and_every_page_a_command() -> None:
         assert f"\n  {command} " in help_pages.page("")
         for within in commands_of(app):
             assert f"\n  rig {command} {within} " in help_pages.page(command)
+
+
+@pytest.mark.parametrize("path", [PCAPNG, CAPTURES / "is_not_there"], ids=["a capture", "no capture"])
+def test_a_decode_leaves_the_collector_as_it_was(path: Path) -> None:
+    """It does without collections for as long as it reads."""
+    try:
+        for wanted in (gc.disable, gc.enable):
+            wanted()
+            before = gc.isenabled()
+            rig("decode", "--att", "--format", "tsv", path)
+            assert gc.isenabled() is before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("command", commands_of(tree.app))

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import rig.capture
 from rig.capture import columns, decode
 from rig.capture.att import WRITE_REQUEST
 from rig.capture.decode import write_tsv
+from rig.capture.fast.stream import chunks
 from rig.capture.operations import operations
 from rig.capture.reading import Reading
 from rig.capture.records import CaptureError
@@ -123,15 +125,16 @@ def test_times_of_the_year_0_and_beyond_64_bits_fit(tmp_path: Path) -> None:
     assert rig.capture.open(late).records.table["seconds"].tolist() == [(1 << 63) - 1, 0]
 
 
-def test_windows_hold_what_the_whole_holds(tmp_path: Path) -> None:
+def test_windows_hold_what_the_whole_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.capture.columns.chunks", partial(chunks, window_records=3000))
     path = tmp_path / "long"
-    path.write_bytes(as_btsnoop(stream(2, 40_000, 0.001)))
+    path.write_bytes(as_btsnoop(stream(2, 10_000, 0.001)))
     capture = rig.capture.open(path)
     whole = capture.att()
     windows = list(capture.att_windows())
     assert len(windows) > 1
     assert [row for window in windows for row in window.rows()] == list(whole.rows())
-    assert sum(map(len, capture.record_windows())) == len(capture.records) == 40_000
+    assert sum(map(len, capture.record_windows())) == len(capture.records) == 10_000
     assert sum(map(len, capture.gatt_windows())) == len(capture.gatt())
 
 
