@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from companion.integrations.notifications import Desktop
     from companion.integrations.sound import Speaker
     from companion.linking import Linking
+    from companion.pairer import ScreenPairer
     from companion.reminding import Reminding
     from companion.screens.agreed import AgreedScreen
     from companion.screens.consultation import ConsultationScreen, ProposalScreen
@@ -160,6 +161,7 @@ class CompanionApp(App[int]):
         self._mirror = True
         self._said: Preferences | None = None
         self._attention: Attention | None = None
+        self._pairer: ScreenPairer | None = None
         self._cues: Cues | None = None
         self._wait: tuple[tuple[Intent, int] | None, float] = None, 0.0  # what a session waits for, and since when
         self._reminding: Reminding | None = None
@@ -333,6 +335,7 @@ class CompanionApp(App[int]):
         from companion.home import Search  # noqa: PLC0415 - as above
         from companion.integrations.notifications import Desktop  # noqa: PLC0415 - as above
         from companion.integrations.sound import Speaker  # noqa: PLC0415 - as above
+        from companion.pairer import ScreenPairer  # noqa: PLC0415 - as above
         from companion.reminding import Reminding  # noqa: PLC0415 - as above
 
         self._search = Search()
@@ -342,6 +345,8 @@ class CompanionApp(App[int]):
             self._fault(error)
             return
         self._opened = True
+        self._pairer = ScreenPairer(self)
+        self._home.pair_with(self._pairer, self._pairer.displayed)
         self._attention = Attention(self.bell, self._speaker or Speaker.this(), self._desktop or Desktop.this())
         self._reminding = Reminding(self._almanac_to_remind, self._remind)
         self._reminders = asyncio.get_running_loop().create_task(self._reminding.run(), name="reminders")
@@ -449,7 +454,7 @@ class CompanionApp(App[int]):
         self._follow_settings()
         self._stir()
 
-    def _link_says(self, line: str, wrong: bool) -> None:  # noqa: FBT001 - as Linking calls it
+    def _link_says(self, line: str, wrong: bool) -> None:
         """Home Assistant: how the link is. One quiet line where it is looked for, and a word on today when it fails."""
         self._link_said = (line, wrong)
         self.call_later(self._show_link)
@@ -1131,6 +1136,7 @@ class CompanionApp(App[int]):
             return
         from companion.cues import Cues  # noqa: PLC0415 - loaded with the app's attention
         from companion.home import NotTodayError  # noqa: PLC0415 - loaded since the look
+        from companion.screens.session import SessionScreen  # noqa: PLC0415 - lazy screen
 
         await self._stop_looking()
         self._wait = None, 0.0
@@ -1143,7 +1149,6 @@ class CompanionApp(App[int]):
         except CompanionError as error:
             self._fault(error)
             return
-        from companion.screens.session import SessionScreen  # noqa: PLC0415 - lazy screen
         from companion.widgets.strips import forget_lines  # noqa: PLC0415 - as above
 
         self._device = device
@@ -1206,7 +1211,11 @@ class CompanionApp(App[int]):
 
     def on_companion_app_session_changed(self) -> None:
         """Draw the session's news at once instead of at the next frame."""
-        if self.live:
+        if self._live is not None:
+            from companion.session.model import Phase  # noqa: PLC0415 - loaded while a session runs
+
+            if self._pairer is not None and self._live.session.view.phase is not Phase.WAITING:
+                self._pairer.done()
             self._draw_session()
 
     async def on_companion_app_session_ended(self, message: SessionEnded) -> None:

@@ -24,6 +24,7 @@ from companion.before import Before, Terminal, keep_calendar
 from companion.beside import Beside, link_beside
 from companion.care.skin import PATCH_WAIT
 from companion.commands.almanac import almanac_of
+from companion.commands.pair import LinePairer
 from companion.config import CompanionError, Exit, routines_folder
 from companion.cues import Cues
 from companion.dates import Calendar
@@ -43,6 +44,7 @@ from companion.settings.file import settings_file
 from companion.store.database import Store
 from companion.words import account as words
 from companion.words import before as before_words
+from companion.words import devices as device_words
 from companion.words import plan as plan_words
 from companion.words import skin as skin_words
 from protocols.registry import Registry
@@ -50,6 +52,7 @@ from protocols.registry import Registry
 if TYPE_CHECKING:
     from companion.almanac import Almanac
     from companion.before import Answers
+    from companion.device.pairing import Pairer
     from companion.device.radio import Radio
     from companion.routines.model import Routine
     from companion.session.model import JournalEntry, Summary, View
@@ -197,6 +200,7 @@ class _Run:
         self._paused_for = ""
         self._unread = False
         self._cues: Cues | None = None
+        self._pairer: Pairer | None = None
         self._beside = Beside(None, None)
 
     async def main(self) -> int:
@@ -242,15 +246,29 @@ class _Run:
 
     async def _radio(self) -> Radio:
         options = self._options
+        if self._attended:
+            self._pairer = LinePairer(self._terminal)
         if options.demo is None:
             return SystemRadio()
         from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
 
-        return await open_demo(options.demo, options.seed, options.record, self._calendar)
+        radio = await open_demo(options.demo, options.seed, options.record, self._calendar)
+        if self._attended:
+            radio.on_display(self._displayed)
+        else:
+            self._pairer = radio.stand_in()
+        return radio
+
+    def _displayed(self, number: int) -> None:
+        """Say what a simulated device shows: nobody can see its display."""
+        self._note(device_words.SIMULATED.format(device=self._options.demo, code=device_words.code(number)))
 
     async def _with(self, radio: Radio) -> int:
         found = await self._found(radio)
         connection = Connection(radio, found)
+        connection.pairer = self._pairer
+        if radio.system:
+            connection.bonds = self._store.devices
         await connection.connect()
         try:
             return await self._guide(connection, found)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date, time
 
     from companion.almanac import Almanac
+    from companion.device.pairing import Pairer
     from companion.integrations.mqtt_settings import MqttSettings
     from companion.past import Past
     from companion.profile import Profile
@@ -178,6 +179,7 @@ class Started:
     """A session that has been let in: everything that its screens draw from. ``close`` is called once it is over.
 
     ``handle`` is the household's own value and nobody else's business.
+    ``no_go`` are the zones that the person never treats.
     """
 
     session: RunningSession
@@ -374,6 +376,9 @@ class Home(Protocol):
 
     def with_optional(self, choice: Choice, profile: DeviceProfile, optional: Collection[str]) -> Choice:
         """The routine with these optional steps: what is ticked off before it is no longer the same."""
+
+    def pair_with(self, pairer: Pairer, displayed: Callable[[int], object]) -> None:
+        """Let ``pairer`` be asked when a device has to be paired; ``displayed`` hears what a virtual device shows."""
 
     def start(
         self,

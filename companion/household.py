@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from companion.care.screening import Verdict
     from companion.care.skin import PatchState
     from companion.device.finder import Found
+    from companion.device.pairing import Pairer
     from companion.device.radio import Radio
     from companion.glance import Wanted
     from companion.integrations.mqtt_settings import MqttSettings
@@ -95,6 +96,8 @@ class Household:
         self._person = person
         self._seed = seed
         self._record = record
+        self._pairer: Pairer | None = None
+        self._displayed: Callable[[int], object] = lambda _number: None
         self._folder = folder or data_folder(demo=demo is not None)
         self._calendar = calendar or Calendar.system()
         self._store: Store | None = None
@@ -533,11 +536,18 @@ class Household:
             raise NotFoundError(error.reason, error.advice) from error
         return [_device(one) for one in found]
 
+    def pair_with(self, pairer: Pairer, displayed: Callable[[int], object]) -> None:
+        """Let this be who is asked; see :class:`companion.home.Home`."""
+        self._pairer = pairer
+        self._displayed = displayed
+
     async def _switch_on(self) -> Radio:
         if self.demo is not None:
             from companion.demo import open_demo  # noqa: PLC0415 - the bench is loaded for a demo only
 
-            return await open_demo(self.demo, self._seed, self._record, self._calendar)
+            radio = await open_demo(self.demo, self._seed, self._record, self._calendar)
+            radio.on_display(self._displayed)
+            return radio
         from companion.device.radio import SystemRadio  # noqa: PLC0415 - brings bleak
 
         return SystemRadio()
@@ -660,6 +670,9 @@ class Household:
         except (RoutineError, UnknownRoutineError) as error:  # the file was changed since it was listed
             raise NotTodayError(str(error)) from error
         connection = Connection(self._radio, found)
+        connection.pairer = self._pairer
+        if self._radio.system:
+            connection.bonds = self._kept.devices
         session = GuidedSession(opening.engine, connection, opening.journal, on_change, opening=opening.entries)
         handle = _Handle(felt, patch_test=routine.patch_test)
         no_go = tuple(sorted(self._kept.person().no_go))

@@ -55,6 +55,18 @@ COMPARE: Final = "Does {device} show {code}?"
 SHOW: Final = "Type {code} on {device}."
 SIMULATED: Final = "(The virtual {device} shows {code}.)"
 
+# --- the app's screen -------------------------------------------------------------------------------------------------
+
+TITLE: Final = "Pairing {device} with this computer"
+SAME: Final = "Does your {device} show this code?"
+YES_SAME: Final = "Yes, the very same"
+NO_OTHER: Final = "No, another one, or none"
+TYPE_IT: Final = "Type the six digits that your {device} shows, then press enter."
+TYPE_THERE: Final = "Type this code on your {device}."
+PLACEHOLDER: Final = "six digits"
+WHY: Final = "Once for this device. Afterwards nobody else can drive it, and none can take its place."
+ENDS: Final = "esc ends it; nothing has been started"
+
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 PAIRED: Final = "{device} is paired with this computer. Nobody else can drive it from elsewhere."

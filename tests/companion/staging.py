@@ -28,6 +28,7 @@ from companion.care.screening import QUESTIONS, TODAY_QUESTIONS
 from companion.care.skin import SCORES
 from companion.config import CompanionError
 from companion.dates import Calendar
+from companion.device.pairing import Pairer
 from companion.glance import Wanted, glance
 from companion.home import (
     After,
@@ -319,6 +320,10 @@ class StagedHome:
         for days in (13, 11, 9, 6, 4)[:done]:
             self.holds(self.moment - timedelta(days=days))
 
+    def answers(self, **given: str) -> None:
+        """Let the health questions have been answered just now, with no but for those that are ``given``."""
+        self.almanac._store.save_screening({one.id: "no" for one in QUESTIONS} | given)
+
     def reacts(self) -> None:
         """Let the skin have reacted to a patch test yesterday."""
         self.almanac._store.diary.begin_patch_test("forearm", at=self.moment - timedelta(days=2))
@@ -387,6 +392,9 @@ class StagedHome:
         routine = Library().get("full-face")
         plan = plan_session(routine, PROFILE, comfortable_percent=60, first_session=False, optional=optional)
         return replace(_choice(routine, plan), name=choice.name)
+
+    def pair_with(self, pairer: Pairer, displayed: Callable[[int], object]) -> None:
+        self.pairer, self.displayed = pairer, displayed
 
     def start(
         self,
