@@ -427,6 +427,7 @@ async def test_a_broker_with_a_fault_is_one_quiet_line_and_in_nobodys_way(tmp_pa
             await until(pilot, lambda: part in line(app))
             assert app.screen.query_one("#link", Static).display
             assert "not connected" in screen_text(app)
+            assert not app._notifications
             assert app._linking is not None
             said: list[tuple[object, ...]] = []
             app._linking._say = lambda *what: said.append(what)
@@ -512,17 +513,17 @@ async def test_the_day_is_looked_at_again_though_nothing_stirs(tmp_path: Path, m
 
 async def test_a_stop_shows_what_comes_of_it_though_the_help_is_open(tmp_path: Path) -> None:
     home = StagedHome()
-    home.session.confirms_stop = False
     async with Broker(tmp_path) as broker:
         turn_on(home.settings, broker.port)
         async with opened(home) as (app, pilot):
             await online(app, pilot)
             await in_session(app, pilot, home)
+            home.session.confirms_stop = False
             await press(pilot, "question_mark")
             assert isinstance(app.screen, HelpScreen)
             await broker.publish(STOP, "STOP")
+            await until(pilot, lambda: home.session.intents == [Intent.STOP])
             await until(pilot, lambda: isinstance(app.screen, SessionScreen))
-            assert home.session.intents == [Intent.STOP]
             home.session.end(Reason.STOPPED)
             await until(pilot, lambda: isinstance(app.screen, SummaryScreen))
 
