@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ("scripts/demo", "scripts/test", "scripts/bench", "scripts/fuzz")
+SCRIPTS = ("scripts/demo", "scripts/test", "scripts/bench", "scripts/fuzz", "scripts/bluez-vm")
 
 
 def _run(

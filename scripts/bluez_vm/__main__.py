@@ -1,0 +1,163 @@
+"""scripts/bluez-vm: the app and a simulated device on a real kernel, a real BlueZ, with no radio at all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import exchanges
+import image
+import machine
+import person
+from ledger import Ledger, Step, as_json, held, missing, table
+
+from companion.dates import Calendar
+from companion.store.database import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOTED = "bluez-vm: booted"
+
+
+def main() -> int:
+    """Boot, run, compare; return the exit code."""
+    options = _options()
+    began = time.monotonic()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "microcurrent-companion" / "bluez-vm"
+    artefacts = options.artefacts.absolute()
+    try:
+        machine.check()
+        kernel = machine.kernel(cache)
+        _empty(artefacts)
+    except machine.Unready as unready:
+        print(f"scripts/bluez-vm: {unready}", file=sys.stderr)
+        return 1
+    ledger = Ledger(artefacts / "steps.jsonl")
+    _boot(options, cache, kernel, artefacts, ledger)
+    for name, seconds, detail in _compared(artefacts):
+        ledger.note(Step(name, held=detail is None, seconds=seconds, detail=detail or "as in the journal"))
+    steps = ledger.steps()
+    steps += missing(steps, _expected(options.kills))
+    total = time.monotonic() - began
+    facts = {"kernel": kernel.name.removeprefix("vmlinuz-"), "bluez": _bluez(), "total_s": round(total, 1)}
+    (artefacts / "steps.json").write_text(as_json(steps, **facts) + "\n", encoding="utf-8")
+    if options.json:
+        print(as_json(steps, **facts))
+    else:
+        print(table(steps))
+        print(f"kernel {facts['kernel']}, BlueZ {facts['bluez']}, {total:.0f} s in all; kept in {options.artefacts}")
+    return 0 if held(steps) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bluez-vm", description=__doc__)
+    parser.add_argument("--artefacts", type=Path, default=Path("artefacts/bluez-vm"), help="a folder of the lane's own")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--kills", type=int, default=2, help="how often the app is killed during output (default 2)")
+    parser.add_argument(
+        "--limit", type=float, default=900.0, help="seconds until the machine is given up (default 900)"
+    )
+    return parser.parse_args()
+
+
+def _expected(kills: int) -> list[str]:
+    tries = [f"kill -9, try {number}" for number in range(1, kills + 1)]
+    middle = [
+        "scan",
+        "connect",
+        "write and answer",
+        "disconnect",
+        "short routine",
+        "stop",
+        "device goes in mid-session",
+    ]
+    sessions = ["routine", "stop", "device-goes", *(f"kill-{number}" for number in range(1, kills + 1)), "unguarded"]
+    compared = [f"capture of {name}" for name in sessions]
+    pairing = ["pair by passkey", "pair by comparing"]
+    return ["boot", "device and adapter up", *middle, *tries, "kill -9 of app and guard", *pairing, *compared]
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder for artefacts, without those of an earlier run.
+
+    Raises:
+        Unready: there is something else in it.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "machine.log").exists():
+        raise machine.Unready(f"{folder} holds files that are not the lane's: name another folder with --artefacts")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _boot(options: argparse.Namespace, cache: Path, kernel: Path, artefacts: Path, ledger: Ledger) -> None:
+    person.make(artefacts / "person")
+    with tempfile.TemporaryDirectory(prefix="bluez-vm-", dir=cache) as scratch:
+        disk = Path(scratch) / "disk.ext4"
+        image.build(disk, Path(scratch) / "files", ROOT, machine.found)
+        inside: list[str | Path] = [
+            "bash",
+            ROOT / "scripts/bluez_vm/inside.sh",
+            artefacts,
+            "--kills",
+            str(options.kills),
+        ]
+        words = machine.command(cache / "virtme-ng" / "bin" / "vng", kernel, disk, artefacts, inside)
+
+        def heard(line: str, at: float) -> None:
+            if BOOTED in line:
+                ledger.note(Step("boot", held=True, seconds=at))
+
+        if not machine.run(words, artefacts / "machine.log", options.limit, heard):
+            ledger.note(Step("machine", held=False, detail=f"given up after {options.limit:.0f} s: see machine.log"))
+        elif not ledger.steps():
+            said = (artefacts / "machine.log").read_text(encoding="utf-8", errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")
+            ledger.note(Step("boot", held=False, detail=f"the machine did not start; its last word: {last}"))
+
+
+def _compared(artefacts: Path) -> list[tuple[str, float | None, str | None]]:
+    """Compare the capture with the journal of each session: name of the step, None, what differs (None: nothing)."""
+    sessions = artefacts / "sessions.jsonl"
+    if not sessions.exists():
+        return []
+    rig = Path(sys.executable).with_name("rig")
+    command: list[str | Path] = [rig, "decode", artefacts / "btmon.btsnoop", "--events", "--format", "jsonl"]
+    decoded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    (artefacts / "decoded.jsonl").write_text(decoded.stdout, encoding="utf-8")
+    if decoded.returncode != 0:
+        return [("capture", None, " ".join(decoded.stderr.split()) or f"rig decode ended with {decoded.returncode}")]
+    lines = [json.loads(line) for line in decoded.stdout.splitlines()]
+    return [_session(artefacts, json.loads(line), lines) for line in sessions.read_text(encoding="utf-8").splitlines()]
+
+
+def _session(
+    artefacts: Path, window: dict[str, Any], lines: list[dict[str, Any]]
+) -> tuple[str, float | None, str | None]:
+    folder = artefacts / "people" / window["name"] / "data"
+    with Store.open(folder, Calendar.system()) as store:
+        kept = [(entry.kind.value, dict(entry.data)) for one in store.sessions() for _, entry in store.entries(one.id)]
+    journal = exchanges.of_journal(kept)
+    capture = exchanges.of_capture(lines, window["begin"], window["end"])
+    name = f"capture of {window['name']}"
+    if not journal:
+        return name, None, "the journal says nothing of output"
+    return name, None, exchanges.difference(journal, capture, cut_short=window["code"] not in (0, 3))
+
+
+def _bluez() -> str:
+    daemon = machine.found("bluetoothd") or "bluetoothd"
+    told = subprocess.run([daemon, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\d[\d.]*", told)
+    return found[0] if found else "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""The pure parts of scripts/bluez-vm: what it prints, what it asks for, and how it holds a capture against a journal.
+
+The machine itself is booted by ``scripts/bluez-vm``, which is a test of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _load(name: str) -> ModuleType:
+    """Load a module of the lane; its folder is no package, because it is run as a program."""
+    spec = importlib.util.spec_from_file_location(f"bluez_vm_{name}", ROOT / "scripts/bluez_vm" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+ledger = _load("ledger")
+exchanges = _load("exchanges")
+machine = _load("machine")
+image = _load("image")
+person = _load("person")
+Step = ledger.Step
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def test_steps_survive_a_machine_that_dies_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    kept = ledger.Ledger(tmp_path / "steps.jsonl")
+    assert kept.steps() == []
+    kept.note(Step("boot", held=True, seconds=15.2))
+    kept.note(Step("scan", held=False, detail="no device — none"))
+    with (tmp_path / "steps.jsonl").open("a") as file:
+        file.write('{"name": "conn')
+    assert kept.steps() == [Step("boot", held=True, seconds=15.2), Step("scan", held=False, detail="no device — none")]
+
+
+def test_the_table_shows_what_held_with_its_time_and_milliseconds_where_they_matter() -> None:
+    steps = [
+        Step("boot", held=True, seconds=15.24, detail="6.1"),
+        Step("write and answer", held=True, seconds=0.0481),
+        Step("stop", held=False, detail="output went on"),
+    ]
+    assert ledger.table(steps).splitlines() == [
+        "held    boot                 15.2 s  6.1",
+        "held    write and answer    0.048 s",
+        "FAILED  stop                         output went on",
+    ]
+
+
+def test_the_json_says_whether_all_held_and_carries_the_facts() -> None:
+    told = json.loads(ledger.as_json([Step("boot", held=True, seconds=1.0)], kernel="6.1"))
+    assert told == {
+        "held": True,
+        "kernel": "6.1",
+        "steps": [{"name": "boot", "held": True, "seconds": 1.0, "detail": ""}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "verdict"),
+    [([], False), ([Step("a", held=True)], True), ([Step("a", held=True), Step("b", held=False)], False)],
+    ids=["nothing shown", "all held", "one did not"],
+)
+def test_a_run_holds_only_where_every_step_did_and_there_was_one(steps: list[Any], verdict: bool) -> None:
+    assert ledger.held(steps) is verdict
+
+
+def test_a_step_that_was_never_reached_has_not_held() -> None:
+    steps = [Step("boot", held=True)]
+    assert ledger.missing(steps, ["boot", "scan"]) == [Step("scan", held=False, detail="never reached")]
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 3.0), (0.9, 5.0), (1.0, 5.0)])
+def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
+    assert ledger.percentile([5.0, 1.0, 3.0, 2.0, 4.0], share) == value
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        ledger.percentile([], 0.5)
+
+
+# --- journal and capture ----------------------------------------------------------------------------------------------
+
+
+def entry(command: str, state: str, *, percent: int = 0, mode: int = 1) -> tuple[str, dict[str, Any]]:
+    return "intensity", {"command": command, "state": state, "percent": percent, "mode": mode}
+
+
+def line(by: str, name: str, at: float = 10.0, **data: int) -> dict[str, Any]:
+    kind = "command" if by == "host" else "acknowledged"
+    return {"by": by, "kind": kind, "name": name, "time": at, "data": data}
+
+
+JOURNAL = [
+    ("step", {"index": 0}),
+    entry("level", "asked", percent=2),
+    entry("level", "acknowledged", percent=2),
+    entry("start", "asked", percent=2),
+    entry("start", "acknowledged", percent=2),
+    entry("stop", "asked"),
+    entry("stop", "acknowledged"),
+]
+CAPTURE = [
+    line("host", "query_version"),
+    line("host", "total_stop"),
+    line("device", "total_stop"),
+    line("host", "set_intensity", percent=2),
+    line("device", "set_intensity", percent=2),
+    line("host", "start_output"),
+    line("device", "start_output"),
+    line("host", "stop_output"),
+    line("device", "stop_output"),
+    line("host", "total_stop"),
+]
+
+
+def differs(
+    journal: list[tuple[str, dict[str, Any]]], capture: list[dict[str, Any]], *, cut_short: bool = False
+) -> str | None:
+    told: str | None = exchanges.difference(
+        exchanges.of_journal(journal), exchanges.of_capture(capture, 0, 100), cut_short=cut_short
+    )
+    return told
+
+
+def test_a_capture_with_all_that_the_journal_tells_does_not_differ_from_it() -> None:
+    assert differs(JOURNAL, CAPTURE) is None
+
+
+@pytest.mark.parametrize("index", [3, 4, 5, 6, 7, 8])
+def test_whatever_of_output_the_capture_lacks_is_a_difference(index: int) -> None:
+    assert differs(JOURNAL, CAPTURE[:index] + CAPTURE[index + 1 :]) is not None
+
+
+def test_a_level_of_which_the_journal_does_not_know_is_a_difference() -> None:
+    capture = [*CAPTURE[:7], line("host", "set_intensity", percent=9), *CAPTURE[7:]]
+    assert "set_intensity 9" in str(differs(JOURNAL, capture))
+    assert "goes on with" in str(differs(JOURNAL, [*CAPTURE, line("host", "start_output")]))
+
+
+def test_another_level_than_the_journal_s_is_a_difference() -> None:
+    capture = [*CAPTURE[:3], line("host", "set_intensity", percent=3), *CAPTURE[4:]]
+    assert "set_intensity 2" in str(differs(JOURNAL, capture))
+
+
+def test_the_last_command_of_a_killed_app_may_not_have_left() -> None:
+    journal, capture = JOURNAL[:4], CAPTURE[:5]
+    assert differs(journal, capture, cut_short=True) is None
+    assert "start_output" in str(differs(journal, capture))
+    assert "start_output" in str(differs([*journal, *JOURNAL[5:]], capture, cut_short=True))
+
+
+def test_the_last_answer_to_a_killed_app_may_not_have_been_kept() -> None:
+    journal, capture = JOURNAL[:4], CAPTURE[:7]
+    assert differs(journal, capture, cut_short=True) is None
+    assert "the device: start_output" in str(differs(journal, capture))
+
+
+def test_what_was_said_before_and_after_a_session_is_not_of_it() -> None:
+    lines = [line("host", "start_output", at) for at in (1.0, 5.0, 9.0)]
+    assert len(exchanges.of_capture(lines, 2.0, 8.0)) == 1
+
+
+# --- what is needed ---------------------------------------------------------------------------------------------------
+
+
+def test_each_missing_package_is_named_once(tmp_path: Path) -> None:
+    static = tmp_path / "busybox"
+    static.write_bytes(b"\x7fELF static")
+
+    def find(program: str) -> str | None:
+        return None if program in {"bluetoothd", "btmon", "qemu-system-x86_64"} else str(static)
+
+    assert machine.missing_packages(find) == ["qemu-system-x86", "bluez"]
+
+
+def test_a_busybox_that_needs_a_loader_is_the_wrong_one(tmp_path: Path) -> None:
+    dynamic = tmp_path / "busybox"
+    dynamic.write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2\0")
+    assert machine.missing_packages(lambda _: str(dynamic)) == ["busybox-static"]
+
+
+def test_the_kernel_is_the_newest_by_number_and_not_by_letter() -> None:
+    depends = (
+        "linux-image-amd64\n  Depends: linux-image-6.1.0-9-amd64\n  Depends: linux-image-6.1.0-56-amd64\n"
+        "  Depends: linux-image-6.1.0-57-cloud-amd64-dbg\n"
+    )
+    assert machine.newest_kernel(depends) == "linux-image-6.1.0-56-amd64"
+    assert machine.newest_kernel("") is None
+
+
+def test_the_machine_is_emulated_reads_the_disk_only_and_writes_one_folder(tmp_path: Path) -> None:
+    words = machine.command(Path("/v/vng"), Path("/b/vmlinuz-1"), Path("/d"), tmp_path, ["bash", "a b.sh"])
+    assert words[:3] == ["/v/vng", "--run", "/b/vmlinuz-1"]
+    assert {"--disable-kvm", "--force-9p"} <= set(words)
+    assert words[words.index("--rwdir") + 1] == str(tmp_path)
+    assert any("file=/d," in word and "readonly=on" in word for word in words)
+    assert words[-2:] == ["--", "bash 'a b.sh'"]
+
+
+def test_a_machine_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    heard: list[str] = []
+    slow = ["/bin/sh", "-c", "echo up; exec sleep 600"]
+    assert machine.run(slow, tmp_path / "log", 0.3, lambda said, _: heard.append(said)) is False
+    assert heard == ["up"]
+    assert (tmp_path / "log").read_text() == "up\n"
+    assert machine.run(["/bin/sh", "-c", "echo down"], tmp_path / "log", 60, lambda *_: None) is True
+
+
+# --- the image --------------------------------------------------------------------------------------------------------
+
+
+def test_the_loader_s_files_are_read_out_of_what_ldd_prints() -> None:
+    printed = (
+        "/x/a.so:\n\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f11)\n"
+        "\t/lib64/ld-linux-x86-64.so.2 (0x00007f12)\n/x/b:\n\tnot a dynamic executable\n\tlibgone.so => not found\n"
+    )
+    assert image.shared_libraries(printed) == {
+        Path("/lib/x86_64-linux-gnu/libc.so.6"),
+        Path("/lib64/ld-linux-x86-64.so.2"),
+    }
+
+
+def test_the_image_has_the_product_and_what_it_needs_and_nothing_for_developers() -> None:
+    names = {found.metadata["Name"].lower() for found in image.closure("microcurrent-companion")}
+    assert {"microcurrent-companion", "bleak", "bumble", "cryptography", "msgspec"} <= names
+    assert names.isdisjoint({"pytest", "mypy", "numpy", "textual"})
+    assert distribution("pytest") is not None  # it is here, and still not taken
+
+
+# --- the person -------------------------------------------------------------------------------------------------------
+
+
+def test_the_lane_s_person_is_let_in_and_its_routines_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from companion.cli import main  # noqa: PLC0415 - after the folder is set
+
+    folder = tmp_path / "person"
+    monkeypatch.setenv("COMPANION_DATA", str(folder))
+    person.make(folder)
+    for routine in (person.SHORT, person.LONG):
+        assert main(["run", routine, "--demo", "dr05", "--speed", "max", "--json", "--yes"]) == 0
+        assert '"reason": "completed"' in capsys.readouterr().out
