@@ -75,6 +75,7 @@ class ProfileScreen(Screen[None]):
         self._demo = demo
         self._mirror = mirror
         self._rows: tuple[_Row, ...] = ()
+        self._refused = ""  # the line under which a refusal stands
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -186,7 +187,8 @@ class ProfileScreen(Screen[None]):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show what is under the hand now."""
         event.stop()
-        self.query_one("#refusal", Static).update("")
+        if event.option_id != self._refused:  # a list that is drawn anew says that of the same line, too
+            self._refuse("")
         self._tell()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -240,7 +242,11 @@ class ProfileScreen(Screen[None]):
         else:
             self.post_message(self.Changed())
         self._show()
-        self.query_one("#refusal", Static).update(Content(refusal))
+        self._refuse(refusal)
+
+    def _refuse(self, why: str) -> None:
+        self._refused = self._row.id if why else ""
+        self.query_one("#refusal", Static).update(Content(why))
 
     async def action_back(self) -> None:
         """Leave."""

@@ -51,8 +51,8 @@ class SkinNoteScreen(Screen[None]):
         with Vertical(id="column"):
             yield Static(id="title")
             yield Static(id="text")
-            yield OptionList(id="answers")
             yield Static("", id="refusal", markup=False)
+            yield OptionList(id="answers")
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
@@ -85,11 +85,13 @@ class SkinNoteScreen(Screen[None]):
     def _say(self, title: str, text: str) -> None:
         self.query_one("#title", Static).update(Content(title))
         self.query_one("#text", Static).update(Content(text))
-        self.query_one("#refusal", Static).update("")
+        self.refuse("")
 
     def refuse(self, why: str) -> None:
-        """It cannot be noted."""
-        self.query_one("#refusal", Static).update(Content(why))
+        """It cannot be noted; empty: nothing is said against it."""
+        refusal = self.query_one("#refusal", Static)
+        refusal.display = bool(why)
+        refusal.update(Content(why))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the chosen answer."""
