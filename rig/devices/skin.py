@@ -77,6 +77,8 @@ class Skin:
 
     def touching(self, at: float) -> Touch:
         """Return how the electrodes lie: ``PLACED``, ``LIFTED`` or ``SHORTED``."""
+        if not self._events:
+            return Touch.PLACED
         for event in reversed(self._events[: bisect_right(self._events, at, key=lambda event: event.time)]):
             if event.touch is Touch.GELLED:
                 return Touch.PLACED
