@@ -146,6 +146,18 @@ def _implant(home: StagedHome) -> None:
     home.names = ["Ada", "Grace"]
 
 
+def _doctor_first(home: StagedHome) -> None:
+    home.answers(thinner="yes")
+    home.reasons = home.profile.reasons()
+
+
+def _careful(home: StagedHome) -> None:
+    """Everything that a profile can say, with a device near by."""
+    home.answers(thinner="agreed")
+    home.profile.note("peel")
+    home.profile.set_comfortable(15)
+
+
 def _broken(home: StagedHome) -> None:
     home.opening_error = CompanionError("the database is of a newer version than this one: update the app")
 
@@ -236,6 +248,7 @@ SCENES: dict[str, Scene] = {
     "first-question": Scene("ScreeningScreen", keys(), _new, demo=None),
     "doctor-asked": Scene("ScreeningScreen", _doctor, _new, demo=None, sizes=USUAL),
     "blocked": Scene("BlockedScreen", keys(), _implant, demo=None),
+    "blocked-doctor": Scene("BlockedScreen", keys(), _doctor_first, demo=None, sizes=USUAL),
     "fault": Scene("BlockedScreen", keys(), _broken, demo=None, sizes=USUAL),
     "consultation": Scene("ConsultationScreen", staged("consultation")),
     "proposal": Scene("ProposalScreen", staged("proposal")),
@@ -261,6 +274,7 @@ SCENES: dict[str, Scene] = {
     "prepare": Scene("PrepareScreen", staged("prepare")),
     "questions": Scene("PrepareScreen", staged("questions"), sizes=USUAL),
     "skin": Scene("PrepareScreen", staged("skin")),
+    "optional": Scene("PrepareScreen", staged("optional"), sizes=USUAL),
     "ready": Scene("PrepareScreen", staged("ready"), sizes=USUAL),
     "ready-gentle": Scene("PrepareScreen", _gentle, sizes=USUAL),
     "refused": Scene("BlockedScreen", _refused, _irritated, sizes=USUAL),
@@ -284,6 +298,13 @@ SCENES: dict[str, Scene] = {
     "replayed-note": Scene("ReplayedScreen", keys("g", "h", "enter", "n"), filled, demo=None, sizes=USUAL),
     # everything else
     "people": Scene("PeopleScreen", keys("o"), filled, demo=None),
+    "people-forget": Scene("PeopleScreen", keys("o", "x"), filled, demo=None, sizes=USUAL),
+    "people-last": Scene("PeopleScreen", keys("o", "x"), demo=None, sizes=USUAL),
+    "profile": Scene("ProfileScreen", staged("profile")),
+    "profile-own": Scene("ProfileScreen", keys("g", "y"), _careful, demo=None, sizes=USUAL),
+    "note": Scene("SkinNoteScreen", staged("note"), sizes=USUAL),
+    "note-day": Scene("SkinNoteScreen", staged("note-day")),
+    "agreed": Scene("AgreedScreen", staged("agreed")),
     "people-new": Scene("PeopleScreen", keys("o", "a", *"Émilie"), filled, demo=None, sizes=USUAL),
     "settings": Scene("SettingsScreen", keys("g", "s"), demo=None),
     "settings-end": Scene("SettingsScreen", keys("g", "s", *["end"]), demo=None, sizes=USUAL),

@@ -131,6 +131,8 @@ def test_h10_no_doctors_word_changes_what_blocks(
     assert screening.answers == blocked
     with pytest.raises(ValueError, match="does not wait for a doctor's agreement"):
         with_agreement(blocked, [question.id], MONDAY)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="'thinner' does not wait"):
+        with_agreement(CLEAR, ["thinner"], MONDAY)
     # Even an answer that was written so by hand is none.
     assert judge({**CLEAR, question.id: "agreed"}, MONDAY, MONDAY).blocked  # type: ignore[attr-defined]
 
@@ -270,6 +272,8 @@ def test_h10_a_treatment_waits_for_a_doctor_and_an_earlier_word_was_for_another_
 
 
 def test_a_noted_treatment_changes_no_other_answer() -> None:
+    agreed = with_agreement({**PACEMAKER, "procedure": "yes"}, ["procedure"], MONDAY)
+    assert with_procedure(agreed, TODAY) == with_procedure(PACEMAKER, TODAY), "nothing of the earlier word is left"
     noted = with_procedure(PACEMAKER, TODAY)
     assert {name: noted[name] for name in PACEMAKER if name != "procedure"} == {
         name: answer for name, answer in PACEMAKER.items() if name != "procedure"
