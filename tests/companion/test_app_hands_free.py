@@ -18,7 +18,7 @@ from companion.cues import Cue
 from companion.home import Preferences
 from companion.integrations.notifications import Desktop
 from companion.integrations.sound import Speaker
-from companion.screens.session import SessionScreen
+from companion.screens.session import SessionScreen, awaited
 from companion.screens.summary import SummaryScreen
 from companion.session.model import Feels, Intent, LinkReady, Output, Phase, Reason, StepKind, Summary, View
 from companion.widgets.facemap import FaceMap
@@ -194,6 +194,16 @@ async def test_h3_space_is_stop_however_long_a_session_is_in_any_other_state(
         app.post_message(events.Key("space", " "))
         assert home.session.intents == [Intent.STOP]
         await settle(pilot)
+
+
+def test_h3_nothing_is_waited_for_before_the_output_is_confirmed_off() -> None:
+    home = StagedHome()
+    set_scene(home, "guiding")
+    waits = replace(home.session.view, waits_for_confirm=True)
+    assert awaited(waits) == (Intent.CONFIRM, waits.step_index)
+    for output in (Output.STARTING, Output.ON, Output.STOPPING):
+        assert awaited(replace(waits, output=output)) is None
+        assert awaited(replace(waits, phase=Phase.READY, output=output)) is None
 
 
 async def test_zones_that_the_person_never_treats_are_hatched() -> None:
