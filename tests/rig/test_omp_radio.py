@@ -11,7 +11,9 @@ from protocols.omp_codec import Opcode, Request, Response, Result
 from rig.clock import run
 from rig.devices.omp import AUTHENTICATED, BATTERY_LEVEL, ENCRYPTED, SimulatedOmp
 from rig.radio.link import VirtualRadio
+from rig.radio.pairing import Ability, Pairing
 from tests.rig.radio_world import client_for
+from tests.rig.test_pairing_methods import Person
 
 INSUFFICIENT_AUTHENTICATION = 0x05
 INSUFFICIENT_ENCRYPTION = 0x0F
@@ -59,7 +61,7 @@ def test_rule_7_an_unencrypted_link_reaches_nothing_of_the_profile() -> None:
 def test_a_link_paired_without_authentication_may_watch_and_not_control() -> None:
     async def main() -> None:
         async with VirtualRadio() as radio:
-            device = SimulatedOmp()
+            device = SimulatedOmp(pairing=Ability.NOTHING)
             await radio.add_device(device)
             async with await client_for(radio, "OMP") as client:
                 await client.pair()
@@ -73,6 +75,29 @@ def test_a_link_paired_without_authentication_may_watch_and_not_control() -> Non
                     await client.write_gatt_char(omp_codec.CONTROL_POINT, WRITTEN, response=True)
                 assert error.value.code == INSUFFICIENT_AUTHENTICATION
                 assert device.beeps == 0
+
+    run(main())
+
+
+def test_a_link_paired_by_passkey_may_control_and_a_bonded_one_may_again() -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            person, display = Person(), Person()
+            person.reads = display
+            device = SimulatedOmp(pairing=Ability.SHOWS)
+            device.display.on_show = display.show
+            await radio.add_device(device)
+            radio.adapter.pairing = Pairing(Ability.TYPES, person)
+            client = await client_for(radio, "OMP")
+            for link in (1, 2):
+                async with client:
+                    if link == 1:
+                        await client.pair()
+                    await client.start_notify(omp_codec.CONTROL_POINT, lambda _c, _d: None)
+                    request = Request(Opcode.REQUEST_CONTROL, (77,))
+                    await client.write_gatt_char(omp_codec.CONTROL_POINT, request.encode(), response=True)
+                    assert device.controller == 0
+            assert display.seen == device.display.shown is not None
 
     run(main())
 
