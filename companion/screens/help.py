@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -38,7 +37,7 @@ class HelpScreen(ModalScreen[None]):
     AUTO_FOCUS = None
 
     def __init__(self, *, live: bool, here: Sequence[tuple[str, str]] = (), evidence: bool = False) -> None:
-        super().__init__()
+        super().__init__(classes="-live" if live else None)
         self._live = live
         self._here = tuple(here)
         self._evidence = evidence
@@ -52,9 +51,9 @@ class HelpScreen(ModalScreen[None]):
             yield Static(words.TITLE, id="title")
             if here:
                 yield Static(words.KEYS, classes="heading")
-                yield Static(_keys(here), classes="keys")
+                yield from _keys(here)
             yield Static(words.KEYS_EVERYWHERE, classes="heading")
-            yield Static(_keys(everywhere), classes="keys")
+            yield from _keys(everywhere)
             yield Static(words.SAFETY_TITLE, classes="heading")
             for paragraph in words.SAFETY:
                 yield Static(paragraph, classes="paragraph")
@@ -97,8 +96,9 @@ class HelpScreen(ModalScreen[None]):
         getattr(page, f"scroll_{where}")(animate=False)
 
 
-def _keys(keys: Sequence[tuple[str, str]]) -> Content:
-    parts: list[str | tuple[str, str]] = []
-    for index, (key, meaning) in enumerate(keys):
-        parts += ["\n" if index else "", (f"{key:<12}", "bold $foreground"), (meaning, "$muted")]
-    return Content.assemble(*parts)
+def _keys(keys: Sequence[tuple[str, str]]) -> Iterator[Horizontal]:
+    """A line for each key; a meaning that goes on does so below itself."""
+    for key, meaning in keys:
+        yield Horizontal(
+            Static(key, classes="name", markup=False), Static(meaning, classes="meaning", markup=False), classes="key"
+        )

@@ -181,7 +181,7 @@ class BlockedScreen(Screen[None]):
             yield Static(shared.TITLE, id="name")
         with Vertical(id="column"):
             yield Static(self._headline, id="title")
-            yield Static("\n".join(self._reasons), id="question", markup=False)
+            yield Static("\n".join(map(_sentence, self._reasons)), id="question", markup=False)
             yield Static(self._advice, id="note", markup=False)
         back = (KeyHint("enter", shared.KEY_BACK, "screen.back"),) if self._way_back else ()
         people = (KeyHint("o", words.KEY_PEOPLE, "screen.people"),) if self._people else ()
@@ -213,3 +213,9 @@ class BlockedScreen(Screen[None]):
         """Let somebody else have their turn, where it is one person who is told no."""
         if self._people:
             await self.app.run_action("app.people")
+
+
+def _sentence(reason: str) -> str:
+    """A message of a command line, as it stands on a screen."""
+    reason = reason[:1].upper() + reason[1:]
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

@@ -296,7 +296,7 @@ _CELL_W, _CELL_H, _PAD = 10, 20, 14
 _QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 _LOWER, _LEFT = " ▁▂▃▄▅▆▇", " ▏▎▍▌▋▊▉"
 _DRAWN = (_QUADRANTS + _LOWER + _LEFT).replace(" ", "")
-_WORDS = re.compile(rf"[^\s{_DRAWN}](?:[^{_DRAWN}]*[^\s{_DRAWN}])?")
+_WORDS = re.compile(rf"[^\s{_DRAWN}]+(?: [^\s{_DRAWN}]+)*")
 _FRAME = "#e0218a"
 
 _Box = tuple[int, int, int, int]  # left, top, width, height, in pixels
@@ -343,8 +343,7 @@ def _svg(shown: Shown, marked: Collection[tuple[int, int]]) -> str:
             for layer in (grounds, blocks)
             for colour, each in layer.items()
         )
-        + f'</g>\n<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="16" fill="{ink}" '
-        'xml:space="preserve">\n'
+        + f'</g>\n<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="16.6" fill="{ink}">\n'
         + "\n".join(words)
         + "\n</g>\n"
         + (f'<path fill="none" stroke="{_FRAME}" stroke-width="2" d="{frames}"/>\n' if frames else "")

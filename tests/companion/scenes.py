@@ -20,6 +20,7 @@ from companion.care.hydration import Goal
 from companion.care.plans import Chosen
 from companion.config import CompanionError
 from companion.home import After, Device, NotFoundError, NotTodayError, Patch, Preferences, Skin
+from companion.screens.pairing import PairingScreen
 from companion.session.model import Reason, Summary
 from companion.words import skin as skin_words
 from protocols.dr05 import PROFILE
@@ -32,6 +33,9 @@ USUAL = SIZES[:1]
 _STILL = 50  # looks at a screen until it has to be the same twice
 
 
+Lead = Callable[[Pilot[int], StagedHome], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """``screen`` is the class that is on top at the end, ``home`` makes who is at home, ``lead`` leads the app there.
@@ -41,7 +45,7 @@ class Scene:
     """
 
     screen: str
-    lead: Callable[[Pilot[int], StagedHome], Awaitable[None]]
+    lead: Lead
     home: Callable[[StagedHome], None] = lambda _home: None
     demo: str | None = "dr05"
     sizes: tuple[tuple[int, int], ...] = SIZES
@@ -108,7 +112,7 @@ def filled(home: StagedHome) -> None:
         zones = ZONES[:5] if number == 2 else ZONES[1:9] if number == 3 else ZONES
         reason = Reason.STOPPED if number == 2 else Reason.COMPLETED
         routine = "five-minute-lift" if number == 3 else "full-face"
-        writer = store.begin_session(routine, "Dr-05", "dr05", "dr05", demo=True)
+        writer = store.begin_session(routine, "Dr-05", "dr05", "dr05", demo=home.demo is not None)
         level = 30 + 2 * number
         seconds, t = journalled(writer, zones, level)
         home.moment += timedelta(seconds=t)
@@ -185,7 +189,7 @@ def _irritated(home: StagedHome) -> None:
 # --- what leads there -------------------------------------------------------------------------------------------------
 
 
-def keys(*pressed: str) -> Callable[[Pilot[int], StagedHome], Awaitable[None]]:
+def keys(*pressed: str) -> Lead:
     """A few keys lead to it."""
 
     async def lead(pilot: Pilot[int], home: StagedHome) -> None:
@@ -194,7 +198,7 @@ def keys(*pressed: str) -> Callable[[Pilot[int], StagedHome], Awaitable[None]]:
     return lead
 
 
-def staged(name: str) -> Callable[[Pilot[int], StagedHome], Awaitable[None]]:
+def staged(name: str) -> Lead:
     """A scene of the stage."""
 
     async def lead(pilot: Pilot[int], home: StagedHome) -> None:
@@ -233,6 +237,16 @@ async def _long_look(pilot: Pilot[int], home: StagedHome) -> None:
     search = pilot.app._search  # type: ignore[attr-defined] - the app's own
     search.since, search.failure = float("-inf"), None
     pilot.app.screen.show()  # type: ignore[attr-defined] - a FindScreen
+
+
+def _pairing(number: int | None, *, compare: bool = False) -> Lead:
+    """The code of a pairing, over the session that waits for its device."""
+
+    async def lead(pilot: Pilot[int], home: StagedHome) -> None:
+        await stage(pilot, home, "waiting")
+        await pilot.app.push_screen(PairingScreen("Dr-05", number, compare=compare))
+
+    return lead
 
 
 async def _palette(pilot: Pilot[int], home: StagedHome) -> None:
@@ -279,6 +293,8 @@ SCENES: dict[str, Scene] = {
     "ready-gentle": Scene("PrepareScreen", _gentle, sizes=USUAL),
     "refused": Scene("BlockedScreen", _refused, _irritated, sizes=USUAL),
     # the session and after it
+    "pairing": Scene("PairingScreen", _pairing(123456, compare=True)),
+    "pairing-typed": Scene("PairingScreen", _pairing(None), sizes=USUAL),
     **{name: Scene("SessionScreen", staged(name)) for name in ("session", "paused", "stopping")},
     **{name: Scene("SessionScreen", staged(name), sizes=USUAL) for name in _MOMENTS},
     "help-live": Scene("HelpScreen", staged("help")),

@@ -199,7 +199,7 @@ class StagedHome:
         migrate(connection, path)
         calendar = Calendar(lambda: self.moment)
         store = Store(connection, path, calendar, None)
-        return Almanac(store, calendar, zone=ZoneInfo("UTC"), demo=True)
+        return Almanac(store, calendar, zone=ZoneInfo("UTC"), demo=self.demo is not None)
 
     @property
     def profile(self) -> Profile:
@@ -334,7 +334,7 @@ class StagedHome:
         now, self.moment = self.moment, ended_at - timedelta(minutes=12)
         summary = Summary(Reason.COMPLETED, {"left-cheek": 300.0, "right-cheek": 300.0}, 30, 600.0, 720.0)
         store = self.almanac._store
-        writer = store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=True)
+        writer = store.begin_session("full-face", "Dr-05", "dr05", "dr05", demo=self.demo is not None)
         self.moment = ended_at
         writer.finish(summary)
         self.moment = now
