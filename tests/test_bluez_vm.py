@@ -108,35 +108,31 @@ def line(by: str, name: str, at: float = 10.0, **data: int) -> dict[str, Any]:
     return {"by": by, "kind": kind, "name": name, "time": at, "data": data}
 
 
-JOURNAL = [
+FINISHED = ("finished", {"reason": "completed"})
+STOPPING = ("stopping", {"reason": "stopped by you"})
+STOPPED = ("stopped", {"confirmed_by": "the device", "after_ms": 20.0})
+LINK_LOST = ("link_lost", {"reason": "gone"})
+OUTPUT = [
     ("step", {"index": 0}),
     entry("level", "asked", percent=2),
     entry("level", "acknowledged", percent=2),
     entry("start", "asked", percent=2),
     entry("start", "acknowledged", percent=2),
-    entry("stop", "asked"),
-    entry("stop", "acknowledged"),
 ]
-CAPTURE = [
-    line("host", "query_version"),
-    line("host", "total_stop"),
-    line("device", "total_stop"),
+JOURNAL = [*OUTPUT, entry("stop", "asked"), entry("stop", "acknowledged"), FINISHED]
+HANDSHAKE = [line("host", "query_version"), line("host", "total_stop"), line("device", "total_stop")]
+ON = [
     line("host", "set_intensity", percent=2),
     line("device", "set_intensity", percent=2),
     line("host", "start_output"),
     line("device", "start_output"),
-    line("host", "stop_output"),
-    line("device", "stop_output"),
-    line("host", "total_stop"),
 ]
+OFF = [line("host", "stop_output"), line("device", "stop_output")]
+CAPTURE = [*HANDSHAKE, *ON, *OFF, line("host", "total_stop")]
 
 
-def differs(
-    journal: list[tuple[str, dict[str, Any]]], capture: list[dict[str, Any]], *, cut_short: bool = False
-) -> str | None:
-    told: str | None = exchanges.difference(
-        exchanges.of_journal(journal), exchanges.of_capture(capture, 0, 100), cut_short=cut_short
-    )
+def differs(journal: list[tuple[str, dict[str, Any]]], capture: list[dict[str, Any]]) -> str | None:
+    told: str | None = exchanges.difference(exchanges.of_journal(journal), exchanges.of_capture(capture, 0, 100))
     return told
 
 
@@ -150,27 +146,42 @@ def test_whatever_of_output_the_capture_lacks_is_a_difference(index: int) -> Non
 
 
 def test_a_level_of_which_the_journal_does_not_know_is_a_difference() -> None:
-    capture = [*CAPTURE[:7], line("host", "set_intensity", percent=9), *CAPTURE[7:]]
-    assert "set_intensity 9" in str(differs(JOURNAL, capture))
-    assert "goes on with" in str(differs(JOURNAL, [*CAPTURE, line("host", "start_output")]))
+    unknown = line("host", "set_intensity", percent=9)
+    assert "set_intensity 9" in str(differs(JOURNAL, [*HANDSHAKE, *ON, unknown, *OFF]))
+    assert "set_intensity 9" in str(differs(JOURNAL, [*CAPTURE, unknown]))
 
 
 def test_another_level_than_the_journal_s_is_a_difference() -> None:
-    capture = [*CAPTURE[:3], line("host", "set_intensity", percent=3), *CAPTURE[4:]]
-    assert "set_intensity 2" in str(differs(JOURNAL, capture))
+    other = line("host", "set_intensity", percent=3)
+    assert "set_intensity 2" in str(differs(JOURNAL, [*HANDSHAKE, other, *ON[1:], *OFF]))
 
 
-def test_the_last_command_of_a_killed_app_may_not_have_left() -> None:
-    journal, capture = JOURNAL[:4], CAPTURE[:5]
-    assert differs(journal, capture, cut_short=True) is None
-    assert "start_output" in str(differs(journal, capture))
-    assert "start_output" in str(differs([*journal, *JOURNAL[5:]], capture, cut_short=True))
+def test_a_stop_overtakes_the_answer_to_a_level_which_is_then_not_kept() -> None:
+    journal = [*OUTPUT, entry("level", "asked", percent=3), STOPPING, STOPPED, FINISHED]
+    asked, answered = line("host", "set_intensity", percent=3), line("device", "set_intensity", percent=3)
+    stop, stopped = line("host", "total_stop"), line("device", "total_stop")
+    for said in ([asked, stop, stop, answered, stopped], [asked, answered, stop, stopped], [asked, stop, stopped]):
+        assert differs(journal, [*HANDSHAKE, *ON, *said]) is None
+    assert "total_stop" in str(differs(journal, [*HANDSHAKE, *ON, asked, answered]))
+    assert "set_intensity 3" in str(differs(journal, [*HANDSHAKE, *ON, stop, stopped]))
+    assert "set_intensity 3" in str(differs(journal, [*HANDSHAKE, *ON, asked, answered, answered, stop, stopped]))
 
 
-def test_the_last_answer_to_a_killed_app_may_not_have_been_kept() -> None:
-    journal, capture = JOURNAL[:4], CAPTURE[:7]
-    assert differs(journal, capture, cut_short=True) is None
-    assert "the device: start_output" in str(differs(journal, capture))
+def test_a_command_that_the_end_of_the_link_overtook_may_not_have_left() -> None:
+    journal = [*OUTPUT, entry("level", "asked", percent=3), LINK_LOST, STOPPING, STOPPED, FINISHED]
+    asked, answered = line("host", "set_intensity", percent=3), line("device", "set_intensity", percent=3)
+    for said in ([], [asked], [asked, answered]):
+        assert differs(journal, [*HANDSHAKE, *ON, *said, *HANDSHAKE, *HANDSHAKE]) is None
+    unsure = [*OUTPUT[:-1], LINK_LOST, FINISHED]
+    assert "set_intensity 2" in str(differs(unsure, HANDSHAKE))  # what was answered did go out
+
+
+def test_the_last_word_of_a_killed_app_may_not_have_left_nor_its_answer_have_been_kept() -> None:
+    journal = OUTPUT[:4]
+    for said in (ON[:2], ON[:3], ON):
+        assert differs(journal, [*HANDSHAKE, *said]) is None
+        assert (differs([*journal, FINISHED], [*HANDSHAKE, *said]) is None) is (said == ON[:3])
+    assert "set_intensity 2" in str(differs(journal, [*HANDSHAKE, *ON[2:]]))
 
 
 def test_what_was_said_before_and_after_a_session_is_not_of_it() -> None:

@@ -147,9 +147,9 @@ def _session(
     journal = exchanges.of_journal(kept)
     capture = exchanges.of_capture(lines, window["begin"], window["end"])
     name = f"capture of {window['name']}"
-    if not journal:
+    if not journal.said:
         return name, None, "the journal says nothing of output"
-    return name, None, exchanges.difference(journal, capture, cut_short=window["code"] not in (0, 3))
+    return name, None, exchanges.difference(journal, capture)
 
 
 def _bluez() -> str:

@@ -38,16 +38,56 @@ class Said:
         return f"{'the app' if self.by == 'host' else 'the device'}: {'/'.join(self.names)}{value}"
 
 
-def of_journal(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Said]:
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a journal says was said, in order.
+
+    ``unsent`` are indexes of what may not have gone out: it was kept before it was sent, and then the app was killed or
+    the link lost. ``unheard`` is what the device may have said without its being kept: the answer that a stop, the end
+    of the link or that of the app overtook.
+    """
+
+    said: tuple[Said, ...]
+    unsent: frozenset[int] = frozenset()
+    unheard: tuple[Said, ...] = ()
+
+
+def of_journal(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> Account:
     """Return what the journal says of output: kind and data of its entries, in order."""
-    said = []
+    said: list[Said] = []
+    unsent: set[int] = set()
+    unheard: list[Said] = []
+    waiting: Said | None = None  # the answer that is due
+
+    def overtaken(*, perhaps_unsent: bool) -> None:
+        nonlocal waiting
+        if waiting is not None:
+            unheard.append(waiting)
+            if perhaps_unsent:
+                unsent.add(len(said) - 1)
+        waiting = None
+
+    finished = False
     for kind, data in entries:
-        if kind != "intensity" or data.get("state") not in ("asked", "acknowledged"):
-            continue
-        command = str(data["command"])
-        value = data["mode"] if command == "mode" else data["percent"] if command == "level" else None
-        said.append(Said("host" if data["state"] == "asked" else "device", _NAMES[command], value))
-    return said
+        match kind, data.get("state"):
+            case "intensity", "asked" | "acknowledged" as state:
+                command = str(data["command"])
+                value = data[_VALUE[command]] if command in _VALUE else None
+                by = "host" if state == "asked" else "device"
+                said.append(Said(by, _NAMES[command], value))
+                waiting = Said("device", _NAMES[command], value) if by == "host" else None
+            case "stopping", _:
+                overtaken(perhaps_unsent=False)
+                said.append(Said("host", _NAMES["stop"]))
+            case "stopped", _ if data.get("confirmed_by") == "the device":
+                said.append(Said("device", _NAMES["stop"]))
+            case "link_lost", _:
+                overtaken(perhaps_unsent=True)
+            case "finished", _:
+                finished = True
+    if not finished:
+        overtaken(perhaps_unsent=True)
+    return Account(tuple(said), frozenset(unsent), tuple(unheard))
 
 
 def of_capture(lines: Iterable[Mapping[str, Any]], begin: float, end: float) -> list[Said]:
@@ -63,30 +103,35 @@ def of_capture(lines: Iterable[Mapping[str, Any]], begin: float, end: float) -> 
     return said
 
 
-def difference(journal: Sequence[Said], capture: Sequence[Said], *, cut_short: bool = False) -> str | None:
+def difference(journal: Account, capture: Sequence[Said]) -> str | None:
     """Return in words where the capture lacks or adds something, None where both tell the same.
 
-    What the journal has must be in the capture, in order. The capture may have stops beyond that: those of the
-    handshake, repeated ones, and the ones that let go. ``cut_short``: the app was killed or lost its link; the last
-    thing asked, which is kept before it is sent, may not have gone out, and the last things said may not have been
+    What the journal has must be in the capture, in order, but for what may not have gone out. The capture may have
+    stops beyond that (those of the handshake, repeated ones, and the ones that let go), and what may not have been
     kept.
     """
-    seen = list(capture)
+    unheard = list(journal.unheard)
     position = 0
-    for index, wanted in enumerate(journal):
-        at = position
-        while at < len(seen) and not wanted.is_same(seen[at]):
-            if not _REPEATABLE.issuperset(seen[at].names):
-                break
+
+    def passed_over(one: Said) -> bool:
+        if _REPEATABLE.issuperset(one.names):
+            return True
+        for other in unheard:
+            if one.is_same(other):
+                unheard.remove(other)
+                return True
+        return False
+
+    for index, wanted in enumerate(journal.said):
+        at, spare = position, list(unheard)
+        while at < len(capture) and not wanted.is_same(capture[at]) and passed_over(capture[at]):
             at += 1
-        if at < len(seen) and wanted.is_same(seen[at]):
+        if at < len(capture) and wanted.is_same(capture[at]):
             position = at + 1
-            continue
-        if cut_short and index == len(journal) - 1 and wanted.by == "host" and position == len(seen):
-            continue
-        found = str(seen[at]) if at < len(seen) else "nothing"
-        return f"entry {index + 1} of the journal is \u201c{wanted}\u201d, the capture has {found} there"
-    rest = [one for one in seen[position:] if not _REPEATABLE.issuperset(one.names)]
-    if rest and not (cut_short and len(rest) <= 1):
-        return f"the capture goes on with {rest[0]}, of which the journal does not know"
-    return None
+        elif index in journal.unsent:
+            unheard = spare
+        else:
+            found = str(capture[at]) if at < len(capture) else "nothing"
+            return f"entry {index + 1} of the journal is \u201c{wanted}\u201d, the capture has {found} there"
+    rest = next((one for one in capture[position:] if not passed_over(one)), None)
+    return None if rest is None else f"the capture has {rest}, of which the journal does not know"
