@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,11 @@ class Stop:
     zero_ms: float
 
 
-class _App:
+class WatchedApp:
     """The app in its terminal. Its screen is read and thrown away all the time, as a terminal does."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        (folder / "routines").mkdir(parents=True)
+        (folder / "routines").mkdir(parents=True, exist_ok=True)
         (folder / "routines" / "bench-stop.toml").write_text(ROUTINE, encoding="utf-8")
         self.terminal, theirs = open_terminal()
         self._told, telling = os.pipe()
@@ -108,34 +108,46 @@ class _App:
         self._selector.close()
 
 
-def _stop(app: _App, key: str, wait_s: float) -> Stop:
-    app.wait_for("running")
+def stop(app: WatchedApp, key: str, wait_s: float, *, running: bool = False) -> Stop:
+    """Press ``key`` once a session runs, ``wait_s`` later; returns how long it took. ``running``: it does already."""
+    if not running:
+        app.wait_for("running")
     for told in app.events(time.monotonic() + wait_s):
         raise AssertionError(f"unexpected before the key: {told}")
     pressed_ns = time.monotonic_ns()
     os.write(app.terminal, KEYS[key])
     arrived = app.wait_for("arrived")
     over = app.wait_for("over")
-    if over["reason"] != "stopped by you" or not arrived["percent"]:
-        raise AssertionError(f"not a stop of a running session: {arrived}, {over}")
+    if over["reason"] != "stopped by you" or over["screen"] != "SessionScreen" or not arrived["percent"]:
+        raise AssertionError(f"not a stop of a session that runs and is drawn: {arrived}, {over}")
     return Stop(key, (int(str(arrived["ns"])) - pressed_ns) / 1e6, (int(str(over["zero_at_ns"])) - pressed_ns) / 1e6)
 
 
-def run(report: Report, *, repeat: int | None, seed: int) -> None:
+def stop_again_and_again(app: WatchedApp, count: int, seed: int) -> list[Stop]:
+    """Stop ``count`` sessions, with the keys in turn, each at a moment of chance."""
     rng = random.Random(seed)
-    keys = [list(KEYS)[number % len(KEYS)] for number in range(repeat or STOPS)]
-    with tempfile.TemporaryDirectory() as folder:
-        app = _App(Path(folder) / "data", seed)
-        try:
-            stops = [_stop(app, key, rng.uniform(0.05, LONGEST_WAIT_S)) for key in keys]
-        finally:
-            app.close()
+    keys = [list(KEYS)[number % len(KEYS)] for number in range(count)]
+    return [stop(app, key, rng.uniform(0.05, LONGEST_WAIT_S)) for key in keys]
+
+
+def report_stops(report: Report, stops: Sequence[Stop], what: str) -> None:
+    """Report how long the stops of each key took; ``what`` is measured, in a word."""
     for key in KEYS:
         arrived = [stop.arrived_ms for stop in stops if stop.key == key]
         zero = [stop.zero_ms for stop in stops if stop.key == key]
         for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
             limit = LIMIT_MS if name == "p99" else None
-            label = f"stop: {key} to total stop at the device, {name} of {len(arrived)}"
+            label = f"{what}: {key} to total stop at the device, {name} of {len(arrived)}"
             report.add(Measurement(label, quantile(arrived, share), "ms", at_most=limit))
         # The device reads its ten bytes at 9600 baud first: 10.4 ms that no host can save.
-        report.add(Measurement(f"stop: {key} to output zero, p99", quantile(zero, 0.99), "ms"))
+        report.add(Measurement(f"{what}: {key} to output zero, p99", quantile(zero, 0.99), "ms"))
+
+
+def run(report: Report, *, repeat: int | None, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        app = WatchedApp(Path(folder) / "data", seed)
+        try:
+            stops = stop_again_and_again(app, repeat or STOPS, seed)
+        finally:
+            app.close()
+    report_stops(report, stops, "stop")

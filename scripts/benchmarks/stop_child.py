@@ -2,7 +2,7 @@
 
 Started by stop.py, never by hand. Tells over the inherited pipe FD (first argument), one JSON object a line:
 `running` (output is on), `arrived` (a total-stop frame reached the simulated device: CLOCK_MONOTONIC in ns, and the
-level until then), `over` (the session has ended: when the device's own output became zero).
+level until then), `over` (the session has ended: when the device's own output became zero, and what was on the screen).
 """
 
 from __future__ import annotations
@@ -97,11 +97,14 @@ class SelfStartingApp(CompanionApp):
             tell("running")
 
     async def on_companion_app_session_ended(self, message: CompanionApp.SessionEnded) -> None:
+        # Textual hands a message to the handler of each class by itself: the app would show a summary over what begins.
+        message.prevent_default()
+        screen = type(self.screen).__name__
         await super().on_companion_app_session_ended(message)
         trace = self._household.simulated.trace
         zero_at = trace[-1].time if trace and not trace[-1].output_percent else None
         reason = repr(message.error) if message.summary is None else message.summary.reason.value
-        tell("over", zero_at_ns=None if zero_at is None else int(zero_at * 1e9), reason=reason)
+        tell("over", zero_at_ns=None if zero_at is None else int(zero_at * 1e9), reason=reason, screen=screen)
         if self._device is not None:
             await self._begin_session(self._device)
 
