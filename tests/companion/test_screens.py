@@ -40,8 +40,8 @@ def accepting(request: pytest.FixtureRequest) -> bool:
 async def test_a_screen_is_what_was_kept_of_it(name: str, accepting: bool) -> None:
     scene, size = CASES[name]
     dark, light = await show(scene, "dark", size, also=("light",))
-    complaint = compare(name, dark, light, accepting=accepting)
-    assert not complaint, complaint
+    if complaint := compare(name, dark, light, accepting=accepting):
+        pytest.fail(complaint, pytrace=False)
 
 
 def compare(name: str, dark: Shown, light: Shown, *, accepting: bool, folder: Path = KEPT, out: Path = CHANGED) -> str:
