@@ -535,6 +535,16 @@ def test_gel_that_conducts_is_no_reason_to_coach_ramps_included() -> None:
     assert not talk.events(Fault)
 
 
+def test_a_slow_ramp_is_no_reason_to_coach() -> None:
+    slow = dataclasses.replace(SIMULATED_FEATURES, max_ramp_ua_per_s=4)
+    talk = Talk(SimulatedOmp(4, features=slow)).ready()
+    talk.does(SetIntensity(LOWEST))
+    talk.does(StartOutput())
+    talk.advance(20.0)
+    assert talk.output() == pytest.approx(20, rel=0.05)
+    assert not talk.events(ContactPoor)
+
+
 def test_more_than_commanded_is_a_fault_and_stops_the_output() -> None:
     """H7: the device's own guard is off, and its source delivers a quarter too much."""
 
