@@ -1315,11 +1315,12 @@ def run_app(
     data_folder: Path | None,
     *,
     person: str | None = None,
+    with_keys: bool = False,
 ) -> int:
     """Run the app until the person leaves; return the exit code.
 
-    ``demo`` is the key of a simulated device or None for the real radio; ``record`` a btsnoop file for the traffic;
-    ``person`` whose data to show, None for whoever's turn it is.
+    ``demo`` is the key of a simulated device or None for the real radio; ``record`` a btsnoop file for the traffic,
+    ``with_keys`` with the keys of a pairing in it; ``person`` whose data to show, None for whoever's turn it is.
     Textual's own timers and its terminal driver live in real time, so ``speed`` has to be 1.
     """
     if speed != 1.0:
@@ -1327,7 +1328,8 @@ def run_app(
         return Exit.USAGE
     from companion.household import Household  # noqa: PLC0415 - brings the store and the routines
 
-    app = CompanionApp(Household(demo=demo, seed=seed, record=record, folder=data_folder, person=person))
+    household = Household(demo=demo, seed=seed, record=record, with_keys=with_keys, folder=data_folder, person=person)
+    app = CompanionApp(household)
 
     async def live() -> int:
         try:
@@ -1336,4 +1338,9 @@ def run_app(
             await app.let_go()
         return int(app.exit_code if code is None else code)
 
-    return asyncio.run(live())
+    code = asyncio.run(live())
+    if household.keys_left_out:
+        from companion.words import account  # noqa: PLC0415 - what `companion run` says of it, too
+
+        sys.stderr.write(f"companion: {account.KEYS_LEFT_OUT.format(path=record)}\n")
+    return code

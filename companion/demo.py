@@ -54,6 +54,11 @@ class DemoRadio:
         self._closing = closing
         self._display: Display | None = getattr(device, "display", None)
 
+    @property
+    def keys_left_out(self) -> bool:
+        """Whether there are zeros in the recording where a key was."""
+        return self.air.adapter.keys_left_out
+
     def on_display(self, listener: Callable[[int], object]) -> None:
         """Let ``listener`` hear each code that the simulated device's display shows, where it has one."""
         if self._display is not None:
@@ -157,10 +162,18 @@ def load_bench() -> None:
     import rig.radio.link  # noqa: F401, PLC0415 - as above; it brings Bumble
 
 
-async def open_demo(key: str, seed: int = 0, record: Path | None = None, calendar: Calendar | None = None) -> DemoRadio:
+async def open_demo(
+    key: str,
+    seed: int = 0,
+    record: Path | None = None,
+    calendar: Calendar | None = None,
+    *,
+    with_keys: bool = False,
+) -> DemoRadio:
     """Switch on a simulated device (``dr05``, ``foreo`` …); equal seeds give equal runs in virtual time.
 
-    ``record`` is a btsnoop file for the HCI traffic of the app's end.
+    ``record`` is a btsnoop file for the HCI traffic of the app's end; the keys of a pairing are zeros in it, unless it
+    is to be ``with_keys``.
 
     Raises:
         CompanionError: there is no simulated device of that key, or the recording cannot be written.
@@ -177,7 +190,8 @@ async def open_demo(key: str, seed: int = 0, record: Path | None = None, calenda
         if record is not None:
             from companion.recording import btsnoop  # noqa: PLC0415 - only where a recording is asked for
 
-            air.record(closing.enter_context(btsnoop(record, calendar or Calendar.system())))
+            writer = closing.enter_context(btsnoop(record, calendar or Calendar.system()))
+            air.record(writer, with_keys=with_keys)
         peripheral = await air.add_device(device)
         return DemoRadio(air, device, peripheral, closing.pop_all())
 

@@ -78,6 +78,7 @@ class RunOptions:
     speed: float
     seed: int
     record: Path | None
+    with_keys: bool
     yes: bool
     data_folder: Path
     debug: bool = False
@@ -152,6 +153,8 @@ def _check_options(options: RunOptions) -> None:
         raise CompanionError(words.SPEED_NEEDS_DEMO, Exit.USAGE)
     if options.demo is None and options.record is not None:
         raise CompanionError(words.RECORD_NEEDS_DEMO, Exit.USAGE)
+    if options.record is None and options.with_keys:
+        raise CompanionError(words.KEYS_NEED_RECORD, Exit.USAGE)
 
 
 def _in_time(work: Coroutine[Any, Any, T], speed: float) -> T:
@@ -214,6 +217,8 @@ class _Run:
                         return await self._with(radio)
                     finally:
                         await radio.close()
+                        if getattr(radio, "keys_left_out", False):
+                            self._note(words.KEYS_LEFT_OUT.format(path=self._options.record))
             except RadioError as error:
                 raise CompanionError(str(error), Exit.NO_DEVICE) from error
             except asyncio.CancelledError:
@@ -252,7 +257,7 @@ class _Run:
             return SystemRadio()
         from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
 
-        radio = await open_demo(options.demo, options.seed, options.record, self._calendar)
+        radio = await open_demo(options.demo, options.seed, options.record, self._calendar, with_keys=options.with_keys)
         if self._attended:
             radio.on_display(self._displayed)
         else:

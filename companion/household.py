@@ -88,6 +88,7 @@ class Household:
         demo: str | None = None,
         seed: int = 0,
         record: Path | None = None,
+        with_keys: bool = False,
         folder: Path | None = None,
         calendar: Calendar | None = None,
         person: str | None = None,
@@ -96,6 +97,9 @@ class Household:
         self._person = person
         self._seed = seed
         self._record = record
+        self._with_keys = with_keys
+        self.keys_left_out = False
+        """After :meth:`close`: whether there are zeros in the recording where a key was."""
         self._pairer: Pairer | None = None
         self._displayed: Callable[[int], object] = lambda _number: None
         self._folder = folder or data_folder(demo=demo is not None)
@@ -545,7 +549,7 @@ class Household:
         if self.demo is not None:
             from companion.demo import open_demo  # noqa: PLC0415 - the bench is loaded for a demo only
 
-            radio = await open_demo(self.demo, self._seed, self._record, self._calendar)
+            radio = await open_demo(self.demo, self._seed, self._record, self._calendar, with_keys=self._with_keys)
             radio.on_display(self._displayed)
             return radio
         from companion.device.radio import SystemRadio  # noqa: PLC0415 - brings bleak
@@ -701,6 +705,7 @@ class Household:
         """Give the radio and the store back."""
         if self._radio is not None:
             await self._radio.close()
+            self.keys_left_out = getattr(self._radio, "keys_left_out", False)
             self._radio = None
         if self._teller is not None:
             self._teller.close()

@@ -36,6 +36,7 @@ def start(
     speed: float = 1.0,
     seed: int | None = None,
     record: Path | None = None,
+    with_keys: bool = False,
     person: str | None = None,
 ) -> int:
     """Run the app, for ``person`` or whoever's turn it is, and return the exit code.
@@ -46,6 +47,10 @@ def start(
         StoreError: a person was named, and the data cannot be read.
     """
     demo_alone(demo, speed, seed)
+    if with_keys and record is None:
+        from companion.words import account  # noqa: PLC0415 - what the app says of itself, for a fault alone
+
+        raise UsageError(account.KEYS_NEED_RECORD)
     if math.isinf(speed):
         raise UsageError(words.APP_NOT_AT_MAX)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on the last
@@ -58,7 +63,7 @@ def start(
         Store.open(folder, Calendar.system(), person=person).close()
     from companion.app import run_app  # noqa: PLC0415 - Textual: 160 ms
 
-    return run_app(demo, seed or 0, speed, record, folder, person=person)
+    return run_app(demo, seed or 0, speed, record, folder, person=person, with_keys=with_keys)
 
 
 def demo_alone(demo: str | None, speed: float, seed: int | None) -> None:

@@ -53,12 +53,13 @@ def the_app(
     speed: Speed = 1.0,
     seed: Seed = None,
     record: Record = None,
+    with_keys: Flag = False,
     person: Person = None,
     debug: Debug,
 ) -> int:
     """The app itself."""
     del debug  # the app shows its faults on its own screen
-    return start(demo, speed=speed, seed=seed, record=record, person=person)
+    return start(demo, speed=speed, seed=seed, record=record, with_keys=with_keys, person=person)
 
 
 @app.command
@@ -72,6 +73,7 @@ def run(
     speed: Speed = 1.0,
     seed: Seed = None,
     record: Record = None,
+    with_keys: Flag = False,
     yes: Flag = False,
     take: Annotated[str, Parameter(name="--with")] = "",
     leave: Annotated[str, Parameter(name="--without")] = "",
@@ -92,6 +94,7 @@ def run(
             speed=speed,
             seed=seed or 0,
             record=record,
+            with_keys=with_keys,
             yes=yes,
             data_folder=data_folder(demo=demo is not None),
             debug=debug,

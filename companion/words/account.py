@@ -80,6 +80,8 @@ RECORD_NEEDS_DEMO: Final = (
     "--record writes down the traffic of a simulated device only (--demo): "
     "with a real adapter run `btmon --write FILE` beside the session"
 )
+KEYS_NEED_RECORD: Final = "--with-keys is about what --record writes: give it a file with --record, or leave it out"
+KEYS_LEFT_OUT: Final = "the keys of the pairing are zeros in {path} (--with-keys keeps them)"
 NOBODY_AFTER_LINK: Final = (
     "the connection to {device} was lost; it came back, but nothing goes on by itself and nobody was here to say so"
 )

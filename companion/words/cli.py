@@ -21,6 +21,7 @@ _DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual), foreo or o
 _SPEED = ("--speed N", "how fast time runs in the demo: 1 (the usual), another number, or max")
 _SEED = ("--seed N", "what is random in the demo: the same number, the same session")
 _RECORD = ("--record FILE", "write the demo's Bluetooth traffic to FILE, for Wireshark (btsnoop)")
+_WITH_KEYS = ("--with-keys", "with the keys of a pairing, which else are zeros: keep such a FILE to yourself")
 
 PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
     {
@@ -49,7 +50,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ),
                 (
                     "Options of the app",
-                    (PERSON, _DEMO, ("--speed N", "how fast time runs in the demo"), _SEED, _RECORD),
+                    (PERSON, _DEMO, ("--speed N", "how fast time runs in the demo"), _SEED, _RECORD, _WITH_KEYS),
                 ),
                 (EVERYWHERE[0], (*EVERYWHERE[1], ("--version", "the version"))),
                 (
@@ -85,6 +86,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                         _SPEED,
                         _SEED,
                         _RECORD,
+                        _WITH_KEYS,
                     ),
                 ),
                 EVERYWHERE,

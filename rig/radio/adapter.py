@@ -61,17 +61,29 @@ class Adapter:
         self.pairing: Pairing = JUST_WORKS
         """What this end can do when the next pairing begins, and who answers for it."""
 
+    @property
+    def keys_left_out(self) -> bool:
+        """Whether there was a key in what was recorded, and zeros were written instead of it."""
+        return self._recording is not None and self._recording.keys_left_out
+
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def record(self, writer: BtsnoopWriter | None, on_error: Callable[[OSError], None] | None = None) -> None:
+    def record(
+        self,
+        writer: BtsnoopWriter | None,
+        on_error: Callable[[OSError], None] | None = None,
+        *,
+        with_keys: bool = False,
+    ) -> None:
         """Write the host's HCI traffic from now on (None: no more).
 
         Args:
             writer: where to; its epoch is the date and time at which the loop's clock is zero.
             on_error: called once when the file cannot be written any more, say for a full disk; the recording ends
                 then, and the radio goes on. Left out, it is an error in the log.
+            with_keys: the keys of pairings are recorded; else there are zeros in their places.
         """
-        self._recording = Recording(writer, on_error) if writer is not None else None
+        self._recording = Recording(writer, on_error, with_keys=with_keys) if writer is not None else None
         if self._device is not None:
             self._host(self._device).recording = self._recording
 

@@ -61,15 +61,22 @@ class HciRadio:
         await radio.adapter.ready()
         return radio
 
-    def record(self, writer: BtsnoopWriter, on_error: Callable[[OSError], None] | None = None) -> None:
+    def record(
+        self,
+        writer: BtsnoopWriter,
+        on_error: Callable[[OSError], None] | None = None,
+        *,
+        with_keys: bool = False,
+    ) -> None:
         """Write the HCI traffic of the central's host from now on; before the first scan, from the reset on.
 
         Args:
             writer: where to; its epoch is the date and time at which the loop's clock is zero.
             on_error: called once when the file cannot be written any more, say for a full disk; the recording ends
                 then, and the radio goes on. Left out, it is an error in the log.
+            with_keys: the keys of pairings are recorded; else there are zeros in their places.
         """
-        self.adapter.record(writer, on_error)
+        self.adapter.record(writer, on_error, with_keys=with_keys)
 
     async def close(self) -> None:
         """End every link and close the transport. Safe to call twice."""

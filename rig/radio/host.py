@@ -17,10 +17,15 @@ from bumble.host import Host
 from bumble.transport.common import TransportLostError
 
 from rig.capture.writer import BtsnoopWriter, Direction
+from rig.radio.quiet import keep_keys_out_of_logs
 
 if TYPE_CHECKING:
     from bumble.controller import Controller
     from bumble.transport.common import Transport
+
+    from rig.capture.keys import KeyWipe
+
+keep_keys_out_of_logs()  # before there is a host that could write any
 
 RESET_TIMEOUT_S = 10.0  # for a controller to answer; a driver may have firmware to load first
 
@@ -35,16 +40,40 @@ _Answer = hci.HCI_Command_Complete_Event[Any] | hci.HCI_Command_Status_Event
 
 
 class Recording:
-    """A capture that ends by itself, and never the session, when its file can no longer be written or is closed."""
+    """A capture that ends by itself, and never the session, when its file can no longer be written or is closed.
 
-    def __init__(self, writer: BtsnoopWriter, on_error: Callable[[OSError], None] | None = None) -> None:
+    The keys of a pairing are zeros in it: whoever has them reads what is said, and is taken for the device.
+
+    Args:
+        writer: where to.
+        on_error: called once when the file cannot be written any more; left out, it is an error in the log.
+        with_keys: the keys are recorded as they are.
+    """
+
+    def __init__(
+        self,
+        writer: BtsnoopWriter,
+        on_error: Callable[[OSError], None] | None = None,
+        *,
+        with_keys: bool = False,
+    ) -> None:
+        from rig.capture.keys import KeyWipe  # noqa: PLC0415 - the layers of captures, for a recording alone
+
         self._writer: BtsnoopWriter | None = writer
         self._on_error = on_error
+        self._wipe: KeyWipe | None = None if with_keys else KeyWipe()
+
+    @property
+    def keys_left_out(self) -> bool:
+        """Whether there was a key, and zeros were recorded instead of it."""
+        return self._wipe is not None and self._wipe.packets > 0
 
     def take(self, packet: bytes, direction: Direction) -> None:
         """Record one packet, if the recording still goes on."""
         if self._writer is None or self._writer.closed:
             return
+        if self._wipe is not None:
+            packet = self._wipe.wiped(packet, direction)
         try:
             self._writer.record(packet, direction, asyncio.get_running_loop().time())
         except OSError as error:

@@ -229,7 +229,7 @@ def test_the_short_way_to_the_app_is_what_the_parser_makes_of_the_line(
 ) -> None:
     begun: list[tuple[object, ...]] = []
 
-    def run_app(*arguments: object, person: str | None) -> int:
+    def run_app(*arguments: object, person: str | None, with_keys: bool) -> int:
         begun.append((*arguments, person))
         return 0
 

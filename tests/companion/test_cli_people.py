@@ -196,7 +196,7 @@ def test_who_is_not_there_is_one_line_for_every_command(household: AtHome, line:
 def test_the_app_looks_for_who_is_named_before_it_draws(household: AtHome, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str | None] = []
 
-    def run_app(*_arguments: object, person: str | None) -> int:
+    def run_app(*_arguments: object, person: str | None, with_keys: bool) -> int:
         begun.append(person)
         return 0
 
