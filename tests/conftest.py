@@ -19,6 +19,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test or module that is skipped fails")
     parser.addoption("--accept-screens", action="store_true", help="keep every screen of the app as it is drawn now")
 
+    parser.addoption(
+        "--sample",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of a test with more than N sets of parameters every Nth set; every test runs",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--sample` leaves out: what is the same code with other numbers runs on the usual Python."""
+    step: int = config.getoption("sample")
+    if step <= 1:
+        return
+    of_test: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        of_test.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item for same in of_test.values() for item in (same[::step] if len(same) > step else same)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
 
 def pytest_report_header(config: pytest.Config) -> str:
     skips = "fail" if config.getoption("no_skips") else "pass"
