@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -14,6 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from companion.cli import main
+from companion.config import Exit
 
 ROOT = Path(__file__).parent.parent
 
@@ -202,6 +206,34 @@ def test_each_missing_package_is_named_once(tmp_path: Path) -> None:
     assert machine.missing_packages(find) == ["qemu-system-x86", "bluez"]
 
 
+def _lane(*arguments: str | Path, path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts/bluez_vm", *arguments],
+        env={"PATH": str(path), "HOME": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_is_missing_is_told_in_one_line_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    result = _lane("--artefacts", tmp_path / "kept", path=tmp_path)  # a system with no program at all
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("scripts/bluez-vm: ")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_anything_else_in_it_is_not_emptied(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    result = _lane("--artefacts", folder, path=tmp_path)
+    assert result.returncode == 1
+    assert "name another folder" in result.stderr
+    assert (folder / "thesis.txt").read_text() == "years of work"
+
+
 def test_a_busybox_that_needs_a_loader_is_the_wrong_one(tmp_path: Path) -> None:
     dynamic = tmp_path / "busybox"
     dynamic.write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2\0")
@@ -262,11 +294,11 @@ def test_the_image_has_the_product_and_what_it_needs_and_nothing_for_developers(
 def test_the_lane_s_person_is_let_in_and_its_routines_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from companion.cli import main  # noqa: PLC0415 - after the folder is set
-
     folder = tmp_path / "person"
     monkeypatch.setenv("COMPANION_DATA", str(folder))
     person.make(folder)
-    for routine in (person.SHORT, person.LONG):
-        assert main(["run", routine, "--demo", "dr05", "--speed", "max", "--json", "--yes"]) == 0
-        assert '"reason": "completed"' in capsys.readouterr().out
+    assert main(["run", person.SHORT, "--demo", "dr05", "--speed", "max", "--json", "--yes"]) == 0
+    assert '"reason": "completed"' in capsys.readouterr().out
+    # Without the demo the screening, skin check and patch test count, of which --yes answers none.
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
+    assert main(["run", person.LONG, "--json", "--yes"]) == Exit.NO_DEVICE

@@ -26,6 +26,8 @@ from companion.store.database import Store
 ROOT = Path(__file__).resolve().parents[2]
 BOOTED = "bluez-vm: booted"
 
+_MARK = "machine.log"  # in every folder that the lane has filled
+
 
 def main() -> int:
     """Boot, run, compare; return the exit code."""
@@ -34,12 +36,15 @@ def main() -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "microcurrent-companion" / "bluez-vm"
     artefacts = options.artefacts.absolute()
     try:
+        _check_own(artefacts)
         machine.check()
         kernel = machine.kernel(cache)
-        _empty(artefacts)
     except machine.Unready as unready:
         print(f"scripts/bluez-vm: {unready}", file=sys.stderr)
         return 1
+    shutil.rmtree(artefacts, ignore_errors=True)
+    artefacts.mkdir(parents=True)
+    (artefacts / _MARK).touch()
     ledger = Ledger(artefacts / "steps.jsonl")
     _boot(options, cache, kernel, artefacts, ledger)
     for name, seconds, detail in _compared(artefacts):
@@ -85,16 +90,14 @@ def _expected(kills: int) -> list[str]:
     return ["boot", "device and adapter up", *middle, *tries, "kill -9 of app and guard", *pairing, *compared]
 
 
-def _empty(folder: Path) -> None:
-    """Make the folder for artefacts, without those of an earlier run.
+def _check_own(folder: Path) -> None:
+    """See that the folder for artefacts may be emptied: it is one of an earlier run, or there is nothing in it.
 
     Raises:
         Unready: there is something else in it.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "machine.log").exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
         raise machine.Unready(f"{folder} holds files that are not the lane's: name another folder with --artefacts")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
 
 
 def _boot(options: argparse.Namespace, cache: Path, kernel: Path, artefacts: Path, ledger: Ledger) -> None:
@@ -115,10 +118,10 @@ def _boot(options: argparse.Namespace, cache: Path, kernel: Path, artefacts: Pat
             if BOOTED in line:
                 ledger.note(Step("boot", held=True, seconds=at))
 
-        if not machine.run(words, artefacts / "machine.log", options.limit, heard):
+        if not machine.run(words, artefacts / _MARK, options.limit, heard):
             ledger.note(Step("machine", held=False, detail=f"given up after {options.limit:.0f} s: see machine.log"))
         elif not ledger.steps():
-            said = (artefacts / "machine.log").read_text(encoding="utf-8", errors="replace").split("\n")
+            said = (artefacts / _MARK).read_text(encoding="utf-8", errors="replace").split("\n")
             last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")
             ledger.note(Step("boot", held=False, detail=f"the machine did not start; its last word: {last}"))
 
