@@ -21,6 +21,7 @@ from pathlib import Path
 
 from measure import Measurement, Report, quantile
 from start import open_terminal, terminal_environment
+from terminal import cpu_s
 
 STOPS = 200
 LIMIT_MS = 50
@@ -45,11 +46,16 @@ share = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One stop: which key, and how long it took to reach the device and to end its output."""
+    """One stop: which key, and how long it took to reach the device and to end its output.
+
+    ``computed_ms`` is what the app's process computed until the device was reached: what other programs do does not
+    count in it. 0 where the system does not tell.
+    """
 
     key: str
     arrived_ms: float
     zero_ms: float
+    computed_ms: float
 
 
 class WatchedApp:
@@ -114,13 +120,19 @@ def stop(app: WatchedApp, key: str, wait_s: float, *, running: bool = False) -> 
         app.wait_for("running")
     for told in app.events(time.monotonic() + wait_s):
         raise AssertionError(f"unexpected before the key: {told}")
+    before_s = cpu_s(app.process.pid) if sys.platform == "linux" else None
     pressed_ns = time.monotonic_ns()
     os.write(app.terminal, KEYS[key])
     arrived = app.wait_for("arrived")
     over = app.wait_for("over")
     if over["reason"] != "stopped by you" or over["screen"] != "SessionScreen" or not arrived["percent"]:
         raise AssertionError(f"not a stop of a session that runs and is drawn: {arrived}, {over}")
-    return Stop(key, (int(str(arrived["ns"])) - pressed_ns) / 1e6, (int(str(over["zero_at_ns"])) - pressed_ns) / 1e6)
+    return Stop(
+        key,
+        (int(str(arrived["ns"])) - pressed_ns) / 1e6,
+        (int(str(over["zero_at_ns"])) - pressed_ns) / 1e6,
+        0.0 if before_s is None else (float(str(arrived["cpu_s"])) - before_s) * 1000,
+    )
 
 
 def stop_again_and_again(app: WatchedApp, count: int, seed: int) -> list[Stop]:
@@ -141,6 +153,9 @@ def report_stops(report: Report, stops: Sequence[Stop], what: str) -> None:
             report.add(Measurement(label, quantile(arrived, share), "ms", at_most=limit))
         # The device reads its ten bytes at 9600 baud first: 10.4 ms that no host can save.
         report.add(Measurement(f"{what}: {key} to output zero, p99", quantile(zero, 0.99), "ms"))
+        computed = [stop.computed_ms for stop in stops if stop.key == key]
+        note = f"p50 {quantile(computed, 0.5):.3g}, longest {max(computed):.3g}"
+        report.add(Measurement(f"{what}: {key}, the app's own part, p99", quantile(computed, 0.99), "ms", note=note))
 
 
 def run(report: Report, *, repeat: int | None, seed: int) -> None:

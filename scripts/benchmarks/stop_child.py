@@ -51,7 +51,8 @@ class WatchedHousehold(Household):
         def watched(characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
             if TOTAL_STOP in data:
                 arrived_ns = time.monotonic_ns()
-                tell("arrived", ns=arrived_ns, percent=self.simulated.output_percent(now))
+                cpu_s = time.process_time()
+                tell("arrived", ns=arrived_ns, percent=self.simulated.output_percent(now), cpu_s=cpu_s)
             return written(characteristic, data, now)
 
         self.simulated.written = watched  # type: ignore[method-assign]
