@@ -439,8 +439,9 @@ class Omp(DeviceProtocol):
         self._running = False
         self._watch.may_rise_to(self._target_ua, now)
         longest = self._longest_run_s
-        self._ask(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), None)
+        # The start itself counts as a keep-alive of 1 s; ours follows its answer.
         self._ask(Request(Opcode.START, (longest,)), command)
+        self._ask(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), None)
 
     def _accept_resume(self, command: Command) -> None:
         if self._device_state not in _HELD or not self._output_possible:
@@ -448,8 +449,8 @@ class Omp(DeviceProtocol):
         self._ramp.check_start()
         self._ramp.start_asked()
         self._running = False
-        self._ask(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), None)
         self._ask(Request(Opcode.RESUME), command)
+        self._ask(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), None)
 
     def _accept_mode(self, command: Command, mode: int) -> None:
         if mode not in {known.number for known in self._profile.modes}:
@@ -1009,6 +1010,18 @@ def _fits(services: Sequence[Service]) -> bool:
     return any(service.uuid == SERVICE for service in services)
 
 
+def _recreate(name: str, written: Sequence[bytes]) -> Omp:
+    """Return the machine with the nonce that it had in a recording, so that the recorded answer is its own."""
+    for data in written:
+        try:
+            request = Request.decode(data)
+        except OmpFormatError:
+            continue
+        if request.opcode is Opcode.REQUEST_CONTROL:
+            return Omp(name, nonce=request.parameters[0])
+    return Omp(name)
+
+
 ENTRY = ProtocolEntry(
     key="omp",
     title="Open Microcurrent Profile",
@@ -1018,4 +1031,5 @@ ENTRY = ProtocolEntry(
     listen=_listen,
     fits=_fits,
     extent=EXTENT,
+    recreate=_recreate,
 )

@@ -161,9 +161,16 @@ class DecoderRun:
         if self.entry.listen is not None:
             self._listener = self.entry.listen(self.transcript.name or None)
         try:
-            self._machine = self.entry.create(self.transcript.name)
+            self._machine = self._made(self.entry)
         except UnsupportedDeviceError as error:
             self.problem = str(error)
+
+    def _made(self, entry: ProtocolEntry) -> DeviceProtocol:
+        if entry.recreate is None:
+            return entry.create(self.transcript.name)
+        exchanges = self.transcript.exchanges
+        written = [e.value for e in exchanges if e.does in ("write", "write_command") and e.value is not None]
+        return entry.recreate(self.transcript.name, written)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -170,6 +170,17 @@ def test_the_nonce_is_another_on_each_link() -> None:
     assert nonce(1.0) != nonce(2.0)
 
 
+def test_a_machine_made_again_for_a_recording_has_the_nonce_of_that() -> None:
+    assert ENTRY.recreate is not None
+    written = [b"", b"\x7f", Request(Opcode.STOP).encode(), Request(Opcode.REQUEST_CONTROL, (99,)).encode()]
+    for said, nonce in ((written, 99), ([], 5_000_000)):
+        protocol = ENTRY.recreate("OMP", said)
+        assert isinstance(protocol, Omp)
+        talk = Talk(protocol=protocol)
+        talk.now = 5.0
+        assert talk.ready().requests()[0].parameters == (nonce,)
+
+
 def test_a_device_that_wants_to_be_paired_says_so() -> None:
     class Locked(SimulatedOmp):
         def read(self, characteristic: str, now: float) -> bytes:
@@ -430,10 +441,9 @@ def test_the_answer_to_an_earlier_stop_does_not_count_for_a_later_one() -> None:
     protocol.data_received(CONTROL_POINT, Response(Opcode.SET_TARGET, Result.SUCCESS).encode(), talk.now)
     for operation in protocol.command(StartOutput(), talk.now).operations:
         protocol.operation_done(operation, talk.now)
-    keep = protocol.data_received(CONTROL_POINT, Response(Opcode.KEEP_ALIVE, Result.SUCCESS).encode(), talk.now)
+    keep = protocol.data_received(CONTROL_POINT, Response(Opcode.START, Result.SUCCESS).encode(), talk.now)
     for operation in keep.operations:
         protocol.operation_done(operation, talk.now)
-    protocol.data_received(CONTROL_POINT, Response(Opcode.START, Result.SUCCESS).encode(), talk.now)
     protocol.command(TotalStop(), talk.now)
     late = protocol.data_received(CONTROL_POINT, stop, talk.now)
     assert talk.possible()
