@@ -51,6 +51,7 @@ Replay
 Devices
   devices    the simulated devices, what they advertise and offer
   serve      one of them on the air, with a Bluetooth controller of its own
+  conformance  whether a device, simulated or real, keeps its rules
 
 Everywhere
   --help     what a command does, as in `rig decode --help`
@@ -60,10 +61,11 @@ Everywhere
 Exit codes
   0          done
   1          a fault; a damaged capture: what comes before is printed; a replay
-             that differs, timing that got worse
+             that differs, timing that got worse, a device that breaks a rule
   2          a mistake in the command line
   3          a replay or comparison that says nothing: a planned fault never
-             fired, a precondition did not hold, too few samples
+             fired, a precondition did not hold, too few samples, a check that
+             could not be carried out
   130        ended by Ctrl+C
   141        whoever read the output left (as `| head` does)
 """,
@@ -321,6 +323,39 @@ Lists the simulated devices: what they advertise and offer.
 Everywhere
   --help             this page
   --debug            where a fault came from, for a bug report
+""",
+        "conformance": """
+Measures whether a device keeps its rules, timing included, and says pass,
+marginal or fail for each: the ten rules of the Open Microcurrent Profile, what
+the Dr-05's published firmware does, what is known of FOREO devices.
+
+  rig conformance KIND [OPTIONS]
+
+Argument
+  KIND               omp, dr05 or foreo
+
+The device
+  --seed N           the simulated device, in virtual time (the usual); what is
+                     random in it and in the radio (the usual: 0)
+  --device DEVICE    a real one, by its name or address. Pair an OMP device with
+                     this computer first, and put 2.2 kilohms between the
+                     electrodes. Every link ends with the device's stop. What is
+                     unsafe or would delete something is left out, and listed
+  --consent          say that this device may put out current now, and that it
+                     touches nobody
+
+Result
+  --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
+                     several times
+  --junit FILE       the same as JUnit, for a name that ends with .xml
+  --json             print the report as JSON
+
+Everywhere
+  --help             this page
+  --debug            where a fault came from, for a bug report
+
+Exit codes: 0 every rule is kept, 1 one is broken, 2 a mistake in the command
+line, 3 a check could not be carried out.
 """,
         "serve": """
 Puts a simulated device on the air with a Bluetooth controller of its own, until

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import signal
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rig.commands.faults import RigError
 from rig.replay.outcome import Outcome
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rig.replay.exchanges import Transcript
     from rig.replay.job import Job
 
+T = TypeVar("T")
+
 
 class Seen(NamedTuple):
     """What came of a replay, to its end or to where it was interrupted."""
@@ -27,7 +29,7 @@ class Seen(NamedTuple):
     interrupted: bool = False
 
 
-def until_interrupted(work: Coroutine[Any, Any, Seen]) -> Seen:
+def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
     """Run ``work``, which Ctrl+C cancels, as often as it is pressed.
 
     asyncio's own handler would take the second for a wish to leave at once, while a device is being stopped.
@@ -36,7 +38,7 @@ def until_interrupted(work: Coroutine[Any, Any, Seen]) -> Seen:
         KeyboardInterrupt: it was cancelled before there was anything to tell.
     """
 
-    async def main() -> Seen:
+    async def main() -> T:
         loop = asyncio.get_running_loop()
         task = asyncio.create_task(work)
 

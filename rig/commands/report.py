@@ -59,4 +59,7 @@ def merged(reports: Mapping[str, Report], title: str | None = None) -> Report:
     ]
     if title is None:
         title = next(iter(reports.values())).title if len(reports) == 1 else f"{len(reports):,} reports"
-    return Report(title, outcomes, comparisons)
+    left_out = [each for one in reports.values() for each in one.left_out]
+    subjects = {one.subject for one in reports.values() if one.comparisons}
+    subject = subjects.pop() if len(subjects) == 1 else "timing"
+    return Report(title, outcomes, comparisons, left_out, subject)

@@ -305,6 +305,25 @@ def baseline_compare(
     )
 
 
+@app.command
+def conformance(
+    kind: str,
+    /,
+    *,
+    device: str | None = None,
+    consent: Flag = False,
+    seed: int | None = None,
+    report: Many = (),
+    junit: File | None = None,
+    json: Flag = False,
+) -> int:
+    """Whether a device keeps its rules."""
+    from rig.commands import conformance as command  # noqa: PLC0415 - as above
+
+    options = command.Options(device=device, consent=consent, seed=seed, reports=report, junit=junit, json=json)
+    return command.conformance(kind, options)
+
+
 @app.command(name="report")
 def report_(*files: Recording, report: Many = (), title: str | None = None) -> int:
     """Reports put together, and in another form."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rig.commands.faults import RigError
 from rig.replay.outcome import Outcome
-from rig.report.model import Report
+from rig.report.model import LeftOut, Report
 from rig.timing.baseline import Comparison
 from rig.timing.measure import Judgement
 
@@ -34,8 +34,9 @@ def as_json(report: Report) -> dict[str, object]:
     """The report as values that JSON has.
 
     ``report`` (the version of this format), ``title``, ``verdict``, ``exit_code``, ``headline``, ``counts``,
-    ``compared``, ``lateness``, ``faults``, ``outcomes``, ``comparisons``. Times are whole nanoseconds where the name
-    ends with ``_ns``, microseconds with ``_us`` and seconds with ``_s``. A sample that is no finite number is null.
+    ``compared``, ``lateness``, ``faults``, ``outcomes``, ``comparisons``, ``subject``, ``left_out``.
+    Times are whole nanoseconds where the name ends with ``_ns``, microseconds with ``_us`` and seconds with ``_s``. A
+    sample that is no finite number is null.
     """
     return {
         "report": VERSION,
@@ -49,6 +50,8 @@ def as_json(report: Report) -> dict[str, object]:
         "faults": report.faults,
         "outcomes": [outcome_as_json(each) for each in report.ordered],
         "comparisons": [_comparison(each) for each in report.compared],
+        "subject": report.subject,
+        "left_out": [{"name": each.name, "why": each.why} for each in report.left_out],
     }
 
 
@@ -77,7 +80,10 @@ def loads(text: str | bytes, name: str) -> Report:
             comparisons.append(
                 msgspec.convert(each, Comparison) if against_baseline else msgspec.convert(each, Judgement)
             )
-        return Report(msgspec.convert(told["title"], str), outcomes, comparisons)
+        # reports of before there was conformance have neither
+        left_out = [msgspec.convert(each, LeftOut) for each in told.get("left_out", ())]
+        subject = msgspec.convert(told.get("subject", "timing"), str)
+        return Report(msgspec.convert(told["title"], str), outcomes, comparisons, left_out, subject)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # msgspec's and JSON's own are ValueErrors
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise ReportError(f"{name}: a report that cannot be read: {what}; write it again") from error
@@ -126,6 +132,9 @@ def _comparison(comparison: Comparison | Judgement) -> dict[str, object]:
         "verdict": comparison.verdict.value,
         "text": comparison.text,
         "value": _plain(comparison.value),
+        "unit": comparison.unit,
+        "at_most": _plain(comparison.at_most),
+        "at_least": _plain(comparison.at_least),
     }
 
 

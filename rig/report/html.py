@@ -111,7 +111,10 @@ def _sections(report: Report) -> Iterator[_Section]:
         yield "replays", "Replays", [_replays(ordered, told)]
     timing = list(_timing(report))
     if timing:
-        yield "timing", "Timing", timing
+        yield "timing", report.subject.capitalize(), timing
+    if report.left_out:
+        rows = [(each.name, each.why) for each in report.left_out]
+        yield "left-out", "Left out", [table("Not measured, on purpose", ("measurement", "why"), rows)]
     if report.lateness.samples_ns:
         yield "lateness", "Lateness", list(_lateness(report))
     covered = coverage_cards(ordered)
@@ -199,7 +202,9 @@ def _trouble(report: Report, wrong: Sequence[Outcome]) -> Iterator[Markup]:
         if each.verdict in (TimingVerdict.FAIL, TimingVerdict.NOT_ENOUGH):
             place = places.get(each.name, "timing")
             words = each.name.replace("_", " ")
-            yield _in_index(place, words, f"timing, {each.verdict.value}", each.text.removeprefix(f"{words} "))
+            yield _in_index(
+                place, words, f"{report.subject}, {each.verdict.value}", each.text.removeprefix(f"{words} ")
+            )
 
 
 def _in_index(place: str, title: str, what: str, why: str) -> Markup:

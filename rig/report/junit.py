@@ -1,9 +1,9 @@
 """The report as JUnit XML in the shape that Jenkins, GitLab and Surefire's readers share.
 
-One suite a role with one testcase an outcome, and a suite ``timing`` with one testcase a comparison. A failed outcome
-is a ``failure``, an invalid one an ``error``: the test could not say. A comparison without enough samples is
-``skipped``. No timestamp and no host name, which are optional: the same outcomes give the same bytes. Refuses to know
-files.
+One suite a role with one testcase an outcome, and a suite ``timing`` (or what else the report is about) with one
+testcase a comparison. A failed outcome is a ``failure``, an invalid one an ``error``: the test could not say. A
+comparison without enough samples, and what was left out, is ``skipped``. No timestamp and no host name, which are
+optional: the same outcomes give the same bytes. Refuses to know files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rig.replay.outcome import Outcome, Verdict
 from rig.report.folding import folded
-from rig.report.model import Report, fired, how_late, in_words, many, moment, never_fired, played, sentence, untold
+from rig.report.model import (
+    LeftOut,
+    Report,
+    fired,
+    how_late,
+    in_words,
+    many,
+    moment,
+    never_fired,
+    played,
+    sentence,
+    untold,
+)
 from rig.report.text import plain_line
 from rig.timing.baseline import Comparison
 from rig.timing.measure import Judgement, TimingVerdict
@@ -33,8 +45,10 @@ def dumps(report: Report) -> str:
         outcomes = [each for each in report.ordered if each.role == role]
         if outcomes:
             everything.append(_suite(suites, role, [_replay(each) for each in outcomes]))
-    if report.comparisons:
-        everything.append(_suite(suites, "timing", [_compared(each) for each in report.compared]))
+    if report.comparisons or report.left_out:
+        cases = [_compared(each, report.subject) for each in report.compared]
+        cases += [_left_out(each, report.subject) for each in report.left_out]
+        everything.append(_suite(suites, report.subject, cases))
     for name in ("tests", "failures", "errors"):  # junit-10.xsd has no skipped here
         suites.set(name, str(sum(int(each.get(name, "0")) for each in everything)))
     suites.set("time", _seconds(sum(each.duration_s for each in report.outcomes)))
@@ -103,16 +117,22 @@ def _measured(outcome: Outcome) -> Iterator[str]:
         yield f"fault {name}: {fired(count)}"
 
 
-def _compared(comparison: Comparison | Judgement) -> Element:
+def _compared(comparison: Comparison | Judgement, subject: str) -> Element:
     verdict, said = comparison.verdict, _text(in_words(comparison))
     # limits and baselines judge the same names
-    classname = f"timing.{'baseline' if isinstance(comparison, Comparison) else 'limit'}"
+    classname = f"{subject}.{'baseline' if isinstance(comparison, Comparison) else 'limit'}"
     case = Element("testcase", classname=classname, name=_text(comparison.name) or "unnamed", time="0.000")
     if verdict is TimingVerdict.FAIL:
-        SubElement(case, "failure", message=said, type="timing").text = said
+        SubElement(case, "failure", message=said, type=subject).text = said
     elif verdict is TimingVerdict.NOT_ENOUGH:
         SubElement(case, "skipped", message=said)
     SubElement(case, "system-out").text = f"{verdict.value}: {said}"
+    return case
+
+
+def _left_out(left: LeftOut, subject: str) -> Element:
+    case = Element("testcase", classname=f"{subject}.left_out", name=_text(left.name) or "unnamed", time="0.000")
+    SubElement(case, "skipped", message=_text(left.why))
     return case
 
 

@@ -6,6 +6,7 @@ Plain values that every form of the report draws from, so that all say the same.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,14 @@ class Measured:
     """How many samples were no finite numbers, and are left out."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One measurement that was left out on purpose, and why; it counts neither way."""
+
+    name: str
+    why: str
+
+
 _WORST: Final = (Verdict.FAILED, Verdict.INVALID, Verdict.PASSED)
 
 
@@ -46,6 +55,10 @@ class Report:
     outcomes: Sequence[Outcome] = ()
     comparisons: Sequence[Comparison | Judgement] = ()
     """Measurements held against a baseline, and against their limits."""
+    left_out: Sequence[LeftOut] = ()
+    """What was not measured, on purpose."""
+    subject: str = "timing"
+    """What the comparisons are about, in a word."""
 
     @property
     def ordered(self) -> list[Outcome]:
@@ -54,8 +67,11 @@ class Report:
 
     @property
     def compared(self) -> list[Comparison | Judgement]:
-        """Comparisons, worst verdict first, then by name."""
-        return sorted(self.comparisons, key=lambda each: (COMPARED.index(each.verdict), each.name, each.text))
+        """Comparisons, worst verdict first, then by name, where 10 comes after 9."""
+        return sorted(
+            self.comparisons,
+            key=lambda each: (COMPARED.index(each.verdict), _in_order(each.name), each.name, each.text),
+        )
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -114,7 +130,9 @@ class Report:
             told = [f"{count:,} {_COMPARED_WORDS[verdict]}" for verdict, count in counted if count]
             if aside := len(self.comparisons) - len(deciding):
                 told.append(f"{aside:,} not compared")
-            said.append(f"timing: {', '.join(told)}")
+            said.append(f"{self.subject}: {', '.join(told)}")
+        if self.left_out:
+            said.append(f"{len(self.left_out):,} left out")
         text = "; ".join(said) or "nothing was replayed and nothing compared"
         return text[0].upper() + text[1:]
 
@@ -172,6 +190,12 @@ def _place(outcome: Outcome) -> tuple[object, ...]:
     measured = (outcome.lateness.samples_ns, sorted(outcome.samples.items()), sorted(outcome.faults.items()))
     rest = (outcome.exchanges, outcome.duration_s, said, told, *measured)
     return (_WORST.index(outcome.verdict), outcome.title, outcome.role, *rest)
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """A name as it is sorted: its numbers by what they count, all else by the alphabet."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if number % 2 else (0, part) for number, part in enumerate(parts)]
 
 
 def in_words(comparison: Comparison | Judgement) -> str:

@@ -135,6 +135,8 @@ class _Text:
             yield from rest
         compared = {each.name for each in report.compared}
         alone = {name: measured for name, measured in report.measured.items() if name not in compared}
+        for left in report.left_out:
+            yield from self._wrapped(f"left out   {printable(left.name)}: {printable(left.why)}", " " * 11)
         if compared and alone:
             yield ""
         if alone:

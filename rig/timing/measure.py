@@ -46,6 +46,10 @@ class Judgement:
     """The sample that decides, in the measurement's unit; None without samples."""
     text: str
     """One sentence for people."""
+    unit: str = ""
+    """Of the value and the limits."""
+    at_most: float | None = None
+    at_least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Measurement:
         if self.at_most is None and self.at_least is None:
             return None
         if not samples:
-            return Judgement(self.name, TimingVerdict.NOT_ENOUGH, None, f"{self.words}: nothing was measured")
+            return self._judgement(TimingVerdict.NOT_ENOUGH, None, f"{self.words}: nothing was measured")
         ordered = sorted(samples)
         place = max(0, math.ceil(self.share * len(ordered)) - 1)
         found: list[Judgement] = []
@@ -135,10 +139,13 @@ class Measurement:
         if sign * value > sign * limit:
             broken = sum(sign * sample > sign * limit for sample in samples)
             times = "once" if broken == 1 else f"{broken:,} times"
-            return Judgement(self.name, TimingVerdict.FAIL, value, f"{said}: broken {times}")
+            return self._judgement(TimingVerdict.FAIL, value, f"{said}: broken {times}")
         if sign * value > sign * limit - self.marginal * abs(limit):
-            return Judgement(self.name, TimingVerdict.MARGINAL, value, f"{said}: narrowly kept")
-        return Judgement(self.name, TimingVerdict.PASS, value, f"{said}: kept")
+            return self._judgement(TimingVerdict.MARGINAL, value, f"{said}: narrowly kept")
+        return self._judgement(TimingVerdict.PASS, value, f"{said}: kept")
+
+    def _judgement(self, verdict: TimingVerdict, value: float | None, text: str) -> Judgement:
+        return Judgement(self.name, verdict, value, text, self.unit, self.at_most, self.at_least)
 
 
 BURST_GAP_S: Final = 0.1
