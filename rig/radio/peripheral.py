@@ -246,6 +246,7 @@ class Peripheral:
         self._connection = connection
         self._host.att_takers[connection.handle] = partial(self._server.take, connection)
         connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+        connection.on(Connection.EVENT_PAIRING_START, partial(self._server.pairing_begins, connection))
         connection.on(Connection.EVENT_PAIRING, partial(self._server.paired, connection))
         self._perform(self.device.connected(self._now()))
         self._server.max_mtu = details_of(self.device).mtu

@@ -6,18 +6,21 @@ Knows ATT requests and subscriptions. Refuses to know radios, advertising and wh
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from bumble import att, gatt
 from bumble.core import UUID
 from bumble.device import Connection, Device
 from bumble.gatt_server import Server
 from bumble.keys import PairingKeys
+from bumble.utils import AsyncRunner
 
 from protocols.gatt import Property
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, SimulatedDevice
@@ -38,6 +41,10 @@ _READ, _WRITE, _NOTIFICATION, _INDICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x
 _WRITE_RESPONSE, _READ_RESPONSE = b"\x13", b"\x0b"
 _READ_BLOB = 0x0C
 _ERROR_RESPONSE = 0x01
+_READ_MULTIPLE, _READ_MULTIPLE_VARIABLE = (
+    inspect.unwrap(upstream)
+    for upstream in (Server.on_att_read_multiple_request, Server.on_att_read_multiple_variable_request)
+)
 _HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
 
 
@@ -103,6 +110,7 @@ class DeviceServer(Server):
         self._handles: dict[str, int] = {}
         self._links: dict[int, _Link] = {}  # by connection handle
         self._authenticated_peers: set[str] = set()
+        self._being_paired: set[int] = set()  # connection handles whose key is of a pairing that is not over
 
     # ---- the attribute database ---------------------------------------------------------------------------------
 
@@ -274,6 +282,8 @@ class DeviceServer(Server):
             self._write(bearer, att_pdu.attribute_handle, att_pdu.attribute_value, _WRITE_COMMAND)
         elif isinstance(att_pdu, att.ATT_Write_Request) and att_pdu.attribute_handle in self._values:
             self._write(bearer, att_pdu.attribute_handle, att_pdu.attribute_value, _WRITE)
+        elif isinstance(att_pdu, att.ATT_Prepare_Write_Request) and att_pdu.attribute_handle in self._values:
+            self._prepare_write(bearer, att_pdu)
         elif isinstance(att_pdu, att.ATT_Handle_Value_Confirmation):
             link = self._link(bearer)
             link.confirming = False
@@ -388,21 +398,46 @@ class DeviceServer(Server):
                 self.send_gatt_pdu(connection, _WRITE_RESPONSE)
         self._perform(actions)
 
-    def _take(self, connection: Connection, handle: int, data: bytes, opcode: int) -> Sequence[DeviceAction]:
+    def _prepare_write(self, connection: Connection, request: att.ATT_Prepare_Write_Request) -> None:
+        """Refuse what the central may not write before any of it is kept (Vol 3 Part F 3.4.6.1); upstream keeps it."""
+        try:
+            self._writable(connection, request.attribute_handle, _WRITE)
+        except _RefusalError as refusal:
+            self._refuse(connection, request.op_code, request.attribute_handle, refusal.code)
+        else:
+            self.on_att_prepare_write_request(connection, request)
+
+    def _writable(
+        self, connection: Connection, handle: int, opcode: int
+    ) -> Callable[[Connection, bytes, bool], Sequence[DeviceAction]]:
+        """Return what takes a write, where this central may write it now."""
         value = self._values[handle]
         permitted = value.command if opcode == _WRITE_COMMAND else value.request
         if value.write is None or not permitted:
             raise _RefusalError(att.ATT_WRITE_NOT_PERMITTED_ERROR)
         self._check_security(connection, value)
+        return value.write
+
+    def _take(self, connection: Connection, handle: int, data: bytes, opcode: int) -> Sequence[DeviceAction]:
+        write = self._writable(connection, handle, opcode)
         if len(data) > _MAX_VALUE:
             raise _RefusalError(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
         try:
-            return value.write(connection, data, opcode == _WRITE)
+            return write(connection, data, opcode == _WRITE)
         except AttError as error:
             raise _RefusalError(error.code) from error
 
+    def pairing_begins(self, connection: Connection) -> None:
+        """Forget until its end what an earlier pairing proved: whoever is there may only have the owner's address.
+
+        The link is encrypted before the pairing is over, with a key that may have been agreed on without any code. One
+        that fails leaves it so, until the link ends.
+        """
+        self._being_paired.add(connection.handle)
+
     def paired(self, connection: Connection, keys: PairingKeys) -> None:
         """Take the keys of a pairing; upstream calls a link authenticated however it was paired (device.py:6741)."""
+        self._being_paired.discard(connection.handle)
         peer = str(connection.peer_address)
         if keys.ltk is not None and keys.ltk.authenticated:
             self._authenticated_peers.add(peer)
@@ -414,12 +449,32 @@ class DeviceServer(Server):
         if value.encrypted and not connection.is_encrypted:
             raise _RefusalError(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)
         if value.authenticated and not (
-            connection.is_encrypted and str(connection.peer_address) in self._authenticated_peers
+            connection.is_encrypted
+            and connection.handle not in self._being_paired
+            and str(connection.peer_address) in self._authenticated_peers
         ):
             raise _RefusalError(att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR)
 
     def _refuse(self, connection: Connection, opcode: int, handle: int, code: int) -> None:
         self.send_gatt_pdu(connection, _error_response(opcode, handle, code))
+
+    def on_att_read_multiple_request(self, bearer: att.Bearer, request: att.ATT_Read_Multiple_Request) -> None:
+        """Read several values; one that is refused is the refusal of all, where upstream never answers."""
+        AsyncRunner.spawn(self._read_several(bearer, request, _READ_MULTIPLE))  # type: ignore[no-untyped-call]
+
+    def on_att_read_multiple_variable_request(
+        self, bearer: att.Bearer, request: att.ATT_Read_Multiple_Variable_Request
+    ) -> None:
+        """As above, with the length of each value in front of it."""
+        AsyncRunner.spawn(self._read_several(bearer, request, _READ_MULTIPLE_VARIABLE))  # type: ignore[no-untyped-call]
+
+    async def _read_several(
+        self, bearer: att.Bearer, request: att.ATT_PDU, read: Callable[..., Coroutine[Any, Any, None]]
+    ) -> None:
+        try:
+            await read(self, bearer, request)
+        except att.ATT_Error as error:
+            self._refuse(_unenhanced(bearer), request.op_code, error.att_handle, error.error_code)
 
     def on_att_exchange_mtu_request(self, bearer: att.Bearer, request: att.ATT_Exchange_MTU_Request) -> None:
         """Agree on an MTU, and tell the device when it wants to know."""
@@ -438,6 +493,7 @@ class DeviceServer(Server):
         super().on_disconnection(bearer)
         if isinstance(bearer, Connection):
             self._links.pop(bearer.handle, None)
+            self._being_paired.discard(bearer.handle)
 
     def _link(self, connection: Connection) -> _Link:
         return self._links.setdefault(connection.handle, _Link())
