@@ -277,6 +277,11 @@ class Omp(DeviceProtocol):
         return min((wait for wait in waits if wait is not None), default=None)
 
     @property
+    def stop_writes(self) -> tuple[Write, ...]:
+        """*Stop*, which needs no control (rule 8)."""
+        return (Write(CONTROL_POINT, Request(Opcode.STOP).encode(), with_response=True, urgent=True),)
+
+    @property
     def state(self) -> str:
         """One of the states in :data:`EXTENT`, by what is most urgent."""
         if self._spent:

@@ -30,9 +30,9 @@ class BlueZLink:
         """Open a bus connection of the guard's own, and see the device connected.
 
         Raises:
-            OSError: no bus, no BlueZ, no such device, or no link to it.
+            LookupError: no bus, no BlueZ, or no such device.
+            OSError: no link to it, or BlueZ refuses.
         """
-        self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
         if not await self._connected():
             raise OSError(f"BlueZ has no link to {self._device}")
 
@@ -52,7 +52,7 @@ class BlueZLink:
                 if not await self._connected():
                     return
             except LookupError:
-                return  # BlueZ does not know the device, or is gone itself: there is no link
+                return  # BlueZ does not know the device, or is gone itself, and its links with it
             except Exception:  # noqa: BLE001, S110 - whatever it was: the link may be up, so it is tried again
                 pass
             await asyncio.sleep(AGAIN_S)
@@ -72,12 +72,15 @@ class BlueZLink:
         """Call one method of BlueZ.
 
         Raises:
-            LookupError: the object or the whole of BlueZ is not there.
+            LookupError: the object, the whole of BlueZ or the bus that it needs is not there.
             OSError: BlueZ refuses; the message says why.
             TimeoutError: no answer in time.
         """
         if self._bus is None or not self._bus.connected:
-            self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            try:
+                self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                raise LookupError("there is no bus") from error
         message = Message("org.bluez", path, interface, member, signature=signature, body=list(body))
         reply = await asyncio.wait_for(self._bus.call(message), ANSWER_S)
         if reply is None:

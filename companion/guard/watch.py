@@ -90,7 +90,7 @@ async def _run() -> int:
         wanted = json.loads(await lines.readline())
         await watch(lines, _hand(wanted), _say)
     except Exception as error:  # noqa: BLE001 - the app must hear of it: without its guard there is no output
-        _say(f"failed {type(error).__name__}: {error}")
+        _say(f"failed {str(error) or type(error).__name__}")
         return 1
     return 0
 

@@ -212,7 +212,7 @@ async def test_h4_a_device_out_of_reach_needs_no_guard_any_more() -> None:
     assert bench.radio.log.count("release down=True") == 1
 
 
-@pytest.mark.parametrize("key", ["dr05", "foreo"])
+@pytest.mark.parametrize("key", ["dr05", "foreo", "omp"])
 def test_h4_what_a_guard_writes_stops_the_device_without_the_app(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clients: list[BleakClient] = []
     guards: list[FakeGuard] = []
@@ -232,6 +232,7 @@ def test_h4_what_a_guard_writes_stops_the_device_without_the_app(key: str, monke
         radio = await open_demo(key)
         (found,) = await find(radio, Registry.default(), 5.0)
         connection = Connection(radio, found)
+        connection.pairer = radio.stand_in()
         try:
             await connection.connect()
             connection.submit(SetIntensity(found.entry.profile.lowest_percent))

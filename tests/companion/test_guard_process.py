@@ -17,6 +17,7 @@ from dbus_fast import BusType, PropertyAccess
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_property, method
 
+from companion.guard.bluez import BlueZLink
 from companion.guard.keeper import COMMAND, GuardError, GuardProcess
 
 DEVICE = "/org/bluez/hci0/dev_C0_00_00_00_00_01"
@@ -66,7 +67,7 @@ class Device(ServiceInterface):
         self._bluez.let_go.set()
 
     @dbus_property(access=PropertyAccess.READ)
-    def Connected(self) -> "b":  # type: ignore[name-defined] # noqa: F821, N802, UP037 - D-Bus' own name and signature
+    def Connected(self) -> "b":  # type: ignore[name-defined] # noqa: F821, N802 - D-Bus' own name and signature
         return self._bluez.connected
 
 
@@ -76,7 +77,7 @@ class Uart(ServiceInterface):
         self._bluez = bluez
 
     @method()
-    def WriteValue(self, value: "ay", options: "a{sv}") -> None:  # type: ignore[name-defined,valid-type] # noqa: F722, F821, N802, UP037 - as above
+    def WriteValue(self, value: "ay", options: "a{sv}") -> None:  # type: ignore[name-defined,valid-type] # noqa: F722, F821, N802 - as above
         self._bluez.asked.append(f"{options['type'].value} {bytes(value).hex()}")
 
 
@@ -145,8 +146,10 @@ async def gone(pid: int) -> None:
 def test_h4_a_killed_app_has_its_output_stopped_and_its_link_ended() -> None:
     async def go() -> None:
         async with bluez(refusals=1) as link, app() as one:
+            leaving = asyncio.ensure_future(gone(one.guard_pid))
             one.process.kill()
             await link.let_go.wait()
+            await leaving
         # what could not be ended the first time was tried again, stop and all
         stop = f"command {TOTAL_STOP.hex()}"
         assert sorted(link.asked[:2]) == sorted([stop, "disconnect"])
@@ -164,6 +167,7 @@ def test_h4_a_frozen_app_has_its_link_ended_and_learns_of_it_when_it_thaws() -> 
             await link.let_go.wait()
             one.process.send_signal(signal.SIGCONT)
             assert await one.says() == "lost the app does not answer"
+            await gone(one.guard_pid)
 
     asyncio.run(go())
 
@@ -203,6 +207,7 @@ def test_h4_a_guard_outlives_what_ends_its_terminal() -> None:
                 os.kill(one.guard_pid, number)
             one.process.kill()
             await link.let_go.wait()
+            await gone(one.guard_pid)
 
     asyncio.run(go())
 
@@ -218,7 +223,7 @@ def test_h4_without_a_bus_there_is_no_guard(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")
 
     async def go() -> None:
-        with pytest.raises(GuardError, match="FileNotFoundError"):
+        with pytest.raises(GuardError, match="there is no bus"):
             await held_by(GuardProcess(lambda _: None))
 
     asyncio.run(go())
@@ -254,3 +259,9 @@ def test_h4_a_guard_that_says_nothing_holds_nothing(monkeypatch: pytest.MonkeyPa
             await held_by(guard)
 
     asyncio.run(go())
+
+
+def test_h4_a_guard_whose_bus_is_gone_has_nothing_left_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BlueZ ends with the bus that it is on, and its links with it: nobody tries for ever."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")
+    asyncio.run(BlueZLink(DEVICE).let_go())
