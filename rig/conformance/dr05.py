@@ -133,10 +133,21 @@ def _bridge_of(link: _Link) -> tuple[Bridge, bool]:
 
 
 async def stop(link: _Link) -> None:
-    """Stop the device in both byte orders of the checksum: one of them is right, and the other one harmless."""
+    """Stop the device in both byte orders of the checksum: one of them is right, and the other one harmless.
+
+    Raises:
+        CannotCheckError: neither was acknowledged.
+    """
     bridge, response = _bridge_of(link)
+    wire, before = _Wire(link, bridge, response=response), len(link.heard)
     for order in ChecksumOrder:
-        await link.write(bridge.written, encode(*_as_sent(_TOTAL_STOP), order=order), response=response)
+        await wire.write(encode(*_as_sent(_TOTAL_STOP), order=order))
+
+    def taken(_: object = None) -> bool:
+        return any((one.func, one.state) == (_TOTAL_STOP[1], State.ACCEPTED) for _, one in wire.frames(before))
+
+    if await link.hear(taken, _CARRIED_MS / 1000, since=before) is None:
+        raise CannotCheckError("the device did not acknowledge its stop")
 
 
 def _as_sent(request: _Request) -> tuple[FrameType, State, int, bytes]:

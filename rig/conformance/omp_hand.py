@@ -71,8 +71,9 @@ class Hand:
             raise CannotCheckError(f"{_said(opcode)} was answered with {_said(result)}")
 
     async def control(self, target_ua: int = TARGET_UA) -> None:
-        """Take control, and set a target."""
+        """Take control, and set the ramp, which a device may remember from before, and a target."""
         await self.need(Opcode.REQUEST_CONTROL, 7)
+        await self.need(Opcode.SET_RAMP, self.features.max_ramp_ua_per_s)
         await self.need(Opcode.SET_TARGET, self.target(target_ua))
 
     def target(self, wanted_ua: int) -> int:
