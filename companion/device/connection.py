@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bleak.exc import BleakDeviceNotFoundError
 
 from companion.device.known import objection
-from companion.device.pairing import Failure, ImpostorError, Pairer, PairingError, Questions
+from companion.device.pairing import PAIRING_LIMIT_S, Failure, ImpostorError, Pairer, PairingError, Questions
 from companion.device.radio import RADIO_ERRORS, RadioError, describe
 from companion.guard.keeper import GuardError, Stop
 from companion.session.model import DeviceSaid, LinkLost, LinkReady, ReconnectFailed
@@ -425,7 +425,11 @@ class Connection:
             bonded = await self._radio.is_paired(self._found.device)
             self._check_identity(bonded=bonded)
             questions = Questions(self.name, self.pairer)
-            await self._radio.pair(client, self._found.device, questions)
+            try:
+                async with asyncio.timeout(PAIRING_LIMIT_S):
+                    await self._radio.pair(client, self._found.device, questions)
+            except TimeoutError as error:  # not every radio bounds it, and a peer can draw each of its steps out
+                raise PairingError(self.name, questions.failure or Failure.TOO_LATE) from error
             if link.protocol.profile.pairing is Pairing.AUTHENTICATED and bonded is False and not questions.proved:
                 # Some stacks fall back to a pairing without a code by themselves: it would let anyone stand between.
                 await self._radio.forget(self._found.device)

@@ -6,6 +6,8 @@ What a level may be is decided in ``interlocks``, what the output does in ``outp
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -96,6 +98,9 @@ SENSATION_OPEN_S = 30.0
 EASE = Fraction(2, 3)
 """What "uncomfortable" leaves of the level."""
 
+WATER_NOTES, WATER_NOTES_S = 4, 10.0
+"""How many changes of the water are written down in so many seconds at the most: no device fills a journal."""
+
 TROUBLES_ALLOWED = 2
 """Unanswered or refused commands that lead to a pause; the next one ends the session."""
 
@@ -164,6 +169,7 @@ class SessionEngine:
         self._link_up = False
         self._cooling = False
         self._water_low = False
+        self._water_noted = deque([-math.inf] * WATER_NOTES, maxlen=WATER_NOTES)  # when, of the last of them
         self._troubles = 0
         self._answer_ms: float | None = None
         self._battery: int | None = None
@@ -507,12 +513,16 @@ class SessionEngine:
         if low == self._water_low:
             return
         self._water_low = low
-        self._note(JournalKind.WATER, low=low)
+        noted = now >= self._water_noted[0] + WATER_NOTES_S
+        if noted:
+            self._water_noted.append(now)
+            self._note(JournalKind.WATER, low=low)
         if self._ending is not None:
             return
         self._message = words.WATER_LOW if low else words.WATER_BACK
         if low:
-            self._note(JournalKind.WARNING, message=self._message)
+            if noted:
+                self._note(JournalKind.WARNING, message=self._message)
             if self._phase is Phase.GUIDING and self._step.kind is StepKind.COOL:
                 # the device has stopped its cooling by itself, and would not start it again
                 self._cooling = False
