@@ -691,8 +691,10 @@ class CompanionApp(App[int]):
         """Show today."""
         if self.live or not self._cleared:
             return
-        await self._to_today()
-        await self._draw_today()
+        if self._is_at_today:
+            await self._draw_today()
+        else:
+            await self._to_today()  # it is drawn as it comes into sight
         self.action_look()
 
     def action_jump(self) -> None:
