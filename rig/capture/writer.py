@@ -6,6 +6,7 @@ Format: RFC 1761 with the changes that btmon and Wireshark read (version 1, data
 
 from __future__ import annotations
 
+import os
 import struct
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -114,4 +115,5 @@ class BtsnoopWriter:
 
 
 def _create(path: Path) -> BinaryIO:
-    return path.open("wb", buffering=0)
+    # What somebody's device said is nobody else's on this computer; a file that is there keeps its mode.
+    return open(path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))

@@ -172,6 +172,7 @@ def test_companion_leaves_the_keys_out_unless_told_to_keep_them(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "other"))
     assert main([*SESSION, "--record", str(with_keys), "--with-keys"]) == Exit.FINISHED
     assert "keys" not in capsys.readouterr().err
+    assert {path.stat().st_mode & 0o777 for path in (usual, with_keys)} == {0o600}
     assert enabled_with(usual.read_bytes())
     assert not any(map(any, enabled_with(usual.read_bytes())))
     assert any(map(any, enabled_with(with_keys.read_bytes())))
