@@ -268,7 +268,7 @@ SCENES: dict[str, Scene] = {
     "proposal": Scene("ProposalScreen", staged("proposal")),
     # today
     "today": Scene("TodayScreen", keys(), filled, demo=None),
-    "today-first": Scene("TodayScreen", keys(), _without_device, demo=None),
+    "today-first": Scene("TodayScreen", keys(), _without_device, demo=None, sizes=USUAL),
     "today-milestone": Scene("TodayScreen", keys(), _planned, sizes=USUAL),
     "today-done": Scene("TodayScreen", keys(), _done_today, sizes=USUAL),
     "today-patch": Scene("TodayScreen", keys(), _patch_waits, sizes=USUAL),
@@ -297,13 +297,13 @@ SCENES: dict[str, Scene] = {
     "pairing-typed": Scene("PairingScreen", _pairing(None), sizes=USUAL),
     **{name: Scene("SessionScreen", staged(name)) for name in ("session", "paused", "stopping")},
     **{name: Scene("SessionScreen", staged(name), sizes=USUAL) for name in _MOMENTS},
-    "help-live": Scene("HelpScreen", staged("help")),
+    "help-live": Scene("HelpScreen", staged("help"), sizes=USUAL),
     "summary": Scene("SummaryScreen", staged("summary")),
     "summary-stopped": Scene("SummaryScreen", _stopped_early, sizes=USUAL),
     # the weeks around it
     "plan": Scene("PlanScreen", keys("g", "p"), filled, demo=None),
     "plan-day": Scene("PlanScreen", keys("g", "p", "down", "enter"), filled, demo=None, sizes=USUAL),
-    "plan-none": Scene("PlanScreen", keys("g", "p"), demo=None),
+    "plan-none": Scene("PlanScreen", keys("g", "p"), demo=None, sizes=USUAL),
     "water": Scene("WaterScreen", keys("g", "w"), filled, demo=None),
     "water-goal": Scene("WaterScreen", keys("g", "w", "e"), filled, demo=None, sizes=USUAL),
     "water-first": Scene("WaterScreen", keys("g", "w"), demo=None, sizes=USUAL),
@@ -326,6 +326,6 @@ SCENES: dict[str, Scene] = {
     "settings-end": Scene("SettingsScreen", keys("g", "s", *["end"]), demo=None, sizes=USUAL),
     "settings-search": Scene("SettingsScreen", keys("g", "s", "slash", *"quiet"), demo=None, sizes=USUAL),
     "help": Scene("HelpScreen", keys("question_mark"), _planned, demo=None),
-    "evidence": Scene("HelpScreen", keys("g", "e"), _planned, demo=None),
+    "evidence": Scene("HelpScreen", keys("g", "e"), _planned, demo=None, sizes=USUAL),
 }
 """Every scene by its name."""

@@ -6,9 +6,11 @@ What was kept lies in tests/companion/screens. A screen that was meant to change
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
@@ -28,6 +30,15 @@ ACCEPT = "scripts/test --fast tests/companion/test_screens.py --accept-screens"
 TOLD = 4  # differing lines that a failure shows
 
 CASES = {f"{name}-{size[0]}x{size[1]}": (scene, size) for name, scene in SCENES.items() for size in scene.sizes}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_collections() -> Iterator[None]:
+    """A hundred apps come and go here: with the usual thresholds a fifth of the time would be the collector's."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    yield
+    gc.set_threshold(*before)
 
 
 @pytest.fixture
@@ -150,7 +161,7 @@ def _contrast(one: RGB, other: RGB) -> float:
 # --- what the app does to them ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["jump", "session", "plan", "water"])
+@pytest.mark.parametrize("name", ["session", "plan"])
 async def test_a_screen_in_the_light_is_the_same_begun_there_or_turned_to(name: str) -> None:
     (begun,) = await show(SCENES[name], "light", (80, 24))
     _, turned = await show(SCENES[name], "dark", (80, 24), also=("light",))
