@@ -329,7 +329,7 @@ class _Approach:
 
 
 SET_ASIDE_BY_PYTHON = 1_000
-"""No more than this many objects are out of collections as a program begins: 375 in CPython 3.12.1, 0 before and after."""
+"""At most so many objects are out of collections as a program begins: 375 in CPython 3.12.1, 0 before and after it."""
 
 
 @contextlib.contextmanager

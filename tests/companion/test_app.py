@@ -41,8 +41,8 @@ SESSION_SCENES = [
 ]  # fmt: skip
 SCENES = [
     "today", "find", "history", "routines", "prepare", "questions", "skin", "ready", "summary", "help",
-    "consultation", "proposal", "patch", "people", "settings", "water", "plan", "evidence", "profile", "note", "note-day",
-    "agreed", "forget", "optional",
+    "consultation", "proposal", "patch", "people", "settings", "water", "plan", "evidence", "profile", "note",
+    "note-day", "agreed", "forget", "optional",
 ]  # fmt: skip
 JUMPS = [f"g+{letter}" for letter, _, _ in words.PLACES]
 LAST_LINES = {*SESSION_SCENES, "help"}

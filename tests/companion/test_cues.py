@@ -304,15 +304,15 @@ def test_no_two_cues_sound_alike_and_every_one_has_its_bells() -> None:
 @pytest.mark.parametrize(
     ("platform", "programs", "player"),
     [
-        ("linux", {"aplay", "paplay", "pw-play"}, "pw-play"),
-        ("linux", {"aplay"}, "aplay"),
-        ("linux", {"afplay"}, None),
-        ("darwin", {"afplay"}, "afplay"),
-        ("win32", set(), "Windows"),
+        ("linux", ("aplay", "paplay", "pw-play"), "pw-play"),
+        ("linux", ("aplay",), "aplay"),
+        ("linux", ("afplay",), None),
+        ("darwin", ("afplay",), "afplay"),
+        ("win32", (), "Windows"),
     ],
     ids=str,
 )
-def test_the_player_is_the_best_that_is_there(platform: str, programs: set[str], player: str | None) -> None:
+def test_the_player_is_the_best_that_is_there(platform: str, programs: tuple[str, ...], player: str | None) -> None:
     assert Heard(programs=frozenset(programs)).speaker(platform).player == player
 
 
