@@ -20,7 +20,7 @@ from rig.cli import main as rig_main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
-BUILT_HAZARDS = ("H1", "H2", "H3", "H5", "H6", "H8", "H10", *(f"Dr-05 hazard {number}" for number in range(1, 8)))
+BUILT_HAZARDS = ("H1", "H2", "H3", "H5", "H6", "H8", "H9", "H10", *(f"Dr-05 hazard {number}" for number in range(1, 8)))
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
