@@ -73,21 +73,35 @@ def _check(options: Options) -> None:
 
 
 def _on_device(kind: str, device: str, radio: Radio | None) -> tuple[Report, bool]:
-    import asyncio  # noqa: PLC0415 - for real devices alone
+    from rig.commands.replay_live import until_interrupted  # noqa: PLC0415 - for real devices alone
 
-    from rig.commands.replay_live import until_interrupted  # noqa: PLC0415 - as above
+    return until_interrupted(measured_so_far(kind, device, radio=radio))
+
+
+async def measured_so_far(kind: str, device: str, *, radio: Radio | None = None) -> tuple[Report, bool]:
+    """Look for a real device and measure it. The person's consent was given.
+
+    Args:
+        kind: which rules.
+        device: its name or address.
+        radio: where to look; None: with the system's Bluetooth.
+
+    Returns:
+        The report, and whether it ends early because the task was cancelled. A run that is cancelled before its
+        first rule is over has nothing to tell, and is.
+
+    Raises:
+        RigError: the device is not heard or is another one, or Bluetooth cannot be used.
+    """
+    import asyncio  # noqa: PLC0415 - as above
 
     so_far: list[Report] = []
-
-    async def measured() -> tuple[Report, bool]:
-        try:
-            return await _measured(kind, device, radio, so_far), False
-        except asyncio.CancelledError:
-            if not so_far:
-                raise
-            return so_far[-1], True
-
-    return until_interrupted(measured())
+    try:
+        return await _measured(kind, device, radio, so_far), False
+    except asyncio.CancelledError:
+        if not so_far:
+            raise
+        return so_far[-1], True
 
 
 async def _measured(kind: str, device: str, radio: Radio | None, so_far: list[Report]) -> Report:

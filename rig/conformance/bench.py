@@ -185,6 +185,11 @@ class Course(NamedTuple):
         """The highest level; 0 for no looks at all."""
         return max((level for _, level in self.looks), default=0.0)
 
+    @property
+    def lowest(self) -> float:
+        """The lowest level; 0 for no looks at all."""
+        return min((level for _, level in self.looks), default=0.0)
+
     def zero_after_ms(self, since: float) -> float:
         """How long after ``since`` there was output last, in ms."""
         last = max((at for at, level in self.looks if level > 0 and at > since), default=since)

@@ -11,13 +11,15 @@ from bleak import BleakClient
 
 from protocols.omp_codec import Opcode
 from rig.clock import run
-from rig.commands.conformance import _measured
+from rig.commands.conformance import measured_so_far
 from rig.commands.faults import RigError
+from rig.conformance.bench import RealBench
 from rig.conformance.pairing import Onlooker
+from rig.conformance.rules import Findings
 from rig.conformance.run import on_device, suite
 from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import SimulatedForeo
-from rig.devices.model import DeviceAction, SimulatedDevice
+from rig.devices.model import AttError, DeviceAction, SimulatedDevice
 from rig.devices.omp import SimulatedOmp
 from rig.radio.link import VirtualRadio
 from rig.radio.pairing import Ability, Pairing
@@ -113,21 +115,53 @@ def test_a_device_that_is_not_paired_makes_the_run_invalid_and_says_what_to_do()
 def test_whoever_interrupts_leaves_a_device_behind_that_is_off_and_reads_what_was_measured() -> None:
     async def main() -> None:
         device = SimulatedDr05()
-        reports: list[Report] = []
         async with on_air(device) as radio:
-            work = asyncio.ensure_future(
-                on_device("dr05", await found(radio, "Dr-05"), radio=radio, so_far=reports.append)
-            )
+            work = asyncio.ensure_future(measured_so_far("dr05", "Dr-05", radio=radio))
             while not device.running:  # noqa: ASYNC110 - a device tells nobody
                 await asyncio.sleep(0.01)
             work.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await work
+            report, interrupted = await work
+            assert interrupted
+            assert {each.name.split(":")[0] for each in report.comparisons} == {"checksum", "link"}
             assert device.trace[-1].cause == "total stop"
-            assert device.output_percent(asyncio.get_running_loop().time()) == 0
             await asyncio.sleep(0.1)
             assert not radio.peripherals[0].is_connected
-        assert {each.name.split(":")[0] for each in reports[-1].comparisons} == {"checksum", "link"}
+
+    run(main())
+
+
+def test_whoever_interrupts_before_anything_was_measured_reads_nothing() -> None:
+    async def main() -> None:
+        async with on_air(SimulatedDr05()) as radio:
+            work = asyncio.ensure_future(measured_so_far("dr05", "Dr-05", radio=radio))
+            await asyncio.sleep(0.2)
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+
+    run(main())
+
+
+def test_a_stop_that_is_lost_on_its_way_is_written_again() -> None:
+    class HearsEveryThirdStop(SimulatedOmp):
+        stops = 0
+
+        def written(self, characteristic: str, data: bytes, now: float) -> tuple[DeviceAction, ...]:
+            if data == bytes((Opcode.STOP,)):
+                self.stops += 1
+                if self.stops % 3:
+                    raise AttError(0x0E)  # unlikely error
+            return super().written(characteristic, data, now)
+
+    async def main() -> None:
+        device = HearsEveryThirdStop()
+        async with on_air(device) as radio:
+            (longest,) = [rule for rule in suite("omp").rules if rule.key == "rule 6"]
+            bench: RealBench[SimulatedOmp] = RealBench(await found(radio, "OMP"), suite("omp").stop, radio=radio)
+            await longest.carry_out(bench, Findings("rule 6", longest.checks, simulated=False))
+            causes = [entry.cause for entry in device.trace if not entry.output_percent]
+            assert causes == ["time limit", "stopped"]
+            assert device.stops == 6
 
     run(main())
 
@@ -137,7 +171,7 @@ def test_a_device_of_another_kind_is_left_alone() -> None:
         device = SimulatedForeo()
         async with on_air(device) as radio:
             with pytest.raises(RigError, match="BEAR2 is not of kind dr05 but foreo; it was left alone"):
-                await _measured("dr05", "BEAR2", radio, [])
+                await measured_so_far("dr05", "BEAR2", radio=radio)
             assert not device.trace
 
     run(main())
@@ -146,7 +180,8 @@ def test_a_device_of_another_kind_is_left_alone() -> None:
 def test_a_device_is_found_by_its_name_in_any_case() -> None:
     async def main() -> None:
         async with on_air(SimulatedForeo()) as radio:
-            report = await _measured("foreo", "bear2", radio, [])
+            report, interrupted = await measured_so_far("foreo", "bear2", radio=radio)
+            assert not interrupted
             assert report.title == "conformance: foreo BEAR2"
             assert report.exit_code == 0
 

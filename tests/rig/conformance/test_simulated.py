@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from protocols.frames import crc
+from protocols.omp_codec import TELEMETRY, Result, State
 from rig.conformance.run import KINDS, on_simulated, suite
 from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import SimulatedForeo
@@ -54,6 +55,75 @@ def test_the_same_seed_gives_the_same_report() -> None:
 # --- broken in other ways: what each of these devices gets wrong, and what says so ------------------------------------
 
 
+class LeavesItsSourceOn(SimulatedOmp):
+    def _lose_contact(self, at: float) -> None:
+        if self._run is not None:
+            self._state = State.CONTACT_LOST
+
+
+class ResumesTooSoon(SimulatedOmp):
+    def _contact_settled(self, now: float) -> bool:
+        return self._touching
+
+
+class MeasuresSeldom(SimulatedOmp):
+    def _tick(self, at: float) -> None:
+        super()._tick(at)
+        if self._tick_at is not None:
+            self._tick_at = at + 0.15
+
+
+class SendsByFits(SimulatedOmp):
+    """It measures in time, and sends what it measured two at a time."""
+
+    def _tell(self, number: int, characteristic: str, data: bytes) -> None:
+        if characteristic != TELEMETRY:
+            super()._tell(number, characteristic, data)
+            return
+        held = self.__dict__.setdefault("held", [])
+        held.append(data)
+        if len(held) == 2:
+            for each in held:
+                super()._tell(number, characteristic, each)
+            held.clear()
+
+
+class ForgetsItsRecords(SimulatedOmp):
+    def power_cycle(self, now: float) -> None:
+        super().power_cycle(now)
+        self.store._records.clear()
+
+
+class OutlivesItsLink(SimulatedOmp):
+    def _lose_controller(self, now: float) -> None:
+        self._controller = None
+
+
+class HasNoEnd(SimulatedOmp):
+    def _limit_at(self) -> float | None:
+        return None
+
+
+class TakesAnyLength(SimulatedOmp):
+    def _longest_run_s(self, asked_s: int) -> float:
+        return float(asked_s)
+
+
+class LapsesEarly(SimulatedOmp):
+    def _keep_alive(self, now: float, valid_ms: int) -> Result:
+        answer = super()._keep_alive(now, valid_ms)
+        self._keep_alive_until = now + valid_ms / 2000
+        return answer
+
+
+class StartsAtATenth(SimulatedOmp):
+    def _aim(self, now: float) -> None:
+        super()._aim(now)
+        if self._stage.commanded_ua(now) == 0:
+            self._stage.set(self._target_ua / 10, now)
+            self._stage.ramp(self._target_ua, self._rise_ua_per_s(), now)
+
+
 class KeepsOnWithoutALink(SimulatedDr05):
     def disconnected(self, now: float) -> tuple[DeviceAction, ...]:
         self._catch_up(now)
@@ -95,10 +165,20 @@ class ReadsThreeBytes(SimulatedForeo):
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "make", "rule", "expected"),
     [
+        ("omp", StartsAtATenth, "rule 1", "rule 1: output at a start"),
+        ("omp", OutlivesItsLink, "rule 2", "rule 2: silent link to zero"),
+        ("omp", LapsesEarly, "rule 3", "rule 3: a keep-alive keeps the output on"),
+        ("omp", LeavesItsSourceOn, "rule 4", "rule 4: contact lost to zero"),
+        ("omp", ResumesTooSoon, "rule 4", "rule 4: no resume before 300 ms of contact"),
+        ("omp", HasNoEnd, "rule 6", "rule 6: end of a run to zero"),
+        ("omp", TakesAnyLength, "rule 6", "rule 6: a run is no longer than the features say"),
+        ("omp", lambda: SimulatedOmp(secured=False), "rule 7", "rule 7: an unencrypted link reaches nothing"),
+        ("omp", MeasuresSeldom, "rule 9", "rule 9: telemetry period"),
+        ("omp", SendsByFits, "rule 9", "rule 9: telemetry jitter"),
+        ("omp", ForgetsItsRecords, "rule 10", "rule 10: records survive a loss of power"),
         ("dr05", lambda: SimulatedDr05(low_byte_first=True), "checksum", "checksum: low byte first is refused"),
         ("dr05", StopsOnAWrongChecksum, "checksum", "checksum: a stop with a wrong checksum is refused and stops"),
         ("dr05", KeepsOnWithoutALink, "link", "link: link loss to zero"),
@@ -116,7 +196,7 @@ class ReadsThreeBytes(SimulatedForeo):
         ("foreo", GoesOnPulsating, "pulsation", "pulsation: stop to zero"),
         ("foreo", ReadsThreeBytes, "readings", "readings: a skin reading has two bytes"),
     ],
-    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) and ":" in value else "",
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "device",
 )
 def test_a_device_that_does_otherwise_is_found_out(
     key: str, make: Callable[[], SimulatedDevice], rule: str, expected: str
