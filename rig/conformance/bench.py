@@ -305,7 +305,7 @@ class RealBench(Generic[D]):
             yield link
         finally:
             # A task of its own: whoever is being cancelled has to leave a device behind that is off all the same.
-            await asyncio.shield(asyncio.ensure_future(self._put_away(link)))
+            await _to_its_end(asyncio.ensure_future(self._put_away(link)))
 
     async def _put_away(self, link: Link[D]) -> None:
         for _ in range(_STOP_TRIES):
@@ -322,3 +322,16 @@ class RealBench(Generic[D]):
                 await link.client.disconnect()
         except (BleakError, OSError, TimeoutError) as error:
             raise CannotCheckError("the link could not be ended: switch the device off by hand, now") from error
+
+
+async def _to_its_end(work: asyncio.Future[None]) -> None:
+    """Wait for ``work``, however often the waiting is cancelled: Ctrl+C may be pressed twice while a device stops."""
+    cancelled = False
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            cancelled = True
+    work.result()
+    if cancelled:
+        raise asyncio.CancelledError
