@@ -175,7 +175,7 @@ def _line(device: Device) -> Content:
         (BARS[:bars], "$done"),
         (BARS[bars:], "$faint"),
         "  ",
-        (f"{device.name:<12}", "bold $foreground"),
+        (f"{device.name:<12}  ", "bold $foreground"),
         (f"{words.NEARNESS[4 - bars]:<12}", "$muted"),
         (words.abilities(device.profile), "$muted"),
     )

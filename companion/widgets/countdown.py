@@ -46,7 +46,7 @@ class Countdown(Widget):
         else:
             palette = palette_of(self.app.theme)
             ground = palette.background
-            ink = {"now": palette.now, "muted": palette.faint}.get(self._tone, palette.text)
+            ink = {"now": palette.now, "muted": palette.muted}.get(self._tone, palette.text)
         rows = numerals.draw(self._text, lines, ink, ground)
         cells = rows[y][:width] if y < len(rows) else []
         return strip_of(cells, after=width - len(cells), ground=ground)

@@ -29,7 +29,7 @@ PLACES: Final = (
     ("h", "history", "what you have done"),
     ("d", "devices", "what is in reach"),
     ("r", "routines", "choose one"),
-    ("y", "profile", "what is right for you: limits, zones"),
+    ("y", "profile", "your limits and zones"),
     ("s", "settings", "each with its reason"),
     ("e", "evidence", "both sides, with sources"),
 )
