@@ -36,8 +36,8 @@ from rig.report.model import (
 )
 from rig.report.style import style_sheet
 from rig.report.tables import table
-from rig.timing.baseline import FEWEST
-from rig.timing.measure import TimingVerdict
+from rig.timing.baseline import FEWEST, Comparison
+from rig.timing.measure import Judgement, TimingVerdict
 
 _AROUND: Final = 8  # lines as recorded on either side of one that was not
 _SMALL_PRINT: Final = "Times are of the replay, in seconds from its first exchange. Quantiles by nearest rank."
@@ -52,6 +52,7 @@ _FIRST_DIFFERENCES: Final = 3
 _DIFFERENCES_SHOWN: Final = 50  # of one replay
 _PASSED_SHOWN: Final = 20  # passed replays up to which each has a timeline of its own; of more the table is enough
 _LONGEST_REASON: Final = 180  # letters of the first difference in the list of what went wrong
+_IN_SENTENCES: Final = 5  # judgements without samples up to which each is a sentence; of more a table is easier to read
 _UNLIKE: Final = 0.5  # share of its words in which a line differs from the recorded one, at most, for these to be shown
 _QUANTILE_NAMES: Final = tuple(name for name, _ in QUANTILES)
 _MARKS: Final = {
@@ -347,8 +348,12 @@ def _passed(outcomes: Sequence[Outcome]) -> Iterator[Markup]:
 
 def _timing(report: Report) -> Iterator[Markup]:
     measured = report.measured
-    for each in report.compared:
-        if each.name not in measured:
+    alone = [each for each in report.compared if each.name not in measured]
+    if len(alone) > _IN_SENTENCES:
+        rows = [(each.name, _pill(each.verdict.value), _without_name(each)) for each in alone]
+        yield table("Every measurement, worst verdict first", ("measurement", "verdict", "measured"), rows)
+    else:
+        for each in alone:
             yield tag("p", _pill(each.verdict.value), " ", in_words(each))
     places = _judged(report)
     for name, place in places.items():
@@ -357,6 +362,12 @@ def _timing(report: Report) -> Iterator[Markup]:
     rest = {name: each for name, each in measured.items() if name not in places}
     if rest:
         yield _only_measured(rest)
+
+
+def _without_name(comparison: Comparison | Judgement) -> str:
+    """What it says, where its name stands before it already."""
+    words = comparison.name.replace("_", " ")
+    return comparison.text.removeprefix(words).lstrip(" :")
 
 
 def _judged(report: Report) -> dict[str, str]:

@@ -44,7 +44,10 @@ def test_every_report_is_written_with_value_unit_limit_and_verdict(
         "at_most": 100,
         "verdict": "pass",
     }
-    assert "conformance: simulated foreo, seed 2" in html.read_text(encoding="utf-8")
+    shown = html.read_text(encoding="utf-8")
+    assert "conformance: simulated foreo, seed 2" in shown
+    assert '<th scope="row">pulsation: stop to zero</th>' in shown
+    assert "<td>0 ms (highest of 10), at most 100 ms: kept</td>" in shown
     (suite,) = ET.parse(xml).getroot()  # noqa: S314 - the rig's own
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("conformance", "10", "0")
     assert {case.get("classname") for case in suite} == {"conformance.limit"}
