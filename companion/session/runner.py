@@ -34,10 +34,10 @@ from companion.session.model import (
     View,
 )
 from protocols.machine import LocalProtocolError
-from protocols.model import StopOutput, TotalStop
+from protocols.model import StopOutput, TotalStop, Unrecognised
 
 if TYPE_CHECKING:
-    from companion.device.connection import Connection
+    from companion.device.connection import Connection, News
     from companion.session.engine import SessionEngine
 
 
@@ -114,7 +114,7 @@ class GuidedSession:
             Exception: a defect of the app, after the output was stopped and the link dropped.
         """
         connection = self._connection
-        connection.listener = self._feed
+        connection.listener = self._hear
         connection.on_defect = self._surface
         try:
             try:
@@ -157,6 +157,12 @@ class GuidedSession:
                 await asyncio.wait((connecting,))
         if not connecting.cancelled():
             connecting.result()
+
+    def _hear(self, news: News) -> None:
+        """Take the connection's news. Noise means nothing to a session, and a flood of it must cost nothing here."""
+        if isinstance(news, DeviceSaid) and isinstance(news.event, Unrecognised):
+            return
+        self._feed(news)
 
     # --- steps ------------------------------------------------------------------------------------------------------
 

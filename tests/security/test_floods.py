@@ -151,6 +151,22 @@ def test_h3_a_session_that_is_flooded_stops_at_once_and_writes_down_little(value
     in_a_session(act)
 
 
+def test_noise_never_reaches_the_session_itself() -> None:
+    async def act(one: Whole) -> None:
+        await one.treating()
+        seen: list[object] = []
+        handle = one.engine.handle
+        one.engine.handle = lambda given, now: seen.append(given) or handle(given, now)  # type: ignore[method-assign,func-returns-value]
+        flooding = asyncio.ensure_future(shower(one, [b"\xff" * 20], 0.1))
+        await asyncio.sleep(0.1)
+        assert await flooding >= PER_SECOND / 10
+        assert len(seen) < 20
+        one.session.intend(Intent.STOP)
+        assert (await one.running).reason is Reason.STOPPED
+
+    in_a_session(act)
+
+
 # --- a peer that hardly answers ---------------------------------------------------------------------------------------
 
 
