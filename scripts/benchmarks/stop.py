@@ -2,7 +2,8 @@
 
 The real app runs in a pseudo terminal of 120x40 with true colour and full animation, on the virtual radio. The key is
 pressed at seeded random moments of a running session: while the level ramps and the face is drawn ten times a second.
-Both ends are stamped with CLOCK_MONOTONIC.
+Both ends are stamped with CLOCK_MONOTONIC. Then the same while the device floods the app with notifications, which come
+in as they do from a system's Bluetooth service: at bleak's callback, all of a millisecond at once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from start import open_terminal, terminal_environment
 from terminal import cpu_s
 
 STOPS = 200
+FLOODED_STOPS = 60
+FLOOD_PER_S = 20_000
 LIMIT_MS = 50
 LONGEST_WAIT_S = 0.8
 PATIENCE_S = 30
@@ -59,16 +62,19 @@ class Stop:
 
 
 class WatchedApp:
-    """The app in its terminal. Its screen is read and thrown away all the time, as a terminal does."""
+    """The app in its terminal. Its screen is read and thrown away all the time, as a terminal does.
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    ``notified`` is how many notifications a second the device sends beside its own.
+    """
+
+    def __init__(self, folder: Path, seed: int, notified: int = 0) -> None:
         (folder / "routines").mkdir(parents=True, exist_ok=True)
         (folder / "routines" / "bench-stop.toml").write_text(ROUTINE, encoding="utf-8")
         self.terminal, theirs = open_terminal()
         self._told, telling = os.pipe()
         child = Path(__file__).with_name("stop_child.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(child), str(telling), str(seed), str(folder)],
+            [sys.executable, str(child), str(telling), str(seed), str(folder), str(notified)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -82,6 +88,8 @@ class WatchedApp:
         self._selector.register(self.terminal, selectors.EVENT_READ)
         self._selector.register(self._told, selectors.EVENT_READ)
         self._line = b""
+        self.notified_per_s = 0.0
+        """How many notifications a second came in a flood so far."""
         self._screen = b""
 
     def events(self, until: float) -> Iterator[dict[str, object]]:
@@ -125,6 +133,7 @@ def stop(app: WatchedApp, key: str, wait_s: float, *, running: bool = False) -> 
     os.write(app.terminal, KEYS[key])
     arrived = app.wait_for("arrived")
     over = app.wait_for("over")
+    app.notified_per_s = float(str(over["notified"]))
     if over["reason"] != "stopped by you" or over["screen"] != "SessionScreen" or not arrived["percent"]:
         raise AssertionError(f"not a stop of a session that runs and is drawn: {arrived}, {over}")
     return Stop(
@@ -165,4 +174,12 @@ def run(report: Report, *, repeat: int | None, seed: int) -> None:
             stops = stop_again_and_again(app, repeat or STOPS, seed)
         finally:
             app.close()
-    report_stops(report, stops, "stop")
+        report_stops(report, stops, "stop")
+        app = WatchedApp(Path(folder) / "flooded", seed, notified=FLOOD_PER_S)
+        try:
+            stops = stop_again_and_again(app, min(repeat or FLOODED_STOPS, FLOODED_STOPS), seed)
+        finally:
+            app.close()
+    report_stops(report, stops, "stop in a flood")
+    rate = Measurement("stop in a flood: notifications a second", app.notified_per_s, "", at_least=0.95 * FLOOD_PER_S)
+    report.add(rate)

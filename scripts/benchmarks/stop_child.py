@@ -2,7 +2,8 @@
 
 Started by stop.py, never by hand. Tells over the inherited pipe FD (first argument), one JSON object a line:
 `running` (output is on), `arrived` (a total-stop frame reached the simulated device: CLOCK_MONOTONIC in ns, and the
-level until then), `over` (the session has ended: when the device's own output became zero, and what was on the screen).
+level until then), `over` (the session has ended: when the device's own output became zero, what was on the screen, and
+how many notifications a second came while it ran). Its last argument is how many of those to add.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from rig.devices.model import DeviceAction
 engine.MOVE_S = 0.1  # the seconds for moving to a zone are no subject here, and 200 of them take a quarter of an hour
 
 ROUTINE = "bench-stop"
+BUFFERED_S = 0.05
+NOISE = (b"\xff" * 20, b"\x55\xaa\x00", bytes(20))
 TOTAL_STOP = bytes.fromhex("55AA0500A63102066BF2")
 
 
@@ -56,7 +59,32 @@ class WatchedHousehold(Household):
             return written(characteristic, data, now)
 
         self.simulated.written = watched  # type: ignore[method-assign]
+        self.notified, self.notified_s = 0, 0.0
+        if per_s := int(sys.argv[4]):
+            self._flooding = asyncio.get_running_loop().create_task(self._flood(radio, per_s))
         return radio
+
+    async def _flood(self, radio: DemoRadio, per_s: int) -> None:
+        """Hand noise to whoever is subscribed, as the device's notifications, with all that is due at once."""
+        adapter = await radio.air.adapter.ready()
+        last, owed = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.monotonic()
+            passed, last = now - last, now
+            clients = [link.gatt_client for link in adapter.connections.values()]
+            bearers = [client for client in clients if getattr(client, "listeners", None)]  # not before it is set up
+            if not bearers:
+                continue
+            # What comes while the app is busy fills the radio's buffers, and no more than those.
+            owed = min(owed + passed * per_s, per_s * BUFFERED_S)
+            count, owed = int(owed), owed % 1.0
+            self.notified += count
+            self.notified_s += passed
+            for bearer in bearers:
+                for handle in list(bearer.listeners):
+                    for number in range(count):
+                        bearer._deliver(handle, NOISE[number % len(NOISE)])  # noqa: SLF001 - as it comes off the radio
 
 
 class SelfStartingApp(CompanionApp):
@@ -104,8 +132,15 @@ class SelfStartingApp(CompanionApp):
         await super().on_companion_app_session_ended(message)
         trace = self._household.simulated.trace
         zero_at = trace[-1].time if trace and not trace[-1].output_percent else None
+        rate = self._household.notified / (self._household.notified_s or 1.0)
         reason = repr(message.error) if message.summary is None else message.summary.reason.value
-        tell("over", zero_at_ns=None if zero_at is None else int(zero_at * 1e9), reason=reason, screen=screen)
+        tell(
+            "over",
+            zero_at_ns=None if zero_at is None else int(zero_at * 1e9),
+            reason=reason,
+            screen=screen,
+            notified=rate,
+        )
         if self._device is not None:
             await self._begin_session(self._device)
 
