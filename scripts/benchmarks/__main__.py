@@ -10,7 +10,7 @@ from pathlib import Path
 
 BENCHES = {
     "start": "cold start: companion --help, and the app's first frame against a minimal Textual app",
-    "stop": "stop latency: key press in the app to the total stop at the simulated device; and in a flood of notifications",
+    "stop": "stop latency: key press in the app to the total stop at the simulated device; again in a flood from it",
     "home": "5,000 sessions: screens, idle and session share of a core, memory, stop in a flood of MQTT (minutes)",
     "session": "simulated seconds per wall second of full-face through engine, bleak backend, Bumble and device",
     "clock": "the virtual loop against a stock loop whose selector advances (with --peers: and other virtual loops)",
