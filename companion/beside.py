@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from companion.config import CompanionError
 from companion.integrations.mqtt_settings import with_device_id
-from companion.store.lock import HeldElsewhereError, SessionLock
+from companion.store.lock import DAY_LOCK, HeldElsewhereError, SessionLock
 from companion.words import beside as words
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from companion.session.model import View
     from companion.settings.file import SettingsFile
     from companion.settings.schema import Settings
-
-
-DAY_LOCK: Final = "home-assistant.lock"
 
 
 class Teller:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from companion.beside import DAY_LOCK
 from companion.care.calendar_file import is_ours
 from companion.commands.almanac import write
 from companion.commands.asking import Asking
@@ -21,7 +20,7 @@ from companion.integrations.timers import Job, Machine, TimerError
 from companion.settings.file import settings_file
 from companion.settings.schema import FILE_NAME
 from companion.store.database import DATABASE_NAME, Store, StoreError
-from companion.store.lock import HeldElsewhereError, SessionLock
+from companion.store.lock import DAY_LOCK, HeldElsewhereError, SessionLock
 from companion.words import commands as words
 
 _STEM = Path(DATABASE_NAME).stem

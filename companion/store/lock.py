@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 _NAME = "session.lock"
+DAY_LOCK = "home-assistant.lock"
+"""Held by whichever of several programs tells Home Assistant the day."""
 
 
 class HeldElsewhereError(Exception):

@@ -196,7 +196,7 @@ async def test_the_first_line_says_the_month_wherever_one_is_in_it(
         for key in ["down"] * 45 + ["up"] * 20 + ["end"]:
             await press(pilot, key)
             at = hand(app).started_at
-            listed = app.text.splitlines()[3:19]
+            listed = app.text.splitlines()[2:19]
             assert any(line.startswith(f"   ▸ {words.DAY.format(at=at)}") for line in listed), (at, listed)
         assert "2026  " in listed[0]
         await pilot.click(SessionList, offset=(20, 0))

@@ -20,8 +20,8 @@ opened: list[DemoRadio] = []
 open_demo = companion.demo.open_demo
 
 
-async def remembered(*arguments: Any) -> DemoRadio:
-    opened.append(await open_demo(*arguments))
+async def remembered(*arguments: Any, **named: Any) -> DemoRadio:
+    opened.append(await open_demo(*arguments, **named))
     return opened[-1]
 
 
