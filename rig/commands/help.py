@@ -212,7 +212,8 @@ Result
   --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
                      several times
   --baseline FILE    hold the timing against a baseline, too
-  --false-alarm P    the rate of false alarms of that comparison (0.01)
+  --false-alarm P    how often that comparison may fail where nothing has changed
+                     (0.01)
   --jobs N           worker processes for several recordings (one a core)
 
 Reading
@@ -268,8 +269,8 @@ Options of save
   --seed N           which samples are kept, of more than 10,000
 
 Options of compare
-  --false-alarm P    how often a comparison may say that something changed where
-                     nothing has (0.01)
+  --false-alarm P    how often a comparison may fail where nothing has changed
+                     (0.01); it may say marginal ten times as often
   --minimum-effect P from which share of the median on a change matters (0.05)
   --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
                      several times
