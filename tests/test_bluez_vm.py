@@ -206,6 +206,41 @@ def test_each_missing_package_is_named_once(tmp_path: Path) -> None:
     assert machine.missing_packages(find) == ["qemu-system-x86", "bluez"]
 
 
+def test_run_as_a_program_it_prints_every_missing_package_once_with_nothing_but_python(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _WITHOUT_PROGRAMS, ROOT / "scripts/bluez_vm/machine.py"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count("\n") == 1
+    assert sorted(result.stdout.split()) == sorted(set(machine.PACKAGE_OF.values()))
+
+
+_WITHOUT_PROGRAMS = """\
+import runpy, shutil, sys
+shutil.which = lambda *_, **__: None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("system", "processor"), [("darwin", "arm64"), ("linux", "aarch64"), ("win32", "AMD64")])
+def test_a_computer_on_which_it_cannot_run_is_told_as_such_and_nothing_is_asked_for(
+    system: str, processor: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine.sys, "platform", system)
+    monkeypatch.setattr(machine.platform, "machine", lambda: processor)
+    assert machine.main() == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"scripts/bluez-vm: the lane boots a Debian kernel on x86-64 Linux; this is {processor} {system}\n"
+    )
+
+
 def _lane(*arguments: str | Path, path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, ROOT / "scripts/bluez_vm", *arguments],

@@ -1,7 +1,7 @@
 """The virtual machine: what it needs of this system, its kernel, how it is started, and when it is given up.
 
 Knows Debian's packages, QEMU and virtme-ng. Refuses to know what runs inside. Run as a program it prints the packages
-that are missing, for whoever is to install them; it needs nothing but Python for that.
+that are missing, for whoever is to install them; it needs nothing but a Python 3 for that, however old.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGE_OF: Mapping[str, str] = {
     "bluetoothd": "bluez",
     "btmon": "bluez",
     "dbus-daemon": "dbus",
-    "dbus-send": "dbus-bin",
+    "dbus-send": "dbus",
     "mke2fs": "e2fsprogs",
     "dpkg-deb": "dpkg",
 }
@@ -74,11 +74,20 @@ def check() -> None:
     Raises:
         Unready: it is not.
     """
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise Unready(f"the lane boots a Debian kernel on x86-64 Linux; this is {platform.machine()} {sys.platform}")
+    check_computer(sys.platform, platform.machine())
     absent = missing_packages(found)
     if absent:
         raise Unready(f"{', '.join(absent)}: not installed; apt-get install --no-install-recommends {' '.join(absent)}")
+
+
+def check_computer(system: str, processor: str) -> None:
+    """See that this is a computer for which Debian has what the lane needs.
+
+    Raises:
+        Unready: it is not.
+    """
+    if system != "linux" or processor != "x86_64":
+        raise Unready(f"the lane boots a Debian kernel on x86-64 Linux; this is {processor} {system}")
 
 
 def kernel(cache: Path) -> Path:
@@ -208,5 +217,16 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Print the packages that are missing, on one line; 1 where none would help."""
+    try:
+        check_computer(sys.platform, platform.machine())
+    except Unready as unready:
+        print(f"scripts/bluez-vm: {unready}", file=sys.stderr)
+        return 1
     print(" ".join(missing_packages(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
