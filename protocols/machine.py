@@ -74,6 +74,14 @@ class DeviceProtocol(abc.ABC):
         """When :meth:`deadline_passed` wants to be called, on the clock of ``now``; None while nothing is awaited."""
 
     @property
+    def keep_alive_at(self) -> float | None:
+        """When the next keep-alive is due by the machine's own clock, one of its deadlines; None while none is.
+
+        A host that was recorded had a clock and a radio of its own: its keep-alives come a little earlier or later.
+        """
+        return None
+
+    @property
     @abc.abstractmethod
     def output_possible(self) -> bool:
         """True unless known to be without output: a start counts from its write, a stop from its acknowledgement."""

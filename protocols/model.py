@@ -84,6 +84,14 @@ class ResumeOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Say now that the host is alive, rather than when the protocol would. Refused while there is no output to keep up.
+
+    The protocol does so by itself: this is for who replays the keep-alives of another host, at its times.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class AcknowledgeFault:
     """Tell the device that its fault was seen. It goes only where its cause has gone."""
 
@@ -121,6 +129,7 @@ Command = (
     | QueryBattery
     | MeasureSkin
     | ResumeOutput
+    | KeepAlive
     | AcknowledgeFault
     | DownloadRecords
     | AbortDownload

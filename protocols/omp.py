@@ -43,6 +43,7 @@ from protocols.omp_codec import (
     Zone,
 )
 from protocols.omp_record import SAMPLE_S, Assembly, RecordChunk, SessionRecord
+from protocols.omp_recorded import RECORDED
 from protocols.omp_watch import Watch
 from protocols.ramp import Ramp
 from protocols.registry import ProtocolEntry
@@ -277,6 +278,11 @@ class Omp(DeviceProtocol):
         return min((wait for wait in waits if wait is not None), default=None)
 
     @property
+    def keep_alive_at(self) -> float | None:
+        """When the next one is due; None while a stop is under way, or before there is output to keep up."""
+        return self._keep_alive_at if self._stopping is None and self._dropping is None and not self._spent else None
+
+    @property
     def stop_writes(self) -> tuple[Write, ...]:
         """*Stop*, which needs no control (rule 8)."""
         return (Write(CONTROL_POINT, Request(Opcode.STOP).encode(), with_response=True, urgent=True),)
@@ -413,6 +419,8 @@ class Omp(DeviceProtocol):
                 self._accept_start(command, now)
             case model.ResumeOutput():
                 self._accept_resume(command)
+            case model.KeepAlive():
+                self._accept_keep_alive(command)
             case model.SelectMode(mode):
                 self._accept_mode(command, mode)
             case model.QueryBattery() if self._has_battery:
@@ -456,6 +464,11 @@ class Omp(DeviceProtocol):
         self._running = False
         self._ask(Request(Opcode.RESUME), command)
         self._ask(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), None)
+
+    def _accept_keep_alive(self, command: Command) -> None:
+        if self._keep_alive_at is None:
+            raise LocalProtocolError("there is no output to keep up")
+        self._queue.appendleft(_Asked(Request(Opcode.KEEP_ALIVE, (KEEP_ALIVE_MS,)), command))
 
     def _accept_mode(self, command: Command, mode: int) -> None:
         if mode not in {known.number for known in self._profile.modes}:
@@ -571,10 +584,9 @@ class Omp(DeviceProtocol):
         match asked.command:
             case model.SetIntensity(percent):
                 self._ramp.level_given_up(percent)
-            case None if asked.request.opcode is Opcode.KEEP_ALIVE and self._output_possible:
+            case None | model.KeepAlive() if asked.request.opcode is Opcode.KEEP_ALIVE and self._output_possible:
                 # Without it the output ends by itself soon; better now, and said.
                 self._own_stop(f"it refuses the keep-alive ({_REFUSALS[response.result].value})", now, answer)
-                return
         if asked.command is not None:
             answer.events.append(model.Rejected(asked.command, _REFUSALS[response.result]))
 
@@ -973,6 +985,7 @@ EXTENT = Extent(
         model.SelectMode,
         model.QueryBattery,
         model.ResumeOutput,
+        model.KeepAlive,
         model.AcknowledgeFault,
         model.DownloadRecords,
         model.AbortDownload,
@@ -1037,4 +1050,5 @@ ENTRY = ProtocolEntry(
     fits=_fits,
     extent=EXTENT,
     recreate=_recreate,
+    recorded=RECORDED,
 )

@@ -15,6 +15,7 @@ from protocols.gatt import Service
 from protocols.listening import Listener
 from protocols.machine import DeviceProtocol, Extent
 from protocols.model import DeviceProfile
+from protocols.recorded import NOTHING_OF_ITS_OWN, Recorded
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -31,11 +32,12 @@ class ProtocolEntry:
     name (None when the advertisement has none) and the advertised service UUIDs, and returns 0 for "not mine", else
     more the surer it is (100: the exact name).
 
-    The last four are for recordings, and may be missing. ``listen`` takes the device's name where it is known and
+    The last five are for recordings, and may be missing. ``listen`` takes the device's name where it is known and
     returns a fresh listener for one link. ``fits`` tells whether a device with these services may be one of this
     protocol's, for recordings without a name; it need not be sure, what is said then decides. ``extent`` is all that
     the machine can go through; without it nobody can say what a recording has left out. ``recreate`` makes the machine
     as it was in a recording, from the name and all that the host wrote, where it draws something by chance.
+    ``recorded`` tells what of two recordings of the same session may differ.
     """
 
     key: str
@@ -47,6 +49,7 @@ class ProtocolEntry:
     fits: Callable[[Sequence[Service]], bool] | None = None
     extent: Extent | None = None
     recreate: Callable[[str, Sequence[bytes]], DeviceProtocol] | None = None
+    recorded: Recorded = NOTHING_OF_ITS_OWN
 
 
 class UnknownProtocolError(KeyError):
