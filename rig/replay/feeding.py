@@ -18,6 +18,7 @@ from protocols.model import (
     Event,
     Fault,
     HandshakeFailed,
+    KeepAlive,
     Repeated,
     SetIntensity,
     StartOutput,
@@ -41,6 +42,9 @@ radio that has nothing else to do takes two or three connection intervals."""
 EARLY_S: Final = 0.05
 """By how much the recorded app may be ahead of the machine's clock until its first command: a recording does not tell
 when exactly the app's own machine was started, only when its first request was on the air."""
+KEEP_ALIVE_GRACE_S: Final = 0.25
+"""How late a recorded keep-alive may be on the air: the app's timer fires late, and the radio has to be free. Waiting
+for it lets the recording set the pace: the machine's own clock would run ahead by a little with each one."""
 MAX_STEPS_AT_ONE_INSTANT: Final = 1000
 
 
@@ -222,6 +226,8 @@ class DecoderRun:
             due = machine.deadline
             if due is None or due > until or (due == until and not inclusive):
                 break
+            if due == machine.keep_alive_at and until <= due + KEEP_ALIVE_GRACE_S:
+                break
             at_ns = round((due - self._skew_s) * 1e9)
             self._overdue(at_ns)
             if self._machine is None:
@@ -267,12 +273,17 @@ class DecoderRun:
         if writes and self._listener is not None and exchange.to is not None:
             heard = self._listener.written(_characteristic(exchange.to), exchange.value or b"", at_ns / 1e9)
             self._hear(line, heard, index)
+        keeps_alive = writes and self._is_keep_alive(exchange)
+        if keeps_alive:
+            self.reached.command(KeepAlive())
         if self._machine is None:
             return
         if exchange.does == "subscribe" and exchange.to is not None:
             self._subscribed.add(_characteristic(exchange.to))
         operation = self._asked_for(exchange)
-        if operation is None and writes:
+        if operation is None and keeps_alive:
+            operation = self._command(line, exchange, index, at_ns, KeepAlive())
+        elif operation is None and writes:
             operation = self._asked_of_the_machine(line, exchange, index, at_ns)
         if operation is None or self._machine is None:
             return
@@ -327,6 +338,11 @@ class DecoderRun:
             if operation is not None or self._machine is None:
                 return operation
         return None  # a characteristic of no interest, or a piece of a frame
+
+    def _is_keep_alive(self, exchange: Exchange) -> bool:
+        if self.entry is None or exchange.to is None:
+            return False
+        return self.entry.recorded.is_keep_alive(_characteristic(exchange.to), exchange.value or b"")
 
     def _command(
         self, line: EventLine, exchange: Exchange, index: int, at_ns: int, command: Command
