@@ -14,8 +14,9 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import cached_property
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
 MAJOR = 1
 MINOR = 0
@@ -71,12 +72,22 @@ class Field:
         return struct.calcsize("<" + _CODES[self.kind])
 
 
-Layout = tuple[Field, ...]
+class Layout(tuple[Field, ...]):  # noqa: SLOT001 - what packs it is kept with it
+    """Fields in their order."""
+
+    def __new__(cls, *fields: Field) -> Self:
+        """Return the layout of these fields."""
+        return super().__new__(cls, fields)
+
+    @cached_property
+    def packing(self) -> struct.Struct:
+        """What packs and unpacks their values."""
+        return struct.Struct("<" + "".join(_CODES[each.kind] for each in self))
 
 
 def size(layout: Layout) -> int:
     """Return the bytes that a layout takes."""
-    return sum(each.size for each in layout)
+    return layout.packing.size
 
 
 def pack(layout: Layout, values: Sequence[int]) -> bytes:
@@ -86,7 +97,7 @@ def pack(layout: Layout, values: Sequence[int]) -> bytes:
         OmpFormatError: they are too many, too few, or one has no place in its field.
     """
     try:
-        return struct.pack("<" + "".join(_CODES[each.kind] for each in layout), *values)
+        return layout.packing.pack(*values)
     except struct.error as error:
         names = ", ".join(each.name for each in layout) or "nothing"
         raise OmpFormatError(f"{tuple(values)} does not fit {names}: {error}") from None
@@ -100,14 +111,14 @@ def unpack(layout: Layout, data: bytes, what: str) -> tuple[int, ...]:
     """
     if len(data) != size(layout):
         raise OmpFormatError(f"{what}: {len(data)} bytes instead of {size(layout)}")
-    return struct.unpack("<" + "".join(_CODES[each.kind] for each in layout), data)
+    return layout.packing.unpack(data)
 
 
-SERVICE_DATA_LAYOUT: Layout = (
+SERVICE_DATA_LAYOUT = Layout(
     Field("major", "u8", "major version of the profile"),
     Field("flags", "u8", "bit 0 pairing allowed, bit 1 charging, bit 2 fault"),
 )
-FEATURES_LAYOUT: Layout = (
+FEATURES_LAYOUT = Layout(
     Field("major", "u8"),
     Field("minor", "u8"),
     Field("max_current_ua", "u16", "highest target that is accepted"),
@@ -120,7 +131,7 @@ FEATURES_LAYOUT: Layout = (
     Field("zones", "u8", "zones cleared by the maker: bit 0 face, bit 1 neck"),
     Field("reserved", "u16", "0 when sent, ignored when received"),
 )
-STATUS_LAYOUT: Layout = (
+STATUS_LAYOUT = Layout(
     Field("state", "u8"),
     Field("fault", "u8"),
     Field("target_ua", "u16"),
@@ -128,7 +139,7 @@ STATUS_LAYOUT: Layout = (
     Field("keep_alive_ms_left", "u16", "0 when lapsed or not needed"),
     Field("session_id", "u32", "of the run under way or the last one; 0 before the first"),
 )
-TELEMETRY_LAYOUT: Layout = (
+TELEMETRY_LAYOUT = Layout(
     Field("sequence", "u16", "counts by one and wraps"),
     Field("ms_since_start", "u32", "since the device was switched on"),
     Field("delivered_ua", "u16", "delivered peak"),
@@ -138,13 +149,14 @@ TELEMETRY_LAYOUT: Layout = (
     Field("state", "u8"),
     Field("crc", "u16", "CRC-16/CCITT-FALSE over the bytes before"),
 )
-RECORD_CHUNK_LAYOUT: Layout = (
+_MEASURED, _CHECKSUM = Layout(*TELEMETRY_LAYOUT[:-1]), Layout(TELEMETRY_LAYOUT[-1])
+RECORD_CHUNK_LAYOUT = Layout(
     Field("session_id", "u32"),
     Field("index", "u16", "of this piece, from 0"),
     Field("total", "u16", "pieces of this record"),
 )
 """What stands before the piece of the record, 1 to 12 bytes long, in a Session Record notification."""
-RESPONSE_LAYOUT: Layout = (
+RESPONSE_LAYOUT = Layout(
     Field("mark", "u8", "80"),
     Field("opcode", "u8", "of the request; 00 for an empty write"),
     Field("result", "u8"),
@@ -248,33 +260,35 @@ class FaultCode(IntEnum):
 
 REQUEST_LAYOUTS: Mapping[Opcode, Layout] = MappingProxyType(
     {
-        Opcode.REQUEST_CONTROL: (Field("nonce", "u32", "echoed in the answer"),),
-        Opcode.SET_TARGET: (Field("target_ua", "u16"),),
-        Opcode.SET_WAVEFORM: (Field("waveform", "u8", "bit index"), Field("frequency_dhz", "u16", "in 0.1 Hz")),
-        Opcode.START: (Field("longest_s", "u16", "longest run"),),
-        Opcode.PAUSE: (),
-        Opcode.RESUME: (),
-        Opcode.STOP: (),
-        Opcode.KEEP_ALIVE: (Field("valid_ms", "u16", "200 to 5000"),),
-        Opcode.SET_RAMP: (Field("ramp_ua_per_s", "u16"),),
-        Opcode.SET_LIGHT: (Field("colour", "u8", "0 red, 1 amber, 2 blue"), Field("percent", "u8")),
-        Opcode.IDENTIFY: (Field("beeps", "u8"),),
-        Opcode.ACKNOWLEDGE_FAULT: (),
-        Opcode.REPORT_RECORDS: (Field("from_session_id", "u32"),),
-        Opcode.ABORT_REPORT: (),
-        Opcode.DELETE_RECORDS: (Field("from_session_id", "u32"),),
+        Opcode.REQUEST_CONTROL: Layout(Field("nonce", "u32", "echoed in the answer")),
+        Opcode.SET_TARGET: Layout(Field("target_ua", "u16")),
+        Opcode.SET_WAVEFORM: Layout(Field("waveform", "u8", "bit index"), Field("frequency_dhz", "u16", "in 0.1 Hz")),
+        Opcode.START: Layout(Field("longest_s", "u16", "longest run")),
+        Opcode.PAUSE: Layout(),
+        Opcode.RESUME: Layout(),
+        Opcode.STOP: Layout(),
+        Opcode.KEEP_ALIVE: Layout(Field("valid_ms", "u16", "200 to 5000")),
+        Opcode.SET_RAMP: Layout(Field("ramp_ua_per_s", "u16")),
+        Opcode.SET_LIGHT: Layout(Field("colour", "u8", "0 red, 1 amber, 2 blue"), Field("percent", "u8")),
+        Opcode.IDENTIFY: Layout(Field("beeps", "u8")),
+        Opcode.ACKNOWLEDGE_FAULT: Layout(),
+        Opcode.REPORT_RECORDS: Layout(Field("from_session_id", "u32")),
+        Opcode.ABORT_REPORT: Layout(),
+        Opcode.DELETE_RECORDS: Layout(Field("from_session_id", "u32")),
     }
 )
 """The parameters of each request, after its opcode."""
 
 ANSWER_LAYOUTS: Mapping[Opcode, Layout] = MappingProxyType(
     {
-        Opcode.REQUEST_CONTROL: (Field("nonce", "u32", "as asked"),),
-        Opcode.REPORT_RECORDS: (Field("records", "u16", "how many records follow"),),
-        Opcode.DELETE_RECORDS: (Field("records", "u16", "how many records were deleted"),),
+        Opcode.REQUEST_CONTROL: Layout(Field("nonce", "u32", "as asked")),
+        Opcode.REPORT_RECORDS: Layout(Field("records", "u16", "how many records follow")),
+        Opcode.DELETE_RECORDS: Layout(Field("records", "u16", "how many records were deleted")),
     }
 )
 """What follows *success* in the answer to a request; nothing for those that are not here."""
+
+_NOTHING = Layout()
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -434,7 +448,7 @@ class Response:
 
 def _answer_layout(opcode: int, result: Result) -> Layout:
     known = opcode in REQUEST_LAYOUTS and result is Result.SUCCESS
-    return ANSWER_LAYOUTS.get(Opcode(opcode), ()) if known else ()
+    return ANSWER_LAYOUTS.get(Opcode(opcode), _NOTHING) if known else _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,8 +508,8 @@ class Telemetry:
             impedance = min(round(self.impedance_ohm / 10), OPEN_CIRCUIT - 1)
         temperature = NO_TEMPERATURE if self.temperature_c is None else round(self.temperature_c * 100)
         values = (self.sequence, self.ms_since_start, self.delivered_ua, impedance, self.contact, temperature)
-        body = pack(TELEMETRY_LAYOUT[:-1], (*values, self.state))
-        return body + pack(TELEMETRY_LAYOUT[-1:], (crc16(body),))
+        body = pack(_MEASURED, (*values, self.state))
+        return body + pack(_CHECKSUM, (crc16(body),))
 
     @classmethod
     def decode(cls, data: bytes) -> Telemetry:

@@ -61,7 +61,7 @@ def test_the_tables_are_those_of_the_codec_the_device_and_the_rules(tables: Modu
 
 
 def test_a_field_that_moves_is_noticed(tables: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "STATUS_LAYOUT", (*codec.STATUS_LAYOUT, Field("more", "u8")))
+    monkeypatch.setattr(codec, "STATUS_LAYOUT", codec.Layout(*codec.STATUS_LAYOUT, Field("more", "u8")))
     assert tables.written(TEXT) != TEXT
 
 
@@ -89,7 +89,7 @@ def test_an_example_decodes_and_encodes_as_it_says(kind: str, spelled: str, says
     layout, decode = LAYOUTS[kind]
     if kind == "answer":
         success = values["result"] == Result.SUCCESS
-        layout += codec.ANSWER_LAYOUTS.get(Opcode(values["opcode"]), ()) if success else ()
+        layout = codec.Layout(*layout, *(codec.ANSWER_LAYOUTS.get(Opcode(values["opcode"]), ()) if success else ()))
     assert list(values) == [field.name for field in layout]
     assert codec.unpack(layout, data, kind) == tuple(values.values())
     assert codec.pack(layout, tuple(values.values())) == data

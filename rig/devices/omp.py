@@ -105,6 +105,7 @@ AUTHENTICATED = frozenset({codec.CONTROL_POINT, codec.SESSION_RECORD})
 """Characteristics that need, beyond it, a key from an authenticated pairing."""
 
 _Answer = tuple[Result, tuple[int, ...]]
+_Upcoming = tuple[float, Callable[[float], None]]
 
 
 @dataclass(slots=True)
@@ -216,6 +217,8 @@ class SimulatedOmp(SimulatedDevice):
         )
         self._trace: list[TraceEntry] = []
         self._now = 0.0
+        self._upcoming: _Upcoming | None = None  # what :meth:`_next` found, until anything may have changed
+        self._upcoming_known = False
         self._touch_seen = -math.inf
         self._touching = True
         self._contact_since = -math.inf
@@ -523,13 +526,15 @@ class SimulatedOmp(SimulatedDevice):
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def _next(self) -> tuple[float, Callable[[float], None]] | None:
+    def _next(self) -> _Upcoming | None:
         """Return what happens next by itself: when, and what. Of two at the same time, what ends output comes first."""
-        first: tuple[float, Callable[[float], None]] | None = None
-        for at, happen in self._coming():
-            if at is not None and (first is None or at < first[0]):
-                first = (at, happen)
-        return first
+        if not self._upcoming_known:
+            first: _Upcoming | None = None
+            for at, happen in self._coming():
+                if at is not None and (first is None or at < first[0]):
+                    first = (at, happen)
+            self._upcoming, self._upcoming_known = first, True
+        return self._upcoming
 
     def _coming(self) -> tuple[tuple[float | None, Callable[[float], None]], ...]:
         touched = self.skin.next_event(self._touch_seen)
@@ -550,9 +555,12 @@ class SimulatedOmp(SimulatedDevice):
             self._now = at
             happen(at)
             self._tell_changes(at)
+            self._upcoming_known = False
         self._now = max(self._now, now)
+        self._upcoming_known = False  # whoever catches up is about to change something
 
     def _deadline_may_have_moved(self) -> None:
+        self._upcoming_known = False
         if self.deadline_moved is not None:
             self.deadline_moved()
 

@@ -35,6 +35,7 @@ class OutputStage:
         self.skin = skin
         self.gain = gain
         self._pieces = [Piece(0.0, 0.0, 0.0, 0.0, frequency_hz)]
+        self._times = [0.0]  # of the pieces
 
     def set(self, level_ua: float, at: float) -> None:
         """Go to a level at once."""
@@ -56,6 +57,7 @@ class OutputStage:
             self._pieces[-1] = piece
         else:
             self._pieces.append(piece)
+            self._times.append(piece.time)
 
     def pieces(self) -> Iterator[Piece]:
         """All pieces so far, oldest first."""
@@ -79,4 +81,4 @@ class OutputStage:
         last = self._pieces[-1]
         if at >= last.time:
             return last
-        return self._pieces[max(0, bisect_right(self._pieces, at, key=lambda piece: piece.time) - 1)]
+        return self._pieces[max(0, bisect_right(self._times, at) - 1)]

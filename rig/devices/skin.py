@@ -8,7 +8,7 @@ currents that anybody commands, and clocks.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from enum import Enum
 from typing import NamedTuple
 
@@ -46,6 +46,27 @@ class TouchEvent(NamedTuple):
     touch: Touch
 
 
+class _Lying(NamedTuple):
+    """How the electrodes lie, and when their gel was fresh (seconds; minus infinity where it was wiped off)."""
+
+    touch: Touch
+    fresh_at: float
+
+    def after(self, event: TouchEvent) -> _Lying:
+        """Return how they lie once that has happened."""
+        match event.touch:
+            case Touch.GELLED:
+                return _Lying(Touch.PLACED, event.time)
+            case Touch.DRIED:
+                return _Lying(self.touch, -math.inf)
+            case touch:
+                return _Lying(touch, self.fresh_at)
+
+    def dryness(self, at: float) -> float:
+        """Return how dry the gel is: 0 fresh, 1 dry."""
+        return min(1.0, max(0.0, at - self.fresh_at) / DRYING_S)
+
+
 class Skin:
     """One face under the electrodes; from the start both are on it, with fresh gel.
 
@@ -61,51 +82,61 @@ class Skin:
             raise ValueError(f"movement noise is a share from 0 to 0.2, not {noise}")
         self._seed = seed & _MASK
         self._noise = noise
-        self._events: list[TouchEvent] = sorted(events, key=lambda event: event.time)
+        self._events: list[TouchEvent] = []
+        self._times: list[float] = []
+        self._lyings = [_Lying(Touch.PLACED, 0.0)]  # one more than events: how they lie before each, and after the last
+        self._slot, self._slot_ends = -math.inf, (0.0, 0.0)  # the movement asked for last
+        self._asked: tuple[float, float] | None = None  # the time and frequency asked for last, and the answer:
+        self._impedance_ohm: float | None = None
         self._start_c = 31.0 + 2.0 * self._drawn(-1)
+        for event in events:
+            self.add(event.touch, event.time)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def add(self, touch: Touch, at: float) -> None:
         """Let something happen at ``at`` (seconds)."""
-        insort(self._events, TouchEvent(at, touch), key=lambda event: event.time)
+        index = bisect_right(self._times, at)
+        self._times.insert(index, at)
+        self._events.insert(index, TouchEvent(at, touch))
+        del self._lyings[index + 1 :]
+        for event in self._events[index:]:
+            self._lyings.append(self._lyings[-1].after(event))
+        self._asked = None
 
     def next_event(self, after: float) -> float | None:
         """Return when the next thing happens after that time (seconds), or None."""
-        at = bisect_right(self._events, after, key=lambda event: event.time)
-        return self._events[at].time if at < len(self._events) else None
+        index = bisect_right(self._times, after)
+        return self._times[index] if index < len(self._times) else None
 
     def touching(self, at: float) -> Touch:
         """Return how the electrodes lie: ``PLACED``, ``LIFTED`` or ``SHORTED``."""
-        if not self._events:
-            return Touch.PLACED
-        for event in reversed(self._events[: bisect_right(self._events, at, key=lambda event: event.time)]):
-            if event.touch is Touch.GELLED:
-                return Touch.PLACED
-            if event.touch is not Touch.DRIED:
-                return event.touch
-        return Touch.PLACED
+        return self._lying(at).touch
+
+    def _lying(self, at: float) -> _Lying:
+        return self._lyings[bisect_right(self._times, at)]
 
     # --- what can be measured -----------------------------------------------------------------------------------------
 
     def dryness(self, at: float) -> float:
         """Return how dry the gel is: 0 fresh, 1 dry."""
-        for event in reversed(self._events[: bisect_right(self._events, at, key=lambda event: event.time)]):
-            if event.touch is Touch.GELLED:
-                return min(1.0, (at - event.time) / DRYING_S)
-            if event.touch is Touch.DRIED:
-                return 1.0
-        return min(1.0, max(0.0, at) / DRYING_S)
+        return self._lying(at).dryness(at)
 
     def impedance_ohm(self, at: float, frequency_hz: float) -> float | None:
         """Return the magnitude of both electrodes in series, in ohms, at that time; None for an open circuit."""
-        touch = self.touching(at)
-        if touch is Touch.LIFTED:
+        asked = (at, frequency_hz)
+        if asked != self._asked:  # a device wants to know several times at each instant that it measures
+            self._asked, self._impedance_ohm = asked, self._impedance(at, frequency_hz)
+        return self._impedance_ohm
+
+    def _impedance(self, at: float, frequency_hz: float) -> float | None:
+        lying = self._lying(at)
+        if lying.touch is Touch.LIFTED:
             return None
-        if touch is Touch.SHORTED:
+        if lying.touch is Touch.SHORTED:
             return SHORTED_OHM
         # A film that gets thinner loses its conductance evenly in the logarithm: half dry is 9 kilohms, not 40.
-        dryness = self.dryness(at)
+        dryness = lying.dryness(at)
         parallel_ohm = GELLED_OHM * math.pow(DRY_OHM / GELLED_OHM, dryness)
         parallel_f = GELLED_F * math.pow(DRY_F / GELLED_F, dryness)
         one = SERIES_OHM + parallel_ohm / complex(1.0, 2 * math.pi * frequency_hz * parallel_ohm * parallel_f)
@@ -125,7 +156,9 @@ class Skin:
     def _movement(self, at: float) -> float:
         """Return -1 to 1: drawn for every :data:`_MOVEMENT_S`, straight in between."""
         slot, share = divmod(at / _MOVEMENT_S, 1.0)
-        before, after = self._drawn(int(slot)), self._drawn(int(slot) + 1)
+        if slot != self._slot:
+            self._slot, self._slot_ends = slot, (self._drawn(int(slot)), self._drawn(int(slot) + 1))
+        before, after = self._slot_ends
         return 2.0 * (before + (after - before) * share) - 1.0
 
     def _drawn(self, number: int) -> float:
