@@ -5,9 +5,9 @@ Judges once the play is over, so that one thing that went wrong is one differenc
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from rig.replay.alignment import align
 from rig.replay.app import Done, Received
@@ -21,8 +21,10 @@ from rig.replay.conversation import (
     seconds_text,
     swapped,
 )
-from rig.replay.exchanges import Exchange, Transcript
+from rig.replay.exchanges import Exchange, Place, Transcript
 from rig.replay.outcome import Difference, Line
+from rig.replay.schedule import Schedule
+from rig.replay.streams import Compared, Streams
 
 Order = Literal["strict", "by-characteristic"]
 """``strict``: what the device pushes comes in the recorded order. ``by-characteristic``: in order for each
@@ -36,6 +38,17 @@ def _key(exchange: Exchange) -> Hashable:
     return exchange.to, exchange.value
 
 
+class _Happened(NamedTuple):
+    """One thing that happened in the play."""
+
+    at_ns: int
+    order: tuple[int, int]
+    """Which comes first at one instant."""
+    exchange: int | None
+    """Which recorded exchange it is."""
+    came: Exchange
+
+
 @dataclass(slots=True)
 class Answers:
     """Collects while a player plays; :meth:`judge` then fills ``differences`` and ``lines``.
@@ -46,12 +59,18 @@ class Answers:
         tolerance_ns: how much longer than recorded an answer may take, and a pushed value after what was before it;
             None: as long as it likes.
         origin_ns: the loop's time at which the play began.
+        streams: what the device says by itself, which is compared by what it means and how often.
+        schedule: when each exchange was due, for the streams; None: as recorded.
+        said_before: what each place said last before the play began, for the streams.
     """
 
     transcript: Transcript
     order: Order
     tolerance_ns: int | None
     origin_ns: int
+    streams: Streams = field(default_factory=Streams)
+    schedule: Schedule | None = None
+    said_before: Mapping[Place, bytes] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     played: list[Exchange] = field(default_factory=list)
@@ -71,28 +90,34 @@ class Answers:
 
     def judge(self, limit: int) -> None:
         """Compare everything up to exchange ``limit``, which is where the play ended; the rest never had its turn."""
-        happened: list[tuple[int, int, int | None, Exchange]] = []  # when, tie-breaker, which recorded one, what
+        happened: list[_Happened] = []
         for index, done in self._done.items():
             came = self._came(done)
-            happened.append((self._time(done.at_ns), index, index, came))
+            happened.append(_Happened(self._time(done.at_ns), (index, 0), index, came))
             self._judge_answer(index, done, came)
         fates = self._align_pushed(limit)
+        latest = (-1, -1)  # what came last before, and when
         for position, received in enumerate(self._received):
             came = self._pushed(position)
             fate = fates.get(position)
             # at one instant the recorded order holds: an app may write at the very moment of an answer
             place = len(self.transcript.exchanges) if fate is None else fate
-            happened.append((self._time(received.at_ns), place, fate, came))
+            if self.streams.has(came):
+                place = latest[0] if latest[1] == received.at_ns else -1
+            else:
+                latest = (place, received.at_ns)
+            happened.append(_Happened(self._time(received.at_ns), (place, position), fate, came))
         happened.sort(key=lambda item: item[:2])
-        self.played = [came for *_, came in happened]
+        self.played = [one.came for one in happened]
         self._judge_times(happened)
+        self._judge_streams(happened, limit)
         self.differences.sort(key=lambda difference: difference.at_ns)
         self._tell(happened, limit)
 
     def _judge_answer(self, index: int, done: Done, came: Exchange) -> None:
         recorded = self.transcript.exchanges[index]
         at_ns = came.at_ns + (done.answered_ns or 0)
-        if how_different(recorded, came):
+        if self._how_different(recorded, came):
             self.differences.append(different(index, recorded, came, at_ns))
         if self.tolerance_ns is None or done.answered_ns is None or recorded.answered_ns is None:
             return
@@ -106,10 +131,12 @@ class Answers:
         exchanges = self.transcript.exchanges
         recorded: dict[Hashable, list[int]] = {}
         for index, exchange in enumerate(exchanges[:limit]):
-            if exchange.by == "device" and exchange.does in PUSHED:
+            if exchange.by == "device" and exchange.does in PUSHED and not self.streams.has(exchange):
                 recorded.setdefault(self._lane(exchange), []).append(index)
         received: dict[Hashable, list[int]] = {}
         for position in range(len(self._received)):
+            if self.streams.has(self._pushed(position)):
+                continue
             received.setdefault(self._lane(self._pushed(position)), []).append(position)
         fates: dict[int, int] = {}
         for lane in recorded | received:
@@ -146,45 +173,57 @@ class Answers:
         return before is not None and self._received[position].at_ns < self._done[before].at_ns
 
     def _tell_extra(self, came: Exchange) -> None:
-        near = nearest(came, ((i, e) for i, e in enumerate(self.transcript.exchanges) if e.does in PUSHED))
+        pushed = ((i, e) for i, e in enumerate(self.transcript.exchanges) if e.does in PUSHED)
+        near = nearest(came, ((i, e) for i, e in pushed if not self.streams.has(e)))
         rest = "nothing like it is recorded" if near is None else near.text
         text = f"extra: {in_words(came)}; {rest} ({seconds_text(came.at_ns)} into the replay)"
         self.differences.append(Difference("extra", None if near is None else near.index, came.at_ns, text))
 
-    def _judge_times(self, happened: Sequence[tuple[int, int, int | None, Exchange]]) -> None:
+    def _judge_times(self, happened: Sequence[_Happened]) -> None:
         """What the device pushed too early, before the app had done what it followed, or too late after it."""
         when = {index: at_ns for at_ns, _, index, _ in happened if index is not None}
         exchanges = self.transcript.exchanges
         for at_ns, _, index, came in happened:
             if index is None or came.by == "app" or index == 0:
                 continue
-            before, recorded = exchanges[index - 1], exchanges[index]
-            reference = when.get(index - 1)
+            place = self.streams.before(exchanges, index)
+            before, recorded = exchanges[place], exchanges[index]
+            reference = when.get(place)
             if reference is None or before.does == "connect":
                 continue
             took_ns, recorded_ns = at_ns - reference, recorded.at_ns - before.at_ns
             if took_ns < 0 and before.by == "app" and self._lane(before) == self._lane(recorded):
-                self.differences.append(swapped(index - 1, before, index, recorded, at_ns))
+                self.differences.append(swapped(place, before, index, recorded, at_ns))
             elif self.tolerance_ns is not None and took_ns - recorded_ns > self.tolerance_ns:
                 took = (took_ns, recorded_ns)
                 self.differences.append(late(index, recorded, took_ns - recorded_ns, at_ns, took=took))
 
+    def _judge_streams(self, happened: Sequence[_Happened], limit: int) -> None:
+        came = [one.came for one in happened if self.streams.has(one.came)]
+        exchanges = self.transcript.exchanges
+        schedule = self.schedule or Schedule.of(self.transcript)
+        when = {one.exchange: one.at_ns for one in happened if one.exchange is not None and one.came.by == "app"}
+        end_ns = happened[-1].at_ns if happened else 0
+        compared = Compared(self.streams, exchanges, schedule, when, self.tolerance_ns, end_ns)
+        compared.judge(came, limit, self.said_before)
+        self.differences += compared.differences
+
     # ---- telling ------------------------------------------------------------------------------------------------
 
-    def _tell(self, happened: Sequence[tuple[int, int, int | None, Exchange]], limit: int) -> None:
+    def _tell(self, happened: Sequence[_Happened], limit: int) -> None:
         """Write the conversation: what happened in its order, what did not where it was due."""
         exchanges = self.transcript.exchanges
         seen = {index for _, _, index, _ in happened if index is not None}
         untold = [i for i in range(min(limit, len(exchanges))) if i not in seen and exchanges[i].by == "device"]
-        untold = [i for i in untold if exchanges[i].does in PUSHED]
+        untold = [i for i in untold if exchanges[i].does in PUSHED and not self.streams.has(exchanges[i])]
         for at_ns, _, index, came in happened:
             while index is not None and untold and untold[0] < index:
                 self.lines.append(Line("-", at_ns, in_words(exchanges[untold.pop(0)])))
             if index is None:
-                self.lines.append(Line("+", at_ns, in_words(came)))
+                self.lines.append(Line(" " if self.streams.has(came) else "+", at_ns, in_words(came)))
                 continue
             recorded = exchanges[index]
-            how = how_different(recorded, replace(came, does=recorded.does))
+            how = self._how_different(recorded, replace(came, does=recorded.does))
             if not how:
                 self.lines.append(Line(" ", at_ns, in_words(recorded)))
                 continue
@@ -195,6 +234,11 @@ class Answers:
         self.lines += [Line("-", end_ns, in_words(exchanges[index])) for index in untold]
 
     # ---- inside -------------------------------------------------------------------------------------------------
+
+    def _how_different(self, recorded: Exchange, came: Exchange) -> str:
+        """How they differ, in words; a value that was read of a stream by what it means."""
+        meant = self.streams.how_different(recorded, came) if recorded.error == came.error else None
+        return how_different(recorded, came) if meant is None else meant
 
     def _lane(self, exchange: Exchange) -> Hashable:
         return exchange.to if self.order == "by-characteristic" else None

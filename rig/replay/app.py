@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -185,10 +185,14 @@ class AppPlayer:
     Args:
         transcript: what to play. ``connect`` is taken for done: the client is connected.
         patience_s: see :data:`PATIENCE_S`; in seconds of the event loop's clock.
+        streams: where the device pushes what it measures by itself: no turn waits for that.
     """
 
-    def __init__(self, transcript: Transcript, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, transcript: Transcript, *, patience_s: float = PATIENCE_S, streams: Collection[Place] = ()
+    ) -> None:
         self._exchanges = transcript.exchanges
+        self._streams = frozenset(streams)
         self._unsubscribed = subscribed_before(transcript)
         self._patience_s = patience_s
         self._heard: Counter[Place] = Counter()
@@ -257,7 +261,7 @@ class AppPlayer:
         turn_of: dict[tuple[Place, int], int] = {}  # the nth value pushed from there is which exchange
         for index, exchange in enumerate(self._exchanges):
             if exchange.by == "device":
-                if exchange.does in _PUSHED and exchange.to is not None:
+                if exchange.does in _PUSHED and exchange.to is not None and exchange.to not in self._streams:
                     needed[exchange.to] += 1
                     turn_of[exchange.to, needed[exchange.to]] = index
                 continue
@@ -303,7 +307,7 @@ class AppPlayer:
         recorded = Counter(
             (exchange.to, exchange.value or b"")
             for exchange in self._exchanges
-            if exchange.does in _PUSHED and exchange.to is not None
+            if exchange.does in _PUSHED and exchange.to is not None and exchange.to not in self._streams
         )
         give_up = asyncio.get_running_loop().time() + LINGER_S
         while not self._stopped and not self._link_ended and recorded - self._values:

@@ -14,17 +14,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from protocols.model import Pairing
 from rig.clock import ScaledLoop, VirtualTimeLoop
 from rig.commands.faults import UsageError
 from rig.replay.answers import Answers, Order
-from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, places_missing
+from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, find, places_missing
 from rig.replay.conversation import in_words
-from rig.replay.exchanges import Transcript
+from rig.replay.exchanges import Place, Transcript, written_by_the_app
 from rig.replay.guarded import SOON_S, Guard, GuardError, RefusedError
 from rig.replay.measuring import measured
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.replay.pacing import MovedError, Pacer
 from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
+from rig.replay.streams import Streams
 
 if TYPE_CHECKING:
     from bleak import BleakClient
@@ -140,7 +142,13 @@ async def _on_virtual_radio(
             return _invalid(transcript, wrong)
         if entry is None and transcript.protocol:
             entry = known.get(transcript.protocol)
-        return await _Central(transcript, rules, pacer, known).run(found[0], radio.client_backend, entry, name)
+        pairs = entry is not None and entry.profile.pairing is not Pairing.NONE
+        if pairs:
+            from rig.replay.pairing import pairing_with  # noqa: PLC0415 - only where something is paired
+
+            radio.adapter.pairing = pairing_with(device)
+        central = _Central(transcript, rules, pacer, known, entry, pairs=pairs)
+        return await central.run(found[0], radio.client_backend, name)
 
 
 async def replay_on_device(
@@ -196,12 +204,12 @@ async def replay_on_device(
     wrong = _wrong_protocol(transcript, entry, name or "")
     if wrong:
         return _invalid(transcript, wrong)
-    central = _Central(transcript, rules, pacer, known, interrupted=interrupted)
-    return await central.run(device, client_backend, entry, name or "")
+    central = _Central(transcript, rules, pacer, known, entry, interrupted=interrupted)
+    return await central.run(device, client_backend, name or "")
 
 
 class _Central:
-    """One run."""
+    """One run. ``entry`` is the protocol that the device speaks, where it is known; ``pairs``: pair it first."""
 
     def __init__(
         self,
@@ -209,18 +217,24 @@ class _Central:
         rules: Rules,
         pacer: Pacer | None,
         registry: Registry,
+        entry: ProtocolEntry | None,
         *,
+        pairs: bool = False,
         interrupted: Callable[[Outcome], None] | None = None,
     ) -> None:
         self._interrupted = interrupted
+        self._pairs = pairs
         self._transcript = transcript
         self._rules = rules
         self._registry = registry
         self._pacer = pacer or Pacer(Schedule.of(transcript, rules.speed, rules.gaps))
-        self._player = AppPlayer(transcript, patience_s=rules.patience_s)
+        self._streams = Streams() if entry is None else Streams(entry.recorded)
+        streamed = self._streams.places(transcript.exchanges)
+        self._player = AppPlayer(transcript, patience_s=rules.patience_s, streams=streamed)
         self._guard: Guard | None = None
         self._play: asyncio.Task[Played] | None = None
-        self._key = ""  # of the protocol spoken, where it is known
+        self._entry = entry
+        self._key = "" if entry is None else entry.key
         self._trouble = ""
         self._refused: RefusedError | None = None
         self._heard_at_ns: int | None = None  # when the device pushed something last
@@ -228,20 +242,24 @@ class _Central:
         # On a loop that is N times as fast as the wall, the machine's own jitter is N times as long.
         self._per_wall = loop.factor if isinstance(loop, ScaledLoop) else 1.0
         tolerance_ns = None if rules.tolerance_s is None else round(rules.tolerance_s * self._per_wall * 1e9)
-        self._answers = Answers(transcript, rules.order, tolerance_ns, 0)
+        self._answers = Answers(
+            transcript, rules.order, tolerance_ns, 0, streams=self._streams, schedule=self._pacer.schedule
+        )
 
-    async def run(
-        self, device: BLEDevice, backend: type[BaseBleakClient] | None, entry: ProtocolEntry | None, name: str
-    ) -> Outcome:
-        """Connect, greet, play, stop, disconnect, judge."""
+    async def run(self, device: BLEDevice, backend: type[BaseBleakClient] | None, name: str) -> Outcome:
+        """Connect, pair, greet, play, stop, disconnect, judge."""
         from bleak import BleakClient  # noqa: PLC0415 - the plain values above need none
         from bleak.exc import BleakError  # noqa: PLC0415
 
         try:
-            if entry is not None:
-                self._key = entry.key
+            if self._entry is not None:
                 self._guard = Guard(
-                    entry, name, on_trouble=self._in_trouble, soon_s=SOON_S * self._per_wall, slack=self._slack_s
+                    self._entry,
+                    name,
+                    on_trouble=self._in_trouble,
+                    soon_s=SOON_S * self._per_wall,
+                    slack=self._slack_s,
+                    written=written_by_the_app(self._transcript),
                 )
         except GuardError as error:
             return _invalid(self._transcript, str(error))
@@ -251,6 +269,12 @@ class _Central:
             await client.connect()
         except (BleakError, OSError, EOFError) as error:
             return _invalid(self._transcript, f"the device {device.address} cannot be connected to: {_words(error)}")
+        if self._pairs:
+            try:
+                await client.pair()
+            except (BleakError, OSError, EOFError) as error:
+                await self._end(client)
+                return _invalid(self._transcript, f"the device {device.address} cannot be paired: {_words(error)}")
         outcome: Outcome | None = None
         cancelled: asyncio.CancelledError | None = None
         try:
@@ -286,8 +310,21 @@ class _Central:
             return _invalid(self._transcript, *lacking)
         if self._guard is not None:
             await self._guard.open(client)
+            self._note_what_was_said(client, self._guard)
         played = await self._played(client)
         return self._judge(played, self._now_ns())
+
+    def _note_what_was_said(self, client: BleakClient, guard: Guard) -> None:
+        """Keep what the device's streams said in the guard's handshake: it is not said again for the recorded one."""
+        from bleak.backends.characteristic import BleakGATTCharacteristic  # noqa: PLC0415 - as in run
+
+        said: dict[Place, bytes] = {}
+        for place in self._streams.places(self._transcript.exchanges):
+            there = find(client.services, place)
+            value = guard.said_before(there) if isinstance(there, BleakGATTCharacteristic) else None
+            if value is not None:
+                said[place] = value
+        self._answers.said_before = said
 
     async def _played(self, client: BleakClient) -> Played:
         loop = asyncio.get_running_loop()
@@ -337,7 +374,16 @@ class _Central:
         index = self._player.reached
         exchanges = self._transcript.exchanges
         answered = (
-            None if index is None else next((i for i in range(index - 1, -1, -1) if exchanges[i].by == "device"), None)
+            None
+            if index is None
+            else next(
+                (
+                    i
+                    for i in range(index - 1, -1, -1)
+                    if exchanges[i].by == "device" and not self._streams.has(exchanges[i])
+                ),
+                None,
+            )
         )
         if index is None or answered is None or self._heard_at_ns is None:
             return 0.0
@@ -345,7 +391,8 @@ class _Central:
         return max(0, self._pacer.schedule.between_ns(answered, index) - waited_ns) / 1e9
 
     def _received(self, received: Received) -> None:
-        self._heard_at_ns = received.at_ns
+        if self._streams.of(received.place) is None:
+            self._heard_at_ns = received.at_ns
         # What answers the guard's own stop is no part of the conversation.
         if self._guard is None or not self._guard.stopping:
             self._answers.received(received)

@@ -73,3 +73,10 @@ class Transcript:
     """The ATT MTU in effect in octets, None where the transcript does not tell."""
     source: str = ""
     """Where it comes from, for people: a file and link, a device and date."""
+
+
+def written_by_the_app(transcript: Transcript) -> list[bytes]:
+    """Return every value that the app wrote, in order."""
+    return [
+        one.value for one in transcript.exchanges if one.does in {"write", "write_command"} and one.value is not None
+    ]

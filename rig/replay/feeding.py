@@ -29,7 +29,7 @@ from protocols.registry import ProtocolEntry, Registry, UnknownProtocolError
 from rig.capture.events import DeviceEvent
 from rig.replay.conversation import in_words, meaning, nearest, value_text
 from rig.replay.coverage import Reached, name_of
-from rig.replay.exchanges import Exchange, Place, Transcript
+from rig.replay.exchanges import Exchange, Place, Transcript, written_by_the_app
 from rig.replay.from_capture import protocol_of
 from rig.replay.outcome import Difference, DifferenceKind
 from rig.replay.transcript import error_name, short_uuid
@@ -172,9 +172,7 @@ class DecoderRun:
     def _made(self, entry: ProtocolEntry) -> DeviceProtocol:
         if entry.recreate is None:
             return entry.create(self.transcript.name)
-        exchanges = self.transcript.exchanges
-        written = [e.value for e in exchanges if e.does in ("write", "write_command") and e.value is not None]
-        return entry.recreate(self.transcript.name, written)
+        return entry.recreate(self.transcript.name, written_by_the_app(self.transcript))
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ machine would write the very same bytes at this moment. Refuses to know transcri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from protocols.model import (
     Event,
     Fault,
     HandshakeFailed,
+    KeepAlive,
     QueryBattery,
     QueryTemperature,
     QueryVersion,
@@ -106,6 +107,7 @@ class Guard:
         soon_s: see :data:`SOON_S`; more of it where the loop's time runs faster than the wall's, whose jitter it is.
         slack: asked for with each write: how many seconds of its recorded wait the device itself has used up, by having
             answered later than recorded. A write is held for that long, too; None: for none.
+        written: all that the recorded app wrote: what a protocol draws by chance is then drawn as it was there.
 
     Raises:
         GuardError: the protocol cannot read recordings, or does not know this model.
@@ -120,14 +122,18 @@ class Guard:
         output_limit_s: float = OUTPUT_LIMIT_S,
         soon_s: float = SOON_S,
         slack: Callable[[], float] | None = None,
+        written: Sequence[bytes] = (),
     ) -> None:
         if entry.listen is None:
             raise GuardError(f"the protocol {entry.key!r} cannot read recordings: nothing could judge what they write")
         try:
-            self._protocol: DeviceProtocol = entry.create(name)
+            self._protocol: DeviceProtocol = (
+                entry.create(name) if entry.recreate is None else entry.recreate(name, written)
+            )
         except UnsupportedDeviceError as error:
             raise GuardError(str(error)) from error
         self._listener: Listener = entry.listen(name or None)
+        self._recorded = entry.recorded
         self._on_trouble = on_trouble
         self._soon_s = soon_s
         self._slack = slack
@@ -140,6 +146,8 @@ class Guard:
         self._asked: list[_Asked] = []
         self._reads: list[str] = []  # what the machine wants read and the recording may read
         self._tasks: set[asyncio.Task[None]] = set()
+        self._greeting: set[tuple[str, bytes]] = set()  # what the machine itself wrote in its handshake, stops aside
+        self._said: dict[int, bytes] = {}
         self._line = asyncio.Lock()
         self._hanging_up = asyncio.Lock()
         self._stops = 0  # how often a stop was asked for: what was granted before an older one is void
@@ -173,6 +181,10 @@ class Guard:
     def link_is_down(self) -> bool:
         """True once the link has ended, or before there was one."""
         return self._ended or self._client is None or not self._client.is_connected
+
+    def said_before(self, there: BleakGATTCharacteristic) -> bytes | None:
+        """What the device pushed there last before the recording listened; None: nothing yet."""
+        return self._said.get(there.handle)
 
     async def open(self, client: BleakClient) -> None:
         """Let the protocol greet the device and stop its output, on a link that is up.
@@ -277,6 +289,7 @@ class Guard:
         command = self._command(char_specifier, data)
         if command is None:
             # A question in a checksum order that the device does not read: answered with a refusal, changes nothing.
+            # Or the handshake once more, while there is no output: it leaves the device as the protocol's own did.
             await self._pass(char_specifier, data, response=response)
             return
         asked = _Asked(char_specifier.uuid, data, response, command)
@@ -299,7 +312,7 @@ class Guard:
     # ---- judging ----------------------------------------------------------------------------------------------------
 
     def _command(self, there: BleakGATTCharacteristic, data: bytes) -> Command | None:
-        """What the write asks of the device; None for a question that the device will not even read.
+        """What the write asks of the device; None for a question that the device will not even read, or a greeting.
 
         Raises:
             RefusedError: it is not exactly one whole request that the device reads.
@@ -312,6 +325,12 @@ class Guard:
         if known is None or known.handle != there.handle:
             raise self._refusal("unknown write", f"the protocol never writes this characteristic {there.uuid}")
         heard = self._listener.written(there.uuid, data, self._now())
+        if not heard and self._recorded.is_keep_alive(there.uuid, data):
+            return KeepAlive()
+        if not heard and (there.uuid, data) in self._greeting:
+            if self._protocol.output_possible:
+                raise self._refusal("handshake with output on", f"{data.hex(' ')} belongs before the first start")
+            return None
         if not heard:
             detail = f"{data.hex(' ')} on {there.uuid} is no whole request of this protocol; only whole ones are judged"
             raise self._refusal("unknown write", detail)
@@ -458,6 +477,8 @@ class Guard:
         for operation in reaction.operations:
             match operation:
                 case Write():
+                    if not (self._is_ready or operation.urgent):
+                        self._greeting.add((operation.characteristic, operation.data))
                     asked = self._grant(operation)
                     stop = operation.data in urgent
                     if asked is None and not stop and self._is_ready:
@@ -559,6 +580,8 @@ class Guard:
         callback = self._callbacks.get(there.handle)
         if callback is not None:
             callback(there, data)
+        else:
+            self._said[there.handle] = value
 
     # ---- operations -------------------------------------------------------------------------------------------------
 
