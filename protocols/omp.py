@@ -275,7 +275,7 @@ class Omp(DeviceProtocol):
         ]
         if self._stopping is None:
             waits += [self._keep_alive_at, self._watch.silent_at]
-        return min((wait for wait in waits if wait is not None), default=None)
+        return min([wait for wait in waits if wait is not None], default=None)
 
     @property
     def keep_alive_at(self) -> float | None:

@@ -17,7 +17,8 @@ from bumble.gatt_client import AttributeProxy, Client
 from rig.radio.host import RadioHost, report_mistake
 
 _HANDLE_PDU = struct.Struct("<BH")  # opcode and handle, before a value
-_WRITE_REQUEST, _WRITE_RESPONSE, _NOTIFICATION, _WRITE_COMMAND = 0x12, 0x13, 0x1B, 0x52
+_WRITE_REQUEST, _WRITE_RESPONSE, _NOTIFICATION, _INDICATION, _WRITE_COMMAND = 0x12, 0x13, 0x1B, 0x1D, 0x52
+_CONFIRMATION = bytes(att.ATT_Handle_Value_Confirmation())
 _WRITE_ACCEPTED = att.ATT_Write_Response()
 _TRANSACTION_TIMEOUT_S = 30.0  # Vol 3 Part F 3.3.3
 
@@ -143,10 +144,12 @@ class AttClient(Client):
     # ---- what comes in ------------------------------------------------------------------------------------------
 
     def _take(self, pdu: bytes) -> bool:
-        """Take what comes in most, the short way: notifications, and that a write was accepted."""
+        """Take what comes in most, the short way: notifications, indications, and that a write was accepted."""
         opcode = pdu[0]
-        if opcode == _NOTIFICATION and len(pdu) >= _HANDLE_PDU.size:
+        if opcode in (_NOTIFICATION, _INDICATION) and len(pdu) >= _HANDLE_PDU.size:
             self._deliver(_HANDLE_PDU.unpack_from(pdu)[1], pdu[_HANDLE_PDU.size :])
+            if opcode == _INDICATION:
+                self.send_gatt_pdu(_CONFIRMATION)
             return True
         if opcode == _WRITE_RESPONSE and self._current is not None and self._current[0][0] == _WRITE_REQUEST:
             self._answered(_WRITE_ACCEPTED)

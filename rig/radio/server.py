@@ -38,6 +38,7 @@ _PROPERTIES = {
 }
 _MAX_VALUE = 512  # Vol 3 Part F 3.2.9
 _READ, _WRITE, _NOTIFICATION, _INDICATION, _WRITE_COMMAND = 0x0A, 0x12, 0x1B, 0x1D, 0x52
+_CONFIRMATION = bytes(att.ATT_Handle_Value_Confirmation())
 _WRITE_RESPONSE, _READ_RESPONSE = b"\x13", b"\x0b"
 _READ_BLOB = 0x0C
 _ERROR_RESPONSE = 0x01
@@ -272,6 +273,11 @@ class DeviceServer(Server):
         link.confirming = True
         self.send_gatt_pdu(connection, link.indications.popleft())
 
+    def _confirmed(self, connection: Connection) -> None:
+        link = self._link(connection)
+        link.confirming = False
+        self._indicate_next(connection, link)
+
     # ---- from the central ---------------------------------------------------------------------------------------
 
     def on_gatt_pdu(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
@@ -285,9 +291,7 @@ class DeviceServer(Server):
         elif isinstance(att_pdu, att.ATT_Prepare_Write_Request) and att_pdu.attribute_handle in self._values:
             self._prepare_write(bearer, att_pdu)
         elif isinstance(att_pdu, att.ATT_Handle_Value_Confirmation):
-            link = self._link(bearer)
-            link.confirming = False
-            self._indicate_next(bearer, link)
+            self._confirmed(bearer)
         elif isinstance(att_pdu, att.ATT_Read_Request) and att_pdu.attribute_handle in self._values:
             self._read(bearer, att_pdu.attribute_handle)
         elif isinstance(att_pdu, att.ATT_Read_Blob_Request) and self._goes_on(bearer, att_pdu):
@@ -296,7 +300,10 @@ class DeviceServer(Server):
             super().on_gatt_pdu(bearer, att_pdu)
 
     def take(self, connection: Connection, pdu: bytes) -> bool:
-        """Take what comes in most, the short way: writes of the device's own values."""
+        """Take what comes in most, the short way: writes of the device's own values, and confirmations."""
+        if pdu == _CONFIRMATION:
+            self._confirmed(connection)
+            return True
         if pdu[0] not in (_WRITE, _WRITE_COMMAND) or len(pdu) < _HANDLE_PDU.size:
             return False
         opcode, handle = _HANDLE_PDU.unpack_from(pdu)
