@@ -38,7 +38,8 @@ def conformance(kind: str, options: Options, *, radio: Radio | None = None) -> i
 
     Raises:
         UsageError: the options do not go together, or name what there is not.
-        RigError: the device is not heard or is another one, Bluetooth cannot be used, or a report cannot be written.
+        RigError: the device is not heard or is another one, Bluetooth cannot be used, there is no guard for the link,
+            or a report cannot be written.
     """
     _check(options)
     from rig.report.files import check_report_paths  # noqa: PLC0415 - once the line is right
@@ -91,7 +92,8 @@ async def measured_so_far(kind: str, device: str, *, radio: Radio | None = None)
         first rule is over has nothing to tell, and is.
 
     Raises:
-        RigError: the device is not heard or is another one, or Bluetooth cannot be used.
+        RigError: the device is not heard or is another one, Bluetooth cannot be used, or no guard is there for the
+            link.
     """
     import asyncio  # noqa: PLC0415 - as above
 
@@ -109,8 +111,14 @@ async def _measured(kind: str, device: str, radio: Radio | None, so_far: list[Re
 
     from protocols.registry import Registry  # noqa: PLC0415 - as above
     from rig.conformance.run import on_device  # noqa: PLC0415 - as above
+    from rig.guards import NoGuardError, NothingToHold, installed  # noqa: PLC0415 - as above
     from rig.record import find  # noqa: PLC0415 - as above
 
+    try:
+        # The links of a radio in this process end with it; those of the system's Bluetooth may not (H4).
+        guard = installed() if radio is None else NothingToHold
+    except NoGuardError as error:
+        raise RigError(f"no guard, no output: {error}") from error
     print(f"looking for {device}; Ctrl+C stops the device, and says what was measured", file=sys.stderr, flush=True)
     found, advertised = await find(device, radio=radio)
     name = advertised.local_name or found.name
@@ -118,7 +126,7 @@ async def _measured(kind: str, device: str, radio: Radio | None, so_far: list[Re
     is_what = "none that the rig knows" if entry is None else entry.key
     if is_what != kind:
         raise RigError(f"{name or found.address} is not of kind {kind} but {is_what}; it was left alone")
-    return await on_device(kind, found, radio=radio, so_far=so_far.append)
+    return await on_device(kind, found, radio=radio, guard=guard, so_far=so_far.append)
 
 
 def _tell(report: Report, paths: Sequence[str], *, json: bool) -> None:

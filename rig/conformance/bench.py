@@ -7,6 +7,7 @@ rules.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from bleak.exc import BleakError, BleakGATTProtocolError
 
 from rig.conformance.rules import CannotCheckError
 from rig.devices.model import SimulatedDevice
+from rig.guards import Guard, MakeGuard, NoGuardError, NothingToHold, StopWrite
 
 if TYPE_CHECKING:
     from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -38,6 +40,10 @@ _HANG_UP_LIMIT_S: Final = 12.0  # BlueZ waits 10 s for it
 _CONNECT_LIMIT_S: Final = 20.0
 _SECURITY: Final = frozenset({0x05, 0x08, 0x0C, 0x0F})
 """ATT errors that say that the link is not secure enough (Core Specification Vol 3 Part F 3.4.1.1)."""
+
+
+class GuardLostError(CannotCheckError):
+    """The guard of a link to a real device no longer holds it: nothing more may be put out in this run."""
 
 
 class Heard(NamedTuple):
@@ -266,20 +272,33 @@ class SimulatedBench(Generic[D]):
 class RealBench(Generic[D]):
     """A real device. Its stop is written at the end of every link, until it is taken.
 
+    Beside every link stands a guard, which is there before the link is, and holds it before anything is asked: no
+    guard, no output (H4).
+
     Args:
         device: as it was found.
         stop: writes the device's stop.
+        stops: the writes that end all output, for the guard.
         radio: where to connect; None: with the system's Bluetooth.
+        guard: makes the guard of each link.
     """
 
     simulated = False
 
     def __init__(
-        self, device: BLEDevice, stop: Callable[[Link[D]], Awaitable[None]], *, radio: Radio | None = None
+        self,
+        device: BLEDevice,
+        stop: Callable[[Link[D]], Awaitable[None]],
+        *,
+        stops: Callable[[Link[D]], Sequence[StopWrite]] = lambda _link: (),
+        radio: Radio | None = None,
+        guard: MakeGuard = NothingToHold,
     ) -> None:
         self._device = device
         self._stop = stop
+        self._stops = stops
         self._radio = radio
+        self._guard = guard
 
     @asynccontextmanager
     async def link(self, *, paired: bool = True) -> AsyncIterator[Link[D]]:
@@ -287,25 +306,65 @@ class RealBench(Generic[D]):
 
         Raises:
             CannotCheckError: there is no link to be had.
+            GuardLostError: there is no guard, or it no longer holds the link, which is down by then.
         """
         if not paired:
             raise CannotCheckError("a real device is paired before")
+        why: list[str] = []
+        leaving = False
+        try:
+            async with asyncio.timeout(None) as until_lost:
+
+                def lost(reason: str) -> None:
+                    if not leaving:
+                        why.append(reason)
+                        until_lost.reschedule(asyncio.get_running_loop().time())
+
+                guard = self._call_guard(lost)
+                client = self._client()
+                try:
+                    await self._connect(client, guard)
+                    link: Link[D] = Link(client)
+                    guard.stops(self._stops(link))
+                    try:
+                        yield link
+                    finally:
+                        leaving = True
+                        # A task of its own: whoever is being cancelled has to leave a device behind that is off all
+                        # the same.
+                        await _to_its_end(asyncio.ensure_future(self._put_away(link)))
+                finally:
+                    leaving = True
+                    await _to_its_end(asyncio.ensure_future(guard.release(down=not client.is_connected)))
+        except TimeoutError as error:
+            if not why:
+                raise
+            raise GuardLostError(f"{why[0]}; the device was stopped, and nothing more is put out") from error
+
+    def _call_guard(self, lost: Callable[[str], None]) -> Guard:
+        try:
+            return self._guard(lost)
+        except NoGuardError as error:
+            raise GuardLostError(f"no guard, no output: {error}") from error
+
+    def _client(self) -> BleakClient:
         if self._radio is None:
-            client = BleakClient(self._device, timeout=_CONNECT_LIMIT_S)
-        else:
-            client = BleakClient(self._device, timeout=_CONNECT_LIMIT_S, backend=self._radio.client_backend)
+            return BleakClient(self._device, timeout=_CONNECT_LIMIT_S)
+        return BleakClient(self._device, timeout=_CONNECT_LIMIT_S, backend=self._radio.client_backend)
+
+    async def _connect(self, client: BleakClient, guard: Guard) -> None:
         try:
             await client.connect()
         except (BleakError, OSError, TimeoutError) as error:
             raise CannotCheckError(
                 f"no link to {self._device.address}: {str(error) or type(error).__name__}"
             ) from error
-        link: Link[D] = Link(client)
         try:
-            yield link
-        finally:
-            # A task of its own: whoever is being cancelled has to leave a device behind that is off all the same.
-            await _to_its_end(asyncio.ensure_future(self._put_away(link)))
+            await guard.hold(self._device)
+        except Exception as error:
+            # Whatever it is that a guard finds wrong: there is a link, and there must be none.
+            await _to_its_end(asyncio.ensure_future(_dropped(client)))
+            raise GuardLostError(f"no guard, no output: {str(error) or type(error).__name__}") from error
 
     async def _put_away(self, link: Link[D]) -> None:
         for _ in range(_STOP_TRIES):
@@ -322,6 +381,13 @@ class RealBench(Generic[D]):
                 await link.client.disconnect()
         except (BleakError, OSError, TimeoutError) as error:
             raise CannotCheckError("the link could not be ended: switch the device off by hand, now") from error
+
+
+async def _dropped(client: BleakClient) -> None:
+    """End a link on which nothing was said; one that cannot be ended is its guard's to end."""
+    with contextlib.suppress(BleakError, OSError, TimeoutError):
+        async with asyncio.timeout(_HANG_UP_LIMIT_S):
+            await client.disconnect()
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:

@@ -8,7 +8,7 @@ know how a device comes to the bench.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -17,6 +17,7 @@ from protocols.gatt import Property
 from rig.conformance.bench import Bench, Course, Link, gaps_ms, looked_at
 from rig.conformance.rules import CannotCheckError, Findings, Rule, UnansweredError, at_most, between, holds
 from rig.devices.dr05 import Bridge, SimulatedDr05
+from rig.guards import StopWrite
 
 _Bench = Bench[SimulatedDr05]
 _Link = Link[SimulatedDr05]
@@ -141,8 +142,8 @@ async def stop(link: _Link) -> None:
     """
     bridge, response = _bridge_of(link)
     wire, before = _Wire(link, bridge, response=response), len(link.heard)
-    for order in ChecksumOrder:
-        await wire.write(encode(*_as_sent(_TOTAL_STOP), order=order))
+    for data in _STOPS:
+        await wire.write(data)
 
     def taken(_: object = None) -> bool:
         return any((one.func, one.state) == (_TOTAL_STOP[1], State.ACCEPTED) for _, one in wire.frames(before))
@@ -151,9 +152,23 @@ async def stop(link: _Link) -> None:
         raise CannotCheckError("the device did not acknowledge its stop")
 
 
+def stops(link: _Link) -> Sequence[StopWrite]:
+    """Return the writes of :func:`stop`.
+
+    Raises:
+        CannotCheckError: there is nowhere to write them to.
+    """
+    bridge, response = _bridge_of(link)
+    where = link.client.services.get_characteristic(bridge.written)
+    return () if where is None else [StopWrite(where, data, response) for data in _STOPS]
+
+
 def _as_sent(request: _Request) -> tuple[FrameType, State, int, bytes]:
     kind, function, para = request
     return kind, State.REQUEST, function, para
+
+
+_STOPS: Final = tuple(encode(*_as_sent(_TOTAL_STOP), order=order) for order in ChecksumOrder)
 
 
 # --- the checksum -----------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ Nothing is ever written that is not published. Refuses to know how a device come
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rig.conformance.bench import Bench, Link, looked_at
 from rig.conformance.rules import CannotCheckError, Findings, Rule, at_most, holds
 from rig.devices.foreo import BATTERY, CONTROL, SKIN, SimulatedForeo, model_byte
+from rig.guards import StopWrite
 
 _Bench = Bench[SimulatedForeo]
 _Link = Link[SimulatedForeo]
@@ -87,6 +89,12 @@ async def _readings(bench: _Bench, found: Findings) -> None:
 async def stop(link: _Link) -> None:
     """Set the pulsation to 0."""
     await link.write(CONTROL, _command(link, 0))
+
+
+def stops(link: _Link) -> Sequence[StopWrite]:
+    """Return the write of :func:`stop`."""
+    where = link.client.services.get_characteristic(CONTROL)
+    return () if where is None else (StopWrite(where, _command(link, 0), with_response=True),)
 
 
 def _command(link: _Link, level: int) -> bytes:

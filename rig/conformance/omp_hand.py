@@ -17,6 +17,7 @@ from rig.conformance.bench import Bench, Course, Heard, Link, looked_at
 from rig.conformance.rules import CannotCheckError, UnansweredError
 from rig.devices.model import Notify
 from rig.devices.omp import SimulatedOmp
+from rig.guards import StopWrite
 
 SECOND: Final = 1
 """The number of the second central, which speaks to a simulated device without a radio of its own."""
@@ -205,6 +206,12 @@ async def taken(link: Link[SimulatedOmp]) -> Hand:
 async def stop(link: Link[SimulatedOmp]) -> None:
     """Stop the device, whoever controls it: rule 8 leaves that to every central."""
     await link.write(codec.CONTROL_POINT, Request(Opcode.STOP).encode())
+
+
+def stops(link: Link[SimulatedOmp]) -> Sequence[StopWrite]:
+    """Return the write of :func:`stop`."""
+    where = link.client.services.get_characteristic(codec.CONTROL_POINT)
+    return () if where is None else (StopWrite(where, Request(Opcode.STOP).encode(), with_response=True),)
 
 
 def _device_times(came: Sequence[tuple[float, Telemetry]]) -> list[tuple[float, float]]:
