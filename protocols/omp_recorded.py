@@ -80,8 +80,12 @@ def _drawn(characteristic: str, data: bytes) -> slice | None:
 
 
 def _is_keep_alive(characteristic: str, data: bytes) -> bool:
+    if characteristic != CONTROL_POINT:
+        return False
     try:
-        return characteristic == CONTROL_POINT and Request.decode(data).opcode is Opcode.KEEP_ALIVE
+        if data[:1] == bytes((RESPONSE_MARK,)):
+            return Response.decode(data).opcode == Opcode.KEEP_ALIVE
+        return Request.decode(data).opcode is Opcode.KEEP_ALIVE
     except OmpFormatError:
         return False
 

@@ -41,9 +41,9 @@ class Recorded:
 
     ``streams`` as :class:`Stream`. ``drawn`` tells which bytes of a value written, or pushed, the host has drawn by
     chance (the device echoes them), None where there are none. ``is_keep_alive`` tells a write that the host repeats
-    by a clock of its own, and that :class:`protocols.model.KeepAlive` stands for. ``encrypted`` are the characteristics
-    that may only be used over an encrypted link, ``authenticated`` those of them that need a key from an authenticated
-    pairing.
+    by a clock of its own, and that :class:`protocols.model.KeepAlive` stands for, and what the device answers to it.
+    ``encrypted`` are the characteristics that may only be used over an encrypted link, ``authenticated`` those of them
+    that need a key from an authenticated pairing.
     """
 
     streams: tuple[Stream, ...] = ()

@@ -126,6 +126,8 @@ async def on_air(
 
     device = TranscriptDevice(transcript, order=job.order, speed=job.speed, gaps=job.gaps, tolerance_s=job.tolerance_s)
     told: list[str] = []
+    if device.display is not None:
+        device.display.on_show = lambda number: tell(f"pairing: the code is {number:06d}; compare it with the app's")
 
     def advertising(at: str) -> None:
         told.append(at)

@@ -128,6 +128,7 @@ async def _on_virtual_radio(
     latency_s: float,
 ) -> Outcome:
     from rig.radio.link import VirtualRadio  # noqa: PLC0415 - it brings bleak and Bumble
+    from rig.replay.pairing import pair  # noqa: PLC0415 - as above
 
     async with VirtualRadio(seed, latency_s=latency_s) as radio:
         peripheral = await radio.add_device(device)
@@ -142,12 +143,10 @@ async def _on_virtual_radio(
             return _invalid(transcript, wrong)
         if entry is None and transcript.protocol:
             entry = known.get(transcript.protocol)
-        pairs = entry is not None and entry.profile.pairing is not Pairing.NONE
-        if pairs:
-            from rig.replay.pairing import pairing_with  # noqa: PLC0415 - only where something is paired
-
-            radio.adapter.pairing = pairing_with(device)
-        central = _Central(transcript, rules, pacer, known, entry, pairs=pairs)
+        secured = entry is not None and entry.profile.pairing is not Pairing.NONE
+        central = _Central(
+            transcript, rules, pacer, known, entry, pair=partial(pair, radio=radio, device=device) if secured else None
+        )
         return await central.run(found[0], radio.client_backend, name)
 
 
@@ -209,7 +208,7 @@ async def replay_on_device(
 
 
 class _Central:
-    """One run. ``entry`` is the protocol that the device speaks, where it is known; ``pairs``: pair it first."""
+    """One run. ``entry`` is the protocol that the device speaks, where it is known; ``pair`` pairs it first."""
 
     def __init__(
         self,
@@ -219,11 +218,11 @@ class _Central:
         registry: Registry,
         entry: ProtocolEntry | None,
         *,
-        pairs: bool = False,
+        pair: Callable[[BleakClient], Awaitable[None]] | None = None,
         interrupted: Callable[[Outcome], None] | None = None,
     ) -> None:
         self._interrupted = interrupted
-        self._pairs = pairs
+        self._pair = pair
         self._transcript = transcript
         self._rules = rules
         self._registry = registry
@@ -269,9 +268,9 @@ class _Central:
             await client.connect()
         except (BleakError, OSError, EOFError) as error:
             return _invalid(self._transcript, f"the device {device.address} cannot be connected to: {_words(error)}")
-        if self._pairs:
+        if self._pair is not None:
             try:
-                await client.pair()
+                await self._pair(client)
             except (BleakError, OSError, EOFError) as error:
                 await self._end(client)
                 return _invalid(self._transcript, f"the device {device.address} cannot be paired: {_words(error)}")

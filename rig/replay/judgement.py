@@ -9,13 +9,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Literal
 
+from protocols.recorded import NOTHING_OF_ITS_OWN, Recorded
 from rig.replay.alignment import Alignment, align
+from rig.replay.chance import without_chance
 from rig.replay.conversation import Conversation, different, late, left_over, missing, nearest, swapped, unrecorded
 from rig.replay.exchanges import Exchange
 from rig.replay.outcome import Difference
 from rig.replay.schedule import Schedule
+from rig.replay.streams import RATE_LEAST, RATE_SHARE, Streams
+
+KEEP_ALIVES: Final = "keep-alives"
+"""The lane of the app's keep-alives: they keep their own order, and none with anything else."""
 
 _WRITES: Final = frozenset({"write", "write_command"})
 
@@ -34,9 +41,9 @@ class Event:
     """When it was answered, where an answer was due."""
 
 
-def key(exchange: Exchange) -> Hashable:
-    """What makes an exchange of the app the same one: all but its time and its answer."""
-    return exchange.does, exchange.to, exchange.value if exchange.does in _WRITES else None
+def key(exchange: Exchange, recorded: Recorded = NOTHING_OF_ITS_OWN) -> Hashable:
+    """What makes an exchange of the app the same one: all but its time, its answer, and what is drawn by chance."""
+    return exchange.does, exchange.to, without_chance(exchange, recorded) if exchange.does in _WRITES else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Rules:
     """How much longer than recorded the app may take to its next exchange; None: as long as it likes."""
     passed_over: frozenset[int]
     """Exchanges that do not show on the air, and need not happen."""
+    recorded: Recorded = NOTHING_OF_ITS_OWN
+    """What the protocol says of its recordings."""
 
 
 _Fate = Literal["same", "changed", "moved", "extra"]
@@ -77,8 +86,11 @@ class Judgement:
     _event_of: dict[int, int] = field(default_factory=dict)  # recorded exchange to position in events
     _missing: list[int] = field(default_factory=list)
     _late: dict[int, str] = field(default_factory=dict)  # position in events to the words
+    _streams: Streams = field(default_factory=Streams)
+    _left_be: set[int] = field(default_factory=set)  # keep-alives that need not have happened
 
     def __post_init__(self) -> None:
+        self._streams = Streams(self.rules.recorded)
         self._lay_beside()
         self._tell_missing()
         self._tell_unsaid()
@@ -103,8 +115,21 @@ class Judgement:
         for lane in recorded | played:
             indices, positions = recorded.get(lane, []), played.get(lane, [])
             came = [self._came(position) for position in positions]
-            found = align([self.exchanges[index] for index in indices], came, key)
+            found = align(
+                [self.exchanges[index] for index in indices], came, partial(key, recorded=self.rules.recorded)
+            )
+            if lane == KEEP_ALIVES:
+                self._leave_be(found, indices, positions)
             self._take(found, indices, positions)
+
+    def _leave_be(self, found: Alignment, indices: list[int], positions: list[int]) -> None:
+        """Let there be a few keep-alives more or fewer: when they come is for the app's own clock to say."""
+        if len(found.missing) + len(found.extra) > max(RATE_LEAST, round(RATE_SHARE * len(indices))):
+            return
+        self._left_be |= {indices[r] for r in found.missing}
+        for p in found.extra:
+            self._fates[positions[p]] = ("extra", None)
+        found.missing, found.extra = [], []
 
     def _take(self, found: Alignment, indices: list[int], positions: list[int]) -> None:
         pairs: tuple[tuple[_Fate, dict[int, int]], ...] = (
@@ -176,7 +201,7 @@ class Judgement:
         unsaid = [
             index
             for index, exchange in enumerate(self.exchanges)
-            if exchange.by == "device" and index not in self._event_of
+            if exchange.by == "device" and index not in self._event_of and not self._follows_what_was_left_be(index)
         ]
         self._missing = sorted({*self._missing, *unsaid})
         if unsaid and not self.differences:
@@ -186,13 +211,22 @@ class Judgement:
                 )
             )
 
+    def _follows_what_was_left_be(self, index: int) -> bool:
+        """Whether the device would have said it after a keep-alive that did not come, and need not have come."""
+        before = index - 1
+        while before >= 0 and self.exchanges[before].by == "device":
+            before -= 1
+        return before in self._left_be
+
     def _tell_overtaken(self) -> None:
         """The app did not wait for what the device said before, in the recording."""
         for position, event in enumerate(self.events):
             fate, index = self._fates.get(position, ("extra", None))
             if index is None or fate == "moved" or index == 0:
                 continue
-            before = index - 1
+            before = self._before(index)
+            if before < 0:
+                continue
             said = self._event_of.get(before)
             recorded = self.exchanges[before]
             same_lane = self.rules.lane(recorded) == self.rules.lane(self.exchanges[index])
@@ -217,9 +251,9 @@ class Judgement:
 
     def _took(self, index: int, event: Event) -> tuple[int, int] | None:
         """How long the app took from what was before, now and in the recording; None where nothing was."""
-        before = index - 1
+        before = self._before(index)
         while before in self.rules.passed_over:
-            before -= 1
+            before = self._before(before)
         position = self._event_of.get(before)
         if position is None or self.exchanges[before].does == "connect":
             return None  # how long discovery takes is nobody's conversation
@@ -237,7 +271,24 @@ class Judgement:
         """Whether nothing that has to be in order with it came between: a time from something else says nothing."""
         lane = self._lane_at(following)
         between = range(position + 1, following)
-        return position < following and not any(self._lane_at(other) == lane for other in between)
+        return position < following and not any(
+            self._lane_at(other) == lane for other in between if not self._is_of_a_stream(other)
+        )
+
+    def _before(self, index: int) -> int:
+        """Which exchange an app may have waited for before this one, -1 for none: no measurement, and no keep-alive.
+
+        Before a keep-alive it is the one before.
+        """
+        keeps_alive = self.rules.lane(self.exchanges[index]) == KEEP_ALIVES
+        before = self._streams.before(self.exchanges, index)
+        while before >= 0 and (self.rules.lane(self.exchanges[before]) == KEEP_ALIVES) != keeps_alive:
+            before = self._streams.before(self.exchanges, before)
+        return before
+
+    def _is_of_a_stream(self, position: int) -> bool:
+        index = self.events[position].index
+        return index is not None and self._streams.has(self.exchanges[index])
 
     def _lane_at(self, position: int) -> Hashable:
         event = self.events[position]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import random
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rig.clock import ScaledLoop
+from rig.devices.display import Display
 from rig.devices.model import (
     Advertisement,
     Answer,
@@ -26,16 +28,20 @@ from rig.devices.model import (
     TraceEntry,
 )
 from rig.radio.details import Descriptor, RadioAware, RadioDetails
+from rig.radio.pairing import Ability, Pairing
+from rig.replay.chance import Drawn
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Exchange, Place, Transcript
-from rig.replay.judgement import Event, Judgement, Rules, key
+from rig.replay.judgement import KEEP_ALIVES, Event, Judgement, Rules, key
 from rig.replay.layout import layout_of, subscribed_before, without_effect
 from rig.replay.outcome import Difference, Lateness, Outcome, Verdict
 from rig.replay.precise_timer import timing_for_loop
 from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
+from rig.replay.streams import recorded_of
 
 if TYPE_CHECKING:
     from protocols.gatt import Service
+    from protocols.registry import Registry
     from rig.radio.fault_plan import FaultPlan
     from rig.radio.faults import FaultyDevice
     from rig.replay.app import Played
@@ -90,6 +96,8 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         speed: how many recorded seconds go into one of the clock that the device is told.
         gaps: what becomes of long gaps.
         tolerance_s: see :data:`TOLERANCE_S`; None: how fast the app is does not matter.
+        registry: the protocols that there are, for what they say of their recordings; None: the built-in and the
+            installed ones.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         speed: float = 1.0,
         gaps: Gaps = AS_RECORDED,
         tolerance_s: float | None = TOLERANCE_S,
+        registry: Registry | None = None,
     ) -> None:
         self.transcript = transcript
         self.order: Order = order
@@ -109,6 +118,13 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         """Called after everything that the app or the device did, for whoever waits for the end."""
         self._exchanges = transcript.exchanges
         self._layout = layout_of(transcript)
+        self._recorded = recorded_of(transcript, registry)
+        self._drawn = Drawn(self._recorded)
+        self._encrypted = self._named(self._recorded.encrypted)
+        self._authenticated = self._named(self._recorded.authenticated)
+        chance = random.Random(f"display {transcript.title}")  # noqa: S311 - a simulation, not a secret
+        self.display = Display(chance) if self._encrypted else None
+        """What shows a code when it is paired; None where the protocol asks for no pairing."""
         self._awaited_before = subscribed_before(transcript)  # what has to be subscribed to before it begins
         self._passed_over = without_effect(transcript)
         self._done: list[float | None] = [None] * len(self._exchanges)  # when, in seconds of the device's clock
@@ -145,7 +161,15 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
             else:
                 self._prompted[prompt].append(index)
 
+    def _named(self, characteristics: frozenset[str]) -> frozenset[str]:
+        """What these characteristics, given by UUID, are called here."""
+        return frozenset(name for name, place in self._layout.places.items() if place.characteristic in characteristics)
+
     def _lane(self, exchange: Exchange) -> Hashable:
+        place = exchange.to
+        value = exchange.value
+        if place is not None and value is not None and self._recorded.is_keep_alive(place.characteristic, value):
+            return KEEP_ALIVES
         return exchange.to if self.order == "by-characteristic" else None
 
     # ---- what it is ------------------------------------------------------------------------------------------------
@@ -167,7 +191,13 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
             name: tuple(self._descriptor(replace(self._layout.places[name], descriptor=uuid)) for uuid in uuids)
             for name, uuids in self._layout.descriptors.items()
         }
-        return RadioDetails(mtu=self._layout.mtu, descriptors=descriptors, names=self._layout.names, judges_access=True)
+        details = RadioDetails(
+            mtu=self._layout.mtu, descriptors=descriptors, names=self._layout.names, judges_access=True
+        )
+        if self.display is None:
+            return details
+        pairing = Pairing(Ability.SHOWS_AND_CONFIRMS, self.display)
+        return replace(details, encrypted=self._encrypted, authenticated=self._authenticated, pairing=pairing)
 
     def _descriptor(self, place: Place) -> Descriptor:
         def on_write(data: bytes, now: float) -> None:
@@ -201,7 +231,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
             self._first_link_at is not None
             and not self._due
             and not self._outbox
-            and all(self._turn[lane] >= len(listed) for lane, listed in self._app.items())
+            and all(self._turn[lane] >= len(listed) for lane, listed in self._app.items() if lane != KEEP_ALIVES)
         )
 
     @property
@@ -213,7 +243,11 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         """When the app's next exchange is to be given up, in seconds of the clock; None while it is not its turn."""
         if self._first_link_at is None or self._due or self._outbox:
             return None
-        turns = [listed[self._turn[lane]] for lane, listed in self._app.items() if self._turn[lane] < len(listed)]
+        turns = [
+            listed[self._turn[lane]]
+            for lane, listed in self._app.items()
+            if self._turn[lane] < len(listed) and lane != KEEP_ALIVES
+        ]
         if not turns:
             return None
         before = [index for index in range(min(turns)) if self._done[index] is not None]
@@ -374,7 +408,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
             if exchange.to is None:
                 actions.append(Hangup())
             elif exchange.to in self._subscribed:
-                actions.append(Notify(self._layout.name_of[exchange.to], exchange.value or b""))
+                actions.append(Notify(self._layout.name_of[exchange.to], self._drawn.echoed(exchange) or b""))
             else:
                 continue  # nobody would hear it
             self._done[index] = now
@@ -406,6 +440,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         self._note_came(came, index, now)
         self._last_event_at = now
         if index is not None:
+            self._drawn.note(self._exchanges[index], came)
             self._note_done(index, now)
         self._tell()
         if came.does == "write_command":
@@ -428,8 +463,11 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         """The same request elsewhere in the recording; to unsubscribe needs no example."""
         if came.does == "unsubscribe":
             return came
-        wanted = key(came)
-        return next((e for e in reversed(self._exchanges) if e.by == "app" and key(e) == wanted), None)
+        wanted = self._key(came)
+        return next((e for e in reversed(self._exchanges) if e.by == "app" and self._key(e) == wanted), None)
+
+    def _key(self, exchange: Exchange) -> Hashable:
+        return key(exchange, self._recorded)
 
     def _never_answered(self, index: int) -> bool:
         """Whether the recorded device let go of the link instead."""
@@ -445,8 +483,8 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         listed = self._app.get(lane, [])
         turn = self._turn.get(lane, 0)
         window = [index for index in listed[turn : turn + _LOOKED_AHEAD] if self._done[index] is None]
-        wanted = key(came)
-        fitting = next((index for index in window if key(self._exchanges[index]) == wanted), None)
+        wanted = self._key(came)
+        fitting = next((index for index in window if self._key(self._exchanges[index]) == wanted), None)
         if wanted in self._guessed and (fitting is None or fitting != window[0]):
             return self._guessed.pop(wanted)  # what was taken for it was an extra one
         if fitting is not None:
@@ -455,8 +493,8 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
             expected = self._exchanges[window[0]]
             same_attribute = expected.to == came.to and expected.does in _WRITES and came.does in _WRITES
             # What is recorded already, done once more, is rather an extra one than a changed one.
-            if same_attribute and not any(key(other) == wanted for other in self._came[-_LOOKED_AHEAD:]):
-                self._guessed[key(expected)] = window[0]
+            if same_attribute and not any(self._key(other) == wanted for other in self._came[-_LOOKED_AHEAD:]):
+                self._guessed[self._key(expected)] = window[0]
                 return window[0]
         return None
 
@@ -492,7 +530,8 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         for at, index, position in self._events:
             at_ns = self.replay_ns(at)
             if position < 0 and index is not None:
-                happened.append(replace(self._exchanges[index], at_ns=at_ns))
+                said = self._exchanges[index]
+                happened.append(replace(said, at_ns=at_ns, value=self._drawn.echoed(said)))
                 continue
             came = self._came[position]
             if index is not None and came.does != "disconnect":
@@ -520,7 +559,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
                 )
             )
         tolerance_ns = None if self.tolerance_s is None else round(self.tolerance_s * 1e9)
-        rules = Rules(self._lane, tolerance_ns, self._passed_over)
+        rules = Rules(self._lane, tolerance_ns, self._passed_over, self._recorded)
         judged = Judgement(self._exchanges, self.schedule, events, self.replay_ns(now), rules)
         samples, coverage = measured(self.played, speed=self.schedule.speed)
         return Outcome(
@@ -579,6 +618,7 @@ async def replay_as_peripheral(
     from rig.radio.link import VirtualRadio  # noqa: PLC0415
     from rig.replay.app import AppPlayer, PlaceMissingError  # noqa: PLC0415
     from rig.replay.pacing import Pacer  # noqa: PLC0415
+    from rig.replay.pairing import pair  # noqa: PLC0415
     from rig.replay.wall_clock import undisturbed  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
@@ -605,6 +645,8 @@ async def replay_as_peripheral(
         player = AppPlayer(played, patience_s=patience_s)
         client = BleakClient(found, backend=radio.client_backend, disconnected_callback=player.link_ended)
         await client.connect()
+        if device.display is not None:
+            await pair(client, radio, device)
         try:
             # The app stands in for a phone, which is not on time either: its spinning would make the device late.
             with undisturbed() if timing is not None else contextlib.nullcontext():
