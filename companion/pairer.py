@@ -44,6 +44,8 @@ class ScreenPairer:
     def done(self) -> None:
         """Take away what is still shown: the pairing is over."""
         screen, self._screen = self._screen, None
+        if screen is not None:
+            self._simulated = None  # a code counts for one question
         if screen is not None and screen in self._app.screen_stack:
             if self._app.screen is screen:
                 self._app.pop_screen()
@@ -62,7 +64,7 @@ class ScreenPairer:
     def _put(self, screen: PairingScreen, answer: asyncio.Future[int | bool | None] | None) -> None:
         def answered(result: int | bool | None) -> None:
             if self._screen is screen:
-                self._screen = None
+                self._screen = self._simulated = None
             if answer is not None and not answer.done():
                 answer.set_result(result)
 

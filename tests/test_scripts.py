@@ -112,6 +112,27 @@ def test_an_environment_for_running_is_not_one_for_testing_but_the_other_way_rou
     assert _up_to_date(set_up, "run")
 
 
+@pytest.mark.parametrize(
+    ("named", "runs"),
+    [
+        ((), "run full-face --demo omp"),
+        (("omp",), "run full-face --demo omp"),
+        (("dr05",), "run full-face --demo dr05"),
+        (("foreo",), "run pulse-cleanse --demo foreo"),
+        (("--seed", "7"), "run full-face --demo omp --speed max --plain --yes --seed 7"),
+    ],
+)
+def test_the_demo_runs_the_reference_device_where_none_is_named(
+    set_up: Path, named: tuple[str, ...], runs: str
+) -> None:
+    companion = set_up / ".venv/bin/companion"
+    companion.write_text('#!/bin/sh\necho "$@"\n')
+    companion.chmod(0o755)
+    result = _run(set_up / "scripts/demo", *named, folder=set_up)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(runs)
+
+
 def test_a_changed_project_file_asks_for_a_new_set_up(set_up: Path) -> None:
     with (set_up / "pyproject.toml").open("a", encoding="utf-8") as project:
         project.write("\n# changed\n")

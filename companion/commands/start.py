@@ -16,7 +16,8 @@ from companion.config import UsageError, data_folder
 from companion.words import cli as words
 
 DemoKey = Literal["dr05", "foreo", "omp"]
-USUAL_DEMO: Final[DemoKey] = "dr05"
+USUAL_DEMO: Final[DemoKey] = "omp"
+"""The reference device: it reports what it delivers, so that a demo shows all that the app can."""
 
 DIRECT: Final[Mapping[tuple[str, ...], DemoKey | None]] = MappingProxyType(
     {

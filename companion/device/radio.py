@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: bleak raises a plain FileNotFoundError; a D-Bus that goes away ends in EOFError; TimeoutError is an OSError.
 RADIO_ERRORS = (BleakError, OSError, EOFError)
 
-TRY_DEMO = "or try a simulated device with --demo dr05"
+TRY_DEMO = "or try a simulated device with --demo"
 
 
 class RadioError(Exception):

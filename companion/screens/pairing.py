@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Digits, Input, OptionList, Static
@@ -34,8 +34,14 @@ class PairingScreen(ModalScreen[int | bool | None]):
         """Lay the question out: the code above, what to do with it below."""
         with Vertical(id="pairing"):
             yield Static(words.TITLE.format(device=self._device), id="title", markup=False)
-            if self._number is not None:
-                yield Digits(words.code(self._number), id="code")
+            with Horizontal(id="codes"):
+                if self._number is not None:
+                    with Vertical(id="here"):
+                        yield Static(words.HERE, classes="caption", markup=False)
+                        yield Digits(words.code(self._number), id="code")
+                with Vertical(id="there"):
+                    yield Static(words.THERE, classes="caption", markup=False)
+                    yield Digits("", id="simulated")
             if self._compare:
                 yield Static(words.SAME.format(device=self._device), id="what", markup=False)
                 yield OptionList(
@@ -46,9 +52,8 @@ class PairingScreen(ModalScreen[int | bool | None]):
                 yield Input(id="typed", placeholder=words.PLACEHOLDER, max_length=6, restrict=r"[0-9]*")
             else:
                 yield Static(words.TYPE_THERE.format(device=self._device), id="what", markup=False)
-            yield Static("", id="simulated", markup=False)
-            yield Static(words.WHY, id="why", markup=False)
-            yield Static(words.ENDS, id="ends", markup=False)
+            yield Static(f"{words.WHY} {words.LIMIT}", id="why", markup=False)
+            yield Static(words.CHOOSE if self._compare else words.ENDS, id="ends", markup=False)
 
     def on_mount(self) -> None:
         """Choose nothing beforehand: that two codes are the same is seen, not waved through."""
@@ -59,10 +64,10 @@ class PairingScreen(ModalScreen[int | bool | None]):
             typed.focus()
 
     def simulated(self, number: int) -> None:
-        """Say what the display of a virtual device shows, which nobody can see."""
+        """Show the display of a virtual device beside the question: nobody has it in their hand."""
         if self.is_mounted:
-            line = words.SIMULATED.format(device=self._device, code=words.code(number))
-            self.query_one("#simulated", Static).update(line)
+            self.add_class("-simulated")
+            self.query_one("#simulated", Digits).update(words.code(number))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Hand on the answer."""

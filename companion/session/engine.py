@@ -344,10 +344,10 @@ class SessionEngine:
             case HandshakeFailed(reason) if self._phase is not Phase.LINK_LOST:
                 self._end(now, Reason.DEVICE_FAULT, words.HANDSHAKE.format(reason=reason))
             case ContactLost() if self._phase is Phase.TREATING and self._ending is None:
-                self._pause(now, words.CONTACT_LOST, "contact lost", Reason.STOPPED)
+                self._pause(now, self._off_skin(), "contact lost", Reason.STOPPED)
             case ContactPoor() if self._phase is Phase.TREATING and self._ending is None and not self._over:
                 # H7: what does not reach the skin everywhere stings where it does
-                message = words.MORE_GEL.format(zone=self._step.title)
+                message = words.MORE_GEL.format(zone=words.where(self._step.zone))
                 self._note(JournalKind.WARNING, message=message)
                 self._pause(now, message, "poor contact", Reason.STOPPED)
             case OutputHalted(reason) if self._output.state in (Output.STARTING, Output.ON) and self._ending is None:
@@ -452,7 +452,7 @@ class SessionEngine:
             # what the radio could not deliver does not count against the device, nor does a device held off the skin
             counted = reason not in (Refusal.RADIO, Refusal.NO_CONTACT)
             off_skin = reason is Refusal.NO_CONTACT
-            message = words.CONTACT_LOST if off_skin else words.REFUSED.format(reason=reason.value)
+            message = self._off_skin() if off_skin else words.REFUSED.format(reason=reason.value)
             self._trouble(command, message, now, counted=counted)
 
     def _unanswered(self, command: Command, now: float) -> None:
@@ -462,6 +462,9 @@ class SessionEngine:
             self._hang_up("a stop was not answered", now)
         else:
             self._trouble(command, words.NO_ANSWER, now)
+
+    def _off_skin(self) -> str:
+        return words.CONTACT_LOST.format(zone=words.where(self._step.zone))
 
     def _trouble(self, command: Command, message: str, now: float, *, counted: bool = True) -> None:
         """A command of ours failed: whether it took effect is unknown, so everything stops first."""

@@ -20,7 +20,7 @@ PAUSING: Final = "pausing…"
 PAUSED: Final = "Paused. Output is off. Resume when you like."
 NOT_OFF_YET: Final = "pausing… you can resume once the device has confirmed that output is off."
 RESUMED: Final = "Going on from the lowest level."
-CONTACT_LOST: Final = "The device lost the skin. A little more gel, then resume."
+CONTACT_LOST: Final = "The device lost the skin. A little more gel on {zone}, then resume."
 MORE_GEL: Final = "More gel on {zone}: too little of the current gets through. Then resume."
 HALTED: Final = "The device turned its output off: {reason}. Resume when you like."
 STOPPED_ELSEWHERE: Final = "The device was stopped from elsewhere. Resume when you like."
@@ -46,3 +46,8 @@ STORAGE: Final = (
 DEFECT: Final = "The app made a mistake, so the output was turned off. Please report this: {reason}"
 COMPLETED: Final = "All done. A glass of water is a good idea now."
 STOPPED: Final = "Stopped."
+
+
+def where(zone: str | None) -> str:
+    """Return a zone's id as it stands in a sentence: ``left-cheek`` is ``the left cheek``; without one, the skin."""
+    return "the skin" if zone is None else f"the {zone.replace('-', ' ')}"

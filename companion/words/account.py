@@ -69,9 +69,7 @@ FOUND: Final = "Found {name}."
 
 # --- one-line faults --------------------------------------------------------------------------------------------------
 
-NO_DEVICE: Final = (
-    "no device found: switch yours on, hold it near and try again, or try a simulated one with --demo dr05"
-)
+NO_DEVICE: Final = "no device found: switch yours on, hold it near and try again, or try a simulated one with --demo"
 LINK_GONE: Final = (
     "the connection to {device} was lost and did not come back: charge the device, hold it near, try again"
 )

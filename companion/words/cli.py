@@ -17,7 +17,7 @@ from companion.words.settings_pages import SETTINGS_COMMANDS, SETTINGS_PAGES
 
 TITLE: Final = "Guides you through a routine with a handheld microcurrent device."
 
-_DEMO = ("--demo [DEVICE]", "with a virtual device: dr05 (the usual), foreo or omp")
+_DEMO = ("--demo [DEVICE]", "with a virtual device: omp (the usual), dr05 or foreo")
 _SPEED = ("--speed N", "how fast time runs in the demo: 1 (the usual), another number, or max")
 _SEED = ("--seed N", "what is random in the demo: the same number, the same session")
 _RECORD = ("--record FILE", "write the demo's Bluetooth traffic to FILE, for Wireshark (btsnoop)")
@@ -271,7 +271,7 @@ THERE_ARE: Final = "there are {all}"
 TOO_MANY: Final = "{name!r} is one argument too many"
 MISSING: Final = "{name} is missing"
 MISSING_VALUE: Final = "{name} needs a value"
-BAD_DEMO: Final = "--demo takes dr05, foreo or omp, not {value!r}; alone, or as the last word, it means dr05"
+BAD_DEMO: Final = "--demo takes omp, dr05 or foreo, not {value!r}; alone, or as the last word, it means omp"
 BAD_ID: Final = "the ID is the number that `companion history` puts first"
 BAD_SPEED: Final = "takes 1, a positive number, or max"
 BAD_SEED: Final = "takes a whole number from 0 on"

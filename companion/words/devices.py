@@ -64,7 +64,11 @@ NO_OTHER: Final = "No, another one, or none"
 TYPE_IT: Final = "Type the six digits that your {device} shows, then press enter."
 TYPE_THERE: Final = "Type this code on your {device}."
 PLACEHOLDER: Final = "six digits"
+HERE: Final = "This computer shows"
+THERE: Final = "Its display, simulated"
 WHY: Final = "Once for this device. Afterwards nobody else can drive it, and none can take its place."
+LIMIT: Final = "The code counts for half a minute."
+CHOOSE: Final = "↑↓ enter choose   esc end it, nothing has begun"
 ENDS: Final = "esc ends it; nothing has been started"
 
 # --- what came of it --------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ SERVE_PAGES: Final[Mapping[tuple[str, ...], Page]] = {
                     ("--host HOST", "where to be reached (the usual: 127.0.0.1); elsewhere with --demo alone"),
                     ("--port PORT", "the number after the colon in the address (the usual: 8000; 0: a free one)"),
                     PERSON,
-                    ("--demo [DEVICE]", "with a virtual device: dr05 (the usual), foreo or omp"),
+                    ("--demo [DEVICE]", "with a virtual device: omp (the usual), dr05 or foreo"),
                 ),
             ),
             EVERYWHERE,

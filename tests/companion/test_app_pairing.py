@@ -11,12 +11,15 @@ from textual.pilot import Pilot
 from textual.widgets import Digits, Input, OptionList, Static
 
 from companion import themes
+from companion.app import CompanionApp
 from companion.pairer import ScreenPairer
 from companion.screens.pairing import PairingScreen
 
 
 class Asked(App[int]):
     """An app on which nothing happens but questions."""
+
+    HORIZONTAL_BREAKPOINTS = CompanionApp.HORIZONTAL_BREAKPOINTS
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,10 +102,59 @@ def test_what_a_virtual_device_shows_is_told_before_or_after_the_question() -> N
         app.pairer.displayed(42)
         asking = asyncio.ensure_future(app.pairer.compare("OMP One", 42))
         await pilot.pause()
-        assert "000 042" in text_of(app, "#simulated")
+        assert app.screen.query_one("#simulated", Digits).value == "000 042"
         app.pairer.displayed(43)
-        assert "000 043" in text_of(app, "#simulated")
+        assert app.screen.query_one("#simulated", Digits).value == "000 043"
         asking.cancel()
+        await pilot.pause()
+
+    asked(act)
+
+
+@pytest.mark.parametrize(("width", "beside"), [(80, True), (40, False)])
+def test_the_two_codes_of_a_demo_stand_beside_each_other_where_there_is_room(width: int, beside: bool) -> None:
+    async def act(app: Asked, pilot: Pilot[int]) -> None:
+        await pilot.resize_terminal(width, 24)
+        app.pairer.displayed(42)
+        asking = asyncio.ensure_future(app.pairer.compare("OMP One", 42))
+        await pilot.pause()
+        await pilot.pause()
+        ours, theirs = (app.screen.query_one(f"#{name}", Digits).region for name in ("code", "simulated"))
+        assert (ours.y == theirs.y) is beside
+        assert min(ours.width, theirs.width) >= 20, "six digits, three columns each, and a gap"
+        assert ours.intersection(theirs).area == 0
+        asking.cancel()
+        await pilot.pause()
+
+    asked(act)
+
+
+def test_a_real_device_has_its_display_in_the_hand_and_none_on_the_screen() -> None:
+    async def act(app: Asked, pilot: Pilot[int]) -> None:
+        asking = asyncio.ensure_future(app.pairer.compare("OMP One", 42))
+        await pilot.pause()
+        assert app.screen.query_one("#code").region.area > 0
+        assert app.screen.query_one("#there").region.area == 0
+        asking.cancel()
+        await pilot.pause()
+
+    asked(act)
+
+
+def test_what_a_virtual_device_showed_for_one_question_is_not_shown_with_the_next() -> None:
+    async def act(app: Asked, pilot: Pilot[int]) -> None:
+        app.pairer.displayed(42)
+        asking = asyncio.ensure_future(app.pairer.compare("OMP One", 42))
+        await pilot.pause()
+        await pilot.press("down", "enter")
+        assert await asking
+        again = asyncio.ensure_future(app.pairer.compare("OMP One", 43))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.screen.query_one("#there").region.area == 0
+        app.pairer.displayed(43)
+        assert app.screen.query_one("#simulated", Digits).value == "000 043"
+        again.cancel()
         await pilot.pause()
 
     asked(act)

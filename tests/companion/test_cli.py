@@ -139,8 +139,8 @@ def test_the_version_is_told() -> None:
         ("run a b", ["'b' is one argument too many"]),
         ("run a --foo", ["--foo", "companion run --help"]),
         ("run a --jsn", ["--jsn", "--json"]),
-        ("run a --demo dr04", ["--demo", "dr05", "foreo", "dr04"]),
-        ("run a --demo=dr04", ["--demo", "dr05", "foreo", "dr04"]),
+        ("run a --demo dr04", ["--demo", "omp", "dr05", "foreo", "dr04", "it means omp"]),
+        ("run a --demo=dr04", ["--demo", "omp", "dr05", "foreo", "dr04"]),
         ("run --demo full-face", ["--demo", "'full-face'"]),
         ("run a --demo --seed x", ["--seed", "whole number"]),
         ("run a --demo --seed -3", ["--seed", "whole number"]),
@@ -211,15 +211,19 @@ def parsed(line: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("line", "demo"),
     [
-        ("run a --demo", "dr05"),
-        ("run a --demo --yes", "dr05"),
+        ("run a --demo", "omp"),
+        ("run a --demo --yes", "omp"),
         ("run --demo foreo a", "foreo"),
         ("run a --demo=foreo", "foreo"),
-        ("--demo", "dr05"),
-        ("scan --demo --json", "dr05"),
+        ("run a --demo dr05", "dr05"),
+        ("--demo", "omp"),
+        ("--demo --seed 3", "omp"),
+        ("scan --demo --json", "omp"),
+        ("pair --demo", "omp"),
+        ("serve --demo --port 0", "omp"),
     ],
 )
-def test_a_bare_demo_means_the_usual_device(line: str, demo: str) -> None:
+def test_a_bare_demo_means_the_reference_device(line: str, demo: str) -> None:
     assert parsed(line)["demo"] == demo
 
 
@@ -336,7 +340,7 @@ def test_a_reader_that_leaves_early_is_no_fault(folder: Path) -> None:
 
 def test_h3_a_session_that_nobody_reads_stops(folder: Path) -> None:
     """H3: `companion run … | head -1` does not go on treating behind a closed pipe."""
-    done = without_a_reader("run", "full-face", "--demo", "--speed", "max", "--json", "--yes")
+    done = without_a_reader("run", "full-face", "--demo", "dr05", "--speed", "max", "--json", "--yes")
     assert (done.returncode, done.stderr) == (Exit.STOPPED_EARLY, "")
     with Store.open(folder / "demo", Calendar.fixed(NOW)) as store:
         (record,) = store.sessions()

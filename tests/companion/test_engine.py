@@ -272,7 +272,7 @@ def test_h7_contact_lost_pauses_with_more_gel() -> None:
     session = Session(treat("left-cheek")).treating(1.0)
     assert kinds(session.hear(ContactLost())) == [StopOutput]
     assert session.view.phase is Phase.PAUSED
-    assert session.view.message == words.CONTACT_LOST
+    assert session.view.message == "The device lost the skin. A little more gel on the left cheek, then resume."
 
 
 def test_what_the_device_reports_is_shown() -> None:

@@ -24,7 +24,7 @@ from tests.companion.at_home import AtHome
 from tests.companion.integrations.broker import PATIENCE_S, Broker, Way, free_port, listening
 
 ROOT = "microcurrent-companion/5eed5eed"
-RUN = ("run", "full-face", "--demo", "--yes", "--seed", "7")
+RUN = ("run", "full-face", "--demo", "dr05", "--yes", "--seed", "7")
 
 
 def turned_on(folder: Path, port: int, *, device_id: str | None = "5eed5eed") -> None:

@@ -100,7 +100,7 @@ def test_the_store_loads_no_radio() -> None:
     assert loaded & {"bleak", "bumble", "numpy", "rig", "textual", "cyclopts", "asyncio"} == set()
 
 
-@pytest.mark.parametrize("arguments", [(), ("--demo",), ("--demo", "foreo")])
+@pytest.mark.parametrize("arguments", [(), ("--demo",), ("--demo", "dr05"), ("--demo", "foreo")])
 def test_the_first_frame_is_the_whole_first_screen_and_is_there_before_anything_else_is_loaded(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -206,7 +206,7 @@ def test_h7_dry_gel_pauses_with_the_zone_that_wants_more() -> None:
     bench.device.touch(Touch.DRIED, bench.now)
     bench.run(2.0)
     assert bench.view.phase is Phase.PAUSED
-    assert bench.view.message == "More gel on left-cheek: too little of the current gets through. Then resume."
+    assert bench.view.message == "More gel on the left cheek: too little of the current gets through. Then resume."
     assert bench.device.output_ua(bench.now) == 0.0
     bench.device.touch(Touch.GELLED, bench.now)
     bench.run(0.5)

@@ -166,7 +166,7 @@ def test_an_imagined_skin_of_an_earlier_demo_is_forgotten(companion_: Callable[.
 
 
 def test_the_plain_account_reads_from_the_first_step_to_the_last_zone(companion_: Callable[..., Ran]) -> None:
-    ran = companion_("run", "full-face", "--demo", "--speed", "max", "--yes")
+    ran = companion_("run", "full-face", "--demo", "dr05", "--speed", "max", "--yes")
     assert ran.code == Exit.FINISHED
     lines = ran.out.splitlines()
     assert lines[:3] == [
@@ -586,4 +586,4 @@ def test_a_scan_of_the_demo_shows_its_device(companion_: Callable[..., Ran]) -> 
     assert ran.code == Exit.FINISHED
     assert ran.out.split() == ["BEAR2", "near", *ran.out.split()[2:]]
     as_json = companion_("scan", "--demo", "--json").events
-    assert [(one["name"], one["protocol"]) for one in as_json] == [("Dr-05", "dr05")]
+    assert [(one["name"], one["protocol"]) for one in as_json] == [("OMP", "omp")]

@@ -118,7 +118,7 @@ def test_the_whole_journey_in_plain_lines(plain: Plain, tmp_path: Path) -> None:
     )
     assert code == Exit.FINISHED
     assert_plain(said)
-    order = ["Looking for your device", "Found Dr-05.", "Cleanse and gel", "Patch test", "output on at", "output off"]
+    order = ["Looking for your device", "Found OMP.", "Cleanse and gel", "Patch test", "output on at", "output off"]
     order += ["All done. 2 zones", "look at the spot on", words.WATER, "Next: "]
     places = [said.find(part) for part in order]
     assert -1 not in places, dict(zip(order, places, strict=True))
@@ -183,11 +183,11 @@ def test_skin_that_says_not_today_ends_before_anything_is_looked_for(plain: Plai
 @pytest.mark.slow
 def test_eased_skin_is_led_lower_and_shorter(plain: Plain) -> None:
     rest = (("ready to begin? [y/n] ", "y"),)
-    _, calm = plain.run("run first-touch --demo --speed max", *BEFORE, *rest)
+    _, calm = plain.run("run first-touch --demo dr05 --speed max", *BEFORE, *rest)
     assert "All done" in calm
     other = Plain(Path(plain._environ["COMPANION_DATA"]).with_name("other"))
     red = ("How red is it? [1-5] ", "3")
-    _, eased = other.run("run first-touch --demo --speed max", *BEFORE[:-2], red, BEFORE[-1], *rest)
+    _, eased = other.run("run first-touch --demo dr05 --speed max", *BEFORE[:-2], red, BEFORE[-1], *rest)
     assert "half as strong and half as long" in eased
     assert highest(eased) < highest(calm)
 
