@@ -24,7 +24,7 @@ from rig.replay.conversation import (
 from rig.replay.exchanges import Exchange, Place, Transcript
 from rig.replay.outcome import Difference, Line
 from rig.replay.schedule import Schedule
-from rig.replay.streams import Compared, Streams
+from rig.replay.streams import KEEP_ALIVES, Compared, Streams
 
 Order = Literal["strict", "by-characteristic"]
 """``strict``: what the device pushes comes in the recorded order. ``by-characteristic``: in order for each
@@ -88,8 +88,13 @@ class Answers:
 
     # ---- judging ----------------------------------------------------------------------------------------------------
 
-    def judge(self, limit: int) -> None:
-        """Compare everything up to exchange ``limit``, which is where the play ended; the rest never had its turn."""
+    def judge(self, limit: int, *, whole: bool = True) -> None:
+        """Compare everything up to exchange ``limit``, which is where the play ended; the rest never had its turn.
+
+        Args:
+            limit: where it ended.
+            whole: whether it went on to its end, without waiting for something in vain.
+        """
         happened: list[_Happened] = []
         for index, done in self._done.items():
             came = self._came(done)
@@ -110,7 +115,7 @@ class Answers:
         happened.sort(key=lambda item: item[:2])
         self.played = [one.came for one in happened]
         self._judge_times(happened)
-        self._judge_streams(happened, limit)
+        self._judge_streams(happened, limit, whole=whole)
         self.differences.sort(key=lambda difference: difference.at_ns)
         self._tell(happened, limit)
 
@@ -198,14 +203,14 @@ class Answers:
                 took = (took_ns, recorded_ns)
                 self.differences.append(late(index, recorded, took_ns - recorded_ns, at_ns, took=took))
 
-    def _judge_streams(self, happened: Sequence[_Happened], limit: int) -> None:
+    def _judge_streams(self, happened: Sequence[_Happened], limit: int, *, whole: bool) -> None:
         came = [one.came for one in happened if self.streams.has(one.came)]
         exchanges = self.transcript.exchanges
         schedule = self.schedule or Schedule.of(self.transcript)
         when = {one.exchange: one.at_ns for one in happened if one.exchange is not None and one.came.by == "app"}
         end_ns = happened[-1].at_ns if happened else 0
         compared = Compared(self.streams, exchanges, schedule, when, self.tolerance_ns, end_ns)
-        compared.judge(came, limit, self.said_before)
+        compared.judge(came, limit, self.said_before, whole=whole)
         self.differences += compared.differences
 
     # ---- telling ------------------------------------------------------------------------------------------------
@@ -241,6 +246,8 @@ class Answers:
         return how_different(recorded, came) if meant is None else meant
 
     def _lane(self, exchange: Exchange) -> Hashable:
+        if self.streams.keeps_alive(exchange):
+            return KEEP_ALIVES
         return exchange.to if self.order == "by-characteristic" else None
 
     def _time(self, at_ns: int) -> int:

@@ -432,7 +432,7 @@ class _Central:
             limit = min(ends, default=limit) + (1 if played.awaited is not None else 0)
             if played.stopped_at is not None and played.awaited is not None:
                 limit = max(limit, played.stopped_at)
-        self._answers.judge(limit)
+        self._answers.judge(limit, whole=not played.problem)
         differences, lines = self._answers.differences, self._answers.lines
         if self._refused is not None or self._trouble:
             index = played.stopped_at

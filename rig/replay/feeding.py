@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import Final, TypeGuard
+from typing import Final, NamedTuple, TypeGuard
 
 from protocols.gatt import Disconnect, Operation, Read, Subscribe, Write
 from protocols.listening import Heard, Listener
@@ -118,6 +118,15 @@ def _name_and_data(what: Command | Event | None) -> tuple[str, dict[str, object]
     }
 
 
+class _Pending(NamedTuple):
+    """What the machine has asked for and the recorded app has not done yet."""
+
+    since_ns: int
+    operation: Operation
+    said: EventLine | None
+    """After what; None for a deadline."""
+
+
 class DecoderRun:
     """One transcript on its way through the protocol. :meth:`steps` says what is due when, :meth:`take` does it.
 
@@ -144,7 +153,7 @@ class DecoderRun:
         self._started = False
         self._commanded = False
         self._skew_s = 0.0
-        self._pending: list[tuple[int, Operation]] = []
+        self._pending: list[_Pending] = []
         self._under_way: dict[int, Operation] = {}
         self._subscribed: set[str] = set()
         self._asked_at: dict[Command, int] = {}
@@ -239,11 +248,11 @@ class DecoderRun:
 
     def _overdue(self, now_ns: int, grace_ns: int = GRACE_NS) -> None:
         """Part from a recording that leaves out what the machine has asked for."""
-        if self._pending and now_ns - self._pending[0][0] > grace_ns:
-            since_ns, operation = self._pending[0]
-            self._left_out(operation, since_ns, now_ns)
+        if self._pending and now_ns - self._pending[0].since_ns > grace_ns:
+            self._left_out(self._pending[0], now_ns)
 
-    def _left_out(self, operation: Operation, since_ns: int, now_ns: int) -> None:
+    def _left_out(self, pending: _Pending, now_ns: int) -> None:
+        since_ns, operation, said = pending
         told = [event for line in self.lines if line.at_ns == since_ns and line.index is None for event in line.told]
         again = next((event.command for event in told if isinstance(event, Repeated | Unanswered)), None)
         wanted = operation_text(operation)
@@ -255,6 +264,14 @@ class DecoderRun:
                 f"the protocol would go on with {wanted}, the recording does not"
             )
             self._set_aside("missing", index, now_ns, text)
+            return
+        if said is not None and said.exchange is not None and any(isinstance(one, Repeated) for one in said.told):
+            means = meaning(said.heard_texts, said.told_texts)
+            text = (
+                f"missing: after exchange {said.index}, {in_words(said.exchange)} ({means}), the protocol would "
+                f"{wanted}, the recording does not"
+            )
+            self._set_aside("missing", said.index, now_ns, text)
             return
         text = f"missing: the protocol would {wanted} at {since_ns / 1e9:.3f} s, the recording does not"
         self._set_aside("missing", None, now_ns, text)
@@ -306,10 +323,10 @@ class DecoderRun:
 
     def _asked_for(self, exchange: Exchange) -> Operation | None:
         """Take out and return the operation that the machine waits for and the app now does."""
-        for at, (_, operation) in enumerate(self._pending):
-            if _is_the_same(operation, exchange):
+        for at, pending in enumerate(self._pending):
+            if _is_the_same(pending.operation, exchange):
                 del self._pending[at]
-                return operation
+                return pending.operation
         return None
 
     def _asked_of_the_machine(self, line: EventLine, exchange: Exchange, index: int, at_ns: int) -> Operation | None:
@@ -361,7 +378,9 @@ class DecoderRun:
             return None
         operation = self._asked_for(exchange)
         if operation is None:
-            near = nearest(exchange, [(at, _as_exchange(one, exchange)) for at, (_, one) in enumerate(self._pending)])
+            near = nearest(
+                exchange, [(at, _as_exchange(one.operation, exchange)) for at, one in enumerate(self._pending)]
+            )
             would = "write nothing now" if near is None else f"do otherwise: {near.how}"
             why = f"to {what_text(command)} the protocol would {would}"
             self._part(line, "different", exchange, index, why)
@@ -426,7 +445,7 @@ class DecoderRun:
 
     def _react(self, reaction: Reaction, at_ns: int, line: EventLine | None) -> None:
         if reaction.operations:
-            self._pending.extend((at_ns, operation) for operation in reaction.operations)
+            self._pending.extend(_Pending(at_ns, operation, line) for operation in reaction.operations)
         if reaction.events:
             if line is None:
                 line = EventLine(at_ns, None, None)

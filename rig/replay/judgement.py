@@ -19,10 +19,7 @@ from rig.replay.conversation import Conversation, different, late, left_over, mi
 from rig.replay.exchanges import Exchange
 from rig.replay.outcome import Difference
 from rig.replay.schedule import Schedule
-from rig.replay.streams import RATE_LEAST, RATE_SHARE, Streams
-
-KEEP_ALIVES: Final = "keep-alives"
-"""The lane of the app's keep-alives: they keep their own order, and none with anything else."""
+from rig.replay.streams import KEEP_ALIVES, RATE_LEAST, RATE_SHARE, Streams
 
 _WRITES: Final = frozenset({"write", "write_command"})
 

@@ -32,12 +32,12 @@ from rig.radio.pairing import Ability, Pairing
 from rig.replay.chance import Drawn
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Exchange, Place, Transcript
-from rig.replay.judgement import KEEP_ALIVES, Event, Judgement, Rules, key
+from rig.replay.judgement import Event, Judgement, Rules, key
 from rig.replay.layout import layout_of, subscribed_before, without_effect
 from rig.replay.outcome import Difference, Lateness, Outcome, Verdict
 from rig.replay.precise_timer import timing_for_loop
 from rig.replay.schedule import AS_RECORDED, Gaps, Schedule
-from rig.replay.streams import recorded_of
+from rig.replay.streams import KEEP_ALIVES, Streams, recorded_of
 
 if TYPE_CHECKING:
     from protocols.gatt import Service
@@ -119,6 +119,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         self._exchanges = transcript.exchanges
         self._layout = layout_of(transcript)
         self._recorded = recorded_of(transcript, registry)
+        self._streams = Streams(self._recorded)
         self._drawn = Drawn(self._recorded)
         self._encrypted = self._named(self._recorded.encrypted)
         self._authenticated = self._named(self._recorded.authenticated)
@@ -166,9 +167,7 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         return frozenset(name for name, place in self._layout.places.items() if place.characteristic in characteristics)
 
     def _lane(self, exchange: Exchange) -> Hashable:
-        place = exchange.to
-        value = exchange.value
-        if place is not None and value is not None and self._recorded.is_keep_alive(place.characteristic, value):
+        if self._streams.keeps_alive(exchange):
             return KEEP_ALIVES
         return exchange.to if self.order == "by-characteristic" else None
 
@@ -218,6 +217,11 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         return 0.0
 
     # ---- where it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def streamed(self) -> frozenset[Place]:
+        """Where it says what it measures by itself, as its protocol tells."""
+        return self._streams.places(self._exchanges)
 
     @property
     def is_connected(self) -> bool:
@@ -382,7 +386,8 @@ class TranscriptDevice(SimulatedDevice, RadioAware):
         """Let follow what the device said after the app's exchange ``index``; -1 is the beginning."""
         for said in self._prompted[index]:
             offset_ns = self.schedule.due_ns(said) if index < 0 else self.schedule.between_ns(index, said)
-            lane = self._lane(self._exchanges[said])
+            exchange = self._exchanges[said]
+            lane = exchange.to if self._streams.has(exchange) else self._lane(exchange)
             due = max(now + offset_ns / 1e9, self._last_due.get(lane, now))
             self._last_due[lane] = due
             heapq.heappush(self._due, (due, said, 0))
@@ -642,7 +647,7 @@ async def replay_as_peripheral(
         found = await BleakScanner.find_device_by_address(peripheral.address, backend=radio.scanner_backend)
         if found is None:
             raise RuntimeError("a device on the virtual radio was not heard on it")
-        player = AppPlayer(played, patience_s=patience_s)
+        player = AppPlayer(played, patience_s=patience_s, streams=device.streamed)
         client = BleakClient(found, backend=radio.client_backend, disconnected_callback=player.link_ended)
         await client.connect()
         if device.display is not None:

@@ -19,6 +19,9 @@ from rig.replay.outcome import Difference, DifferenceKind
 from rig.replay.schedule import Schedule
 from rig.replay.transcript import place_text
 
+KEEP_ALIVES: Final = "keep-alives"
+"""The lane of keep-alives and their answers: they keep their own order, and none with anything else, for when one is
+due is for the app's own clock to say."""
 RATE_SHARE: Final = 0.05
 """By what share of the values expected there may be more or fewer."""
 RATE_LEAST: Final = 2
@@ -51,6 +54,7 @@ class Streams:
     """
 
     def __init__(self, recorded: Recorded = NOTHING_OF_ITS_OWN) -> None:
+        self._recorded = recorded
         self._by_characteristic = {stream.characteristic: stream for stream in recorded.streams}
 
     def of(self, place: Place | None) -> Stream | None:
@@ -62,6 +66,12 @@ class Streams:
     def has(self, exchange: Exchange) -> bool:
         """Whether it is a value that the device sent by itself, on a stream."""
         return exchange.does in _PUSHED and self.of(exchange.to) is not None
+
+    def keeps_alive(self, exchange: Exchange) -> bool:
+        """Whether it is a keep-alive of the app's, or the device's answer to one."""
+        if exchange.to is None or exchange.to.descriptor or exchange.value is None:
+            return False
+        return self._recorded.is_keep_alive(exchange.to.characteristic, exchange.value)
 
     def before(self, exchanges: Sequence[Exchange], index: int) -> int:
         """Return which exchange is the last before ``index`` that is of no stream; -1 where there is none.
@@ -123,13 +133,16 @@ class Compared:
     end_ns: int
     differences: list[Difference] = field(default_factory=list)
 
-    def judge(self, came: Sequence[Exchange], limit: int, said_before: Mapping[Place, bytes]) -> None:
+    def judge(
+        self, came: Sequence[Exchange], limit: int, said_before: Mapping[Place, bytes], *, whole: bool = True
+    ) -> None:
         """Compare what came with what is recorded before exchange ``limit``.
 
         Args:
             came: every value of a stream that came, in order, with its time in the replay.
             limit: where the play ended.
             said_before: what each place said last before the play began.
+            whole: whether the play went on to its end: how often something is said is compared then alone.
         """
         indices = [index for index, one in enumerate(self.exchanges[:limit]) if self.streams.has(one)]
         places = dict.fromkeys(one.to for one in (*(self.exchanges[index] for index in indices), *came))
@@ -140,7 +153,7 @@ class Compared:
             mine = [index for index in indices if self.exchanges[index].to == place]
             theirs = [one for one in came if one.to == place]
             self._facts(stream, mine, theirs, said_before.get(place))
-            if stream.period_s is not None:
+            if stream.period_s is not None and whole:
                 self._rate(place, stream.period_s, mine, theirs)
 
     # ---- what it means ----------------------------------------------------------------------------------------------
