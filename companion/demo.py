@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementDataCallback
 
+    from companion.device.known import Bonds
     from companion.device.pairing import Pairer, Questions
     from companion.guard.keeper import Guard
     from rig.devices.display import Display
@@ -47,11 +48,22 @@ class DemoRadio:
 
     system = False
 
-    def __init__(self, air: VirtualRadio, device: SimulatedDevice, peripheral: Peripheral, closing: ExitStack) -> None:
+    def __init__(
+        self,
+        air: VirtualRadio,
+        device: SimulatedDevice,
+        peripheral: Peripheral,
+        closing: ExitStack,
+        *,
+        key: str = "",
+        bonds: Callable[[], Bonds] | None = None,
+    ) -> None:
         self.air = air
         self.device = device
         self.peripheral = peripheral
         self._closing = closing
+        self._key = key
+        self._bonds = bonds
         self._display: Display | None = getattr(device, "display", None)
 
     @property
@@ -79,12 +91,32 @@ class DemoRadio:
     async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:  # noqa: ARG002 - BlueZ needs it
         """Pair with the simulated device.
 
+        Its keys and the adapter's end with the process. A device that a person has paired in an earlier one is paired
+        anew without asking them, as if the keys had been kept: the demo reads the display in their stead, and what it
+        reads is its own device's. No radio but this one has such a way (safety case, H9).
+
         Raises:
             PairingError: it was not paired; nothing was kept.
         """
+        if self._display is None or not self._is_remembered(device):
+            await self._pair(client, questions, _Asked(questions))
+            if self._bonds is not None and questions.proved:
+                self._bonds().paired(device.address, questions.device, self._key)
+            return
+        listener, self._display.on_show = self._display.on_show, _unseen
+        try:
+            await self._pair(client, questions, _Remembered(questions, _ReadsTheDisplay(self._display)))
+        finally:
+            self._display.on_show = listener
+
+    def _is_remembered(self, device: BLEDevice) -> bool:
+        known = () if self._bonds is None else self._bonds().all()
+        return any(one.address.casefold() == device.address.casefold() for one in known)
+
+    async def _pair(self, client: BleakClient, questions: Questions, answering: _Asked) -> None:
         from rig.radio.pairing import Ability, Pairing  # noqa: PLC0415 - the bench is loaded for a demo only
 
-        self.air.adapter.pairing = Pairing(Ability.SHOWS_AND_TYPES, _Asked(questions))
+        self.air.adapter.pairing = Pairing(Ability.SHOWS_AND_TYPES, answering)
         try:
             await client.pair()
         except BleakError as error:
@@ -130,6 +162,27 @@ class _Asked:
         return secrets.randbelow(1_000_000)
 
 
+def _unseen(_number: int) -> None:
+    """Nobody looks at the display."""
+
+
+class _Remembered(_Asked):
+    """The answers of a person who has compared this simulated device's code before."""
+
+    def __init__(self, questions: Questions, reader: _ReadsTheDisplay) -> None:
+        super().__init__(questions)
+        self._reader = reader
+
+    async def compare(self, number: int) -> bool:
+        self._questions.proved = await self._reader.compare(self._questions.device, number)
+        return self._questions.proved
+
+    async def enter(self) -> int | None:
+        number = await self._reader.enter(self._questions.device)
+        self._questions.proved = number is not None
+        return number
+
+
 class _ReadsTheDisplay:
     """Stands in for the person in a demo that nobody watches: reads the simulated device's display."""
 
@@ -169,11 +222,13 @@ async def open_demo(
     calendar: Calendar | None = None,
     *,
     with_keys: bool = False,
+    bonds: Callable[[], Bonds] | None = None,
 ) -> DemoRadio:
     """Switch on a simulated device (``dr05``, ``foreo`` …); equal seeds give equal runs in virtual time.
 
     ``record`` is a btsnoop file for the HCI traffic of the app's end; the keys of a pairing are zeros in it, unless it
-    is to be ``with_keys``.
+    is to be ``with_keys``. ``bonds`` is where it is kept that a person has paired the device (:meth:`DemoRadio.pair`);
+    without it every process pairs anew.
 
     Raises:
         CompanionError: there is no simulated device of that key, or the recording cannot be written.
@@ -193,7 +248,7 @@ async def open_demo(
             writer = closing.enter_context(btsnoop(record, calendar or Calendar.system()))
             air.record(writer, with_keys=with_keys)
         peripheral = await air.add_device(device)
-        return DemoRadio(air, device, peripheral, closing.pop_all())
+        return DemoRadio(air, device, peripheral, closing.pop_all(), key=key, bonds=bonds)
 
 
 def run_at_speed(coroutine: Coroutine[Any, Any, T], speed: float) -> T:

@@ -258,7 +258,14 @@ class _Run:
             return SystemRadio()
         from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
 
-        radio = await open_demo(options.demo, options.seed, options.record, self._calendar, with_keys=options.with_keys)
+        radio = await open_demo(
+            options.demo,
+            options.seed,
+            options.record,
+            self._calendar,
+            with_keys=options.with_keys,
+            bonds=(lambda: self._store.devices) if answers else None,
+        )
         if answers:
             radio.on_display(self._displayed)
         else:

@@ -549,7 +549,14 @@ class Household:
         if self.demo is not None:
             from companion.demo import open_demo  # noqa: PLC0415 - the bench is loaded for a demo only
 
-            radio = await open_demo(self.demo, self._seed, self._record, self._calendar, with_keys=self._with_keys)
+            radio = await open_demo(
+                self.demo,
+                self._seed,
+                self._record,
+                self._calendar,
+                with_keys=self._with_keys,
+                bonds=lambda: self._kept.devices,
+            )
             radio.on_display(self._displayed)
             return radio
         from companion.device.radio import SystemRadio  # noqa: PLC0415 - brings bleak

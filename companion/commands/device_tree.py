@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from companion.commands.parameters import Debug, Demo, Json
+from companion.commands.parameters import Debug, Demo, DemoData, Json
 
 
 def pair(
@@ -23,12 +23,12 @@ def pair(
     return pair_it(demo=demo, passkey_file=passkey_file)
 
 
-def devices(*, forget: str | None = None, json: Json = False, debug: Debug) -> int:
+def devices(*, forget: str | None = None, json: Json = False, demo: DemoData = False, debug: Debug) -> int:
     """The devices that were paired."""
     del debug
     from companion.commands import devices as those  # noqa: PLC0415
 
-    return those.print_list(json=json) if forget is None else those.forget(forget)
+    return those.print_list(json=json, demo=demo) if forget is None else those.forget(forget, demo=demo)
 
 
 COMMANDS = (pair, devices)

@@ -17,13 +17,13 @@ from companion.store.database import Store
 from companion.words import devices as words
 
 
-def print_list(*, json: bool) -> int:
-    """Print what was paired.
+def print_list(*, json: bool, demo: bool = False) -> int:
+    """Print what was paired; ``demo``: in the demo.
 
     Raises:
         StoreError: it cannot be read.
     """
-    with Store.open(data_folder(), Calendar.system()) as store:
+    with Store.open(data_folder(demo=demo), Calendar.system()) as store:
         known = store.devices.all()
     if json:
         write(msgspec.json.encode(one).decode() for one in known)
@@ -34,21 +34,21 @@ def print_list(*, json: bool) -> int:
     return Exit.FINISHED
 
 
-def forget(name: str) -> int:
-    """Forget a device by its name or address, and the system's keys for it.
+def forget(name: str, *, demo: bool = False) -> int:
+    """Forget a device by its name or address, and the system's keys for it; those of a demo have ended with it.
 
     Raises:
         CompanionError: nothing of that name was paired.
         StoreError: it cannot be kept.
     """
-    with Store.open(data_folder(), Calendar.system()) as store:
+    with Store.open(data_folder(demo=demo), Calendar.system()) as store:
         wanted = name.casefold()
         those = [one for one in store.devices.all() if wanted in {one.name.casefold(), one.address.casefold()}]
         if not those:
             raise CompanionError(words.UNKNOWN.format(name=name), Exit.USAGE)
         for one in those:
             # The keys first: were they to stay while the record goes, a stranger could pair under the name.
-            why = asyncio.run(_forget_keys(one))
+            why = "" if demo else asyncio.run(_forget_keys(one))
             store.devices.forget(one.address)
             write([words.FORGOTTEN.format(device=one.name, address=one.address)])
             if why:

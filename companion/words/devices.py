@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from companion.words.page import EVERYWHERE, JSON_LIST, Page
+from companion.words.page import DEMO_DEVICES, EVERYWHERE, JSON_LIST, Page
 
 DEVICE_COMMANDS: Final = (
     ("pair", "pair a device with this computer, so that nobody else can drive it"),
@@ -40,7 +40,7 @@ DEVICE_PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             ),
             about="The devices that this computer was paired with. Another one under the same name is refused.",
             sections=(
-                ("Options", (("--forget NAME", "it may be paired anew afterwards"), JSON_LIST)),
+                ("Options", (("--forget NAME", "it may be paired anew afterwards"), DEMO_DEVICES, JSON_LIST)),
                 EVERYWHERE,
             ),
         ),
@@ -74,6 +74,7 @@ ENDS: Final = "esc ends it; nothing has been started"
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 PAIRED: Final = "{device} is paired with this computer. Nobody else can drive it from elsewhere."
+ENDED: Final = "you ended the pairing; nothing was kept: begin again when you like"
 PAIRED_ALREADY: Final = "{device} was paired already."
 NO_PAIRING: Final = (
     "{device} offers no pairing: while this app is not connected to it, anyone in range can be. "

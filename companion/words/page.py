@@ -17,6 +17,7 @@ class Page(NamedTuple):
 JSON_LIST: Final = ("--json", "one JSON object a line")
 JSON_ONE: Final = ("--json", "the same as one JSON object")
 DEMO_DATA: Final = ("--demo", "the demo's sessions instead of yours")
+DEMO_DEVICES: Final = ("--demo", "what was paired in the demo instead: it asks no second time, until you forget it")
 DEMO_OF_IT: Final = ("--demo", "the demo's data instead of yours")
 PERSON: Final = ("--person NAME", "for that person, and not for whoever's turn it is")
 
