@@ -17,7 +17,7 @@ from companion.before import Terminal
 from companion.config import CompanionError, Exit, data_folder
 from companion.dates import Calendar
 from companion.device.connection import Connection
-from companion.device.finder import SETTLE_S, find
+from companion.device.finder import SETTLE_S, Found, find
 from companion.device.pairing import Pairer
 from companion.device.radio import RadioError, SystemRadio
 from companion.store.database import Store
@@ -45,15 +45,22 @@ class LinePairer:
     async def compare(self, device: str, number: int) -> bool:
         """Ask whether the device shows this number, too."""
         question = words.COMPARE.format(device=device, code=words.code(number))
-        return await _elsewhere(lambda: self._terminal.ask(question))
+        return await self._asked(lambda: self._terminal.ask(question))
 
     async def enter(self, device: str) -> int | None:
         """Ask for the number that the device shows; an empty line is a no."""
-        return await _elsewhere(lambda: self._typed(device))
+        return await self._asked(lambda: self._typed(device))
 
     def show(self, device: str, number: int) -> None:
         """Show the number that the person is to type on the device."""
         self._terminal.tell(words.SHOW.format(device=device, code=words.code(number)))
+
+    async def _asked(self, question: Callable[[], T]) -> T:
+        try:
+            return await _elsewhere(question)
+        except asyncio.CancelledError:
+            self._terminal.tell("")  # what is told next begins a line of its own, not behind the question
+            raise
 
     def _typed(self, device: str) -> int | None:
         while line := self._terminal.line(words.ENTER.format(device=device)):
@@ -103,7 +110,7 @@ def pair(*, demo: str | None, passkey_file: Path | None) -> int:
     """Pair the nearest device; return the exit code.
 
     Raises:
-        CompanionError: there is no device, it was not paired, or the file holds no code.
+        CompanionError: there is no device, it was not paired or the person ended it, or the file holds no code.
     """
     terminal = Terminal(sys.stderr, sys.stdin, present=sys.stdin.isatty())
     by_file = FilePairer(passkey_file) if passkey_file is not None else None
@@ -141,30 +148,41 @@ async def _pair(radio: Radio, pairer: Pairer, bonds: Bonds | None) -> str:
     """Find, connect, pair; return what to say.
 
     Raises:
-        CompanionError: there is no device in reach.
+        CompanionError: there is no device in reach, or it was cancelled (Ctrl+C).
         RadioError: it could not be reached or was not paired.
     """
-    devices = await find(radio, Registry.default(), LOOK_S, settle_s=SETTLE_S if radio.system else 0.0)
-    if not devices:
-        raise CompanionError(account_words.NO_DEVICE, Exit.NO_DEVICE)
-    # the nearest that can be paired; where none can, the nearest, which is told as such
-    found = next((one for one in devices if one.entry.profile.pairing is not Pairing.NONE), devices[0])
-    kind = found.entry.profile.pairing
-    if kind is Pairing.NONE:
-        return words.NO_PAIRING.format(device=found.name)
-    known = await radio.is_paired(found.device)
-    connection = Connection(radio, found)
-    connection.pairer = pairer
-    connection.bonds = bonds
-    try:
-        await connection.connect()
-    finally:
-        await connection.aclose()
+    async with contextlib.AsyncExitStack() as closing:
+        try:
+            found = await _nearest(radio)
+            kind = found.entry.profile.pairing
+            if kind is Pairing.NONE:
+                return words.NO_PAIRING.format(device=found.name)
+            known = await radio.is_paired(found.device)
+            connection = Connection(radio, found)
+            connection.pairer = pairer
+            connection.bonds = bonds
+            closing.push_async_callback(connection.aclose)
+            await connection.connect()
+        except asyncio.CancelledError as error:
+            raise CompanionError(words.ENDED, Exit.INTERRUPTED) from error
     said = words.PAIRED_ALREADY if known else words.PAIRED
     lines = [said.format(device=found.name)]
     if kind is Pairing.JUST_WORKS:
         lines.append(words.JUST_WORKS.format(device=found.name))
     return " ".join(lines)
+
+
+async def _nearest(radio: Radio) -> Found:
+    """Return the nearest device that can be paired; where none can, the nearest, which is told as such.
+
+    Raises:
+        CompanionError: there is none in reach.
+        RadioError: the radio cannot look.
+    """
+    devices = await find(radio, Registry.default(), LOOK_S, settle_s=SETTLE_S if radio.system else 0.0)
+    if not devices:
+        raise CompanionError(account_words.NO_DEVICE, Exit.NO_DEVICE)
+    return next((one for one in devices if one.entry.profile.pairing is not Pairing.NONE), devices[0])
 
 
 def _number(line: str) -> int | None:

@@ -7,6 +7,7 @@ BlueZ pairs with nobody for whom no agent answers (org.bluez.Agent1), and bleak 
 # No "from __future__ import annotations" here: dbus-fast reads the D-Bus signatures out of the annotations.
 
 import asyncio
+import contextlib
 
 from dbus_fast import BusType, DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
@@ -21,7 +22,7 @@ CALL_LIMIT_S = 10.0
 #: What a failed ``Pair`` is called (BlueZ doc/org.bluez.Device.rst), and what it means to the person.
 _FAILURES = {
     "AuthenticationFailed": Failure.WRONG,
-    "AuthenticationCanceled": Failure.DECLINED,
+    "AuthenticationCanceled": Failure.GONE,  # what the person ended, the questions know
     "AuthenticationRejected": Failure.REFUSED,
     "AuthenticationTimeout": Failure.TOO_LATE,
     "ConnectionAttemptFailed": Failure.GONE,
@@ -96,6 +97,9 @@ async def pair(path: str, questions: Questions) -> None:
     """
     bus = await _bus(questions.device)
     try:
+        # BlueZ 5.66 answers no Pair for a paired LE device: it then tries the bearer that the device does not have.
+        if await _is_paired(bus, path, questions.device):
+            return
         bus.export(AGENT, Agent(path, questions))
         await _call(bus, questions.device, _manager("RegisterAgent", "os", [AGENT, "KeyboardDisplay"]))
         try:
@@ -111,7 +115,7 @@ async def _pair(bus: MessageBus, path: str, questions: Questions) -> None:
         async with asyncio.timeout(PAIRING_LIMIT_S):
             reply = await bus.call(Message("org.bluez", path, "org.bluez.Device1", "Pair"))
     except BaseException as error:
-        await _quietly(bus, Message("org.bluez", path, "org.bluez.Device1", "CancelPairing"))
+        await _undo(bus, path, questions.device)
         if isinstance(error, TimeoutError):
             raise PairingError(questions.device, Failure.TOO_LATE) from error
         if isinstance(error, EOFError | OSError):
@@ -125,6 +129,14 @@ async def _pair(bus: MessageBus, path: str, questions: Questions) -> None:
         raise PairingError(questions.device, failure, name if failure is Failure.UNKNOWN else "")
 
 
+async def _undo(bus: MessageBus, path: str, device: str) -> None:
+    """End a pairing for which nobody waits any more; what BlueZ may have kept of it meanwhile is removed."""
+    await _quietly(bus, Message("org.bluez", path, "org.bluez.Device1", "CancelPairing"))
+    with contextlib.suppress(PairingError):  # BlueZ is gone; told as such, or the cause of all this
+        if await _is_paired(bus, path, device):
+            await _quietly(bus, _removal(path.rpartition("/")[0], path))
+
+
 async def is_paired(path: str, device: str) -> bool:
     """Return whether BlueZ keeps keys for the device at a D-Bus object path.
 
@@ -133,12 +145,16 @@ async def is_paired(path: str, device: str) -> bool:
     """
     bus = await _bus(device)
     try:
-        asked = ["org.bluez.Device1", "Paired"]
-        message = Message("org.bluez", path, "org.freedesktop.DBus.Properties", "Get", signature="ss", body=asked)
-        reply = await _call(bus, device, message)
-        return bool(reply.body[0].value)
+        return await _is_paired(bus, path, device)
     finally:
         bus.disconnect()
+
+
+async def _is_paired(bus: MessageBus, path: str, device: str) -> bool:
+    asked = ["org.bluez.Device1", "Paired"]
+    message = Message("org.bluez", path, "org.freedesktop.DBus.Properties", "Get", signature="ss", body=asked)
+    reply = await _call(bus, device, message)
+    return bool(reply.body[0].value)
 
 
 async def forget(address: str, device: str) -> None:
@@ -155,14 +171,13 @@ async def forget(address: str, device: str) -> None:
         for path, interfaces in reply.body[0].items():
             facts = interfaces.get("org.bluez.Device1")
             if facts is not None and facts["Address"].value.casefold() == address.casefold():
-                adapter = facts["Adapter"].value
-                await _call(
-                    bus,
-                    device,
-                    Message("org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", signature="o", body=[path]),
-                )
+                await _call(bus, device, _removal(facts["Adapter"].value, path))
     finally:
         bus.disconnect()
+
+
+def _removal(adapter: str, path: str) -> Message:
+    return Message("org.bluez", adapter, "org.bluez.Adapter1", "RemoveDevice", signature="o", body=[path])
 
 
 def _manager(member: str, signature: str, body: list[str]) -> Message:

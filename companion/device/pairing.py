@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 QUESTION_LIMIT_S = 30.0
 """Longest wait for one answer of the person, in seconds: the Security Manager gives up after it (Vol 3 Part H 3.4)."""
+NEARLY_S = 2.0
+"""A question that is withdrawn so shortly before its limit, in seconds, was not answered in time by any account: the
+device's own half a minute began with its last word, before the question was put."""
 PAIRING_LIMIT_S = 90.0
 """Longest wait for a whole pairing, in seconds: some devices want a key pressed before they answer."""
 
@@ -44,7 +47,7 @@ class Failure(Enum):
     DECLINED = ("you ended the pairing", "begin again when you like")
     TOO_LATE = ("nobody answered in time", "try again; the code counts for half a minute")
     REFUSED = ("the device refused to be paired", "put it into pairing mode (see its manual) and try again")
-    GONE = ("the device went out of reach while it was being paired", "hold it near and try again")
+    GONE = ("the device ended the pairing or went out of reach", "hold it near and try again")
     NO_PROOF = ("it was paired without any code, which proves nothing", "put it into pairing mode (see its manual)")
     NOBODY = ("it is not paired with this computer yet", "pair it first: companion pair")
     UNKNOWN = ("the pairing did not work", "switch the device off and on and try again")
@@ -121,6 +124,7 @@ class Questions:
     async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         asked: asyncio.Future[T] = asyncio.ensure_future(ask())
         self._asked = asked
+        late_at = asyncio.get_running_loop().time() + QUESTION_LIMIT_S - NEARLY_S
         try:
             async with asyncio.timeout(QUESTION_LIMIT_S):
                 return await asked
@@ -129,7 +133,8 @@ class Questions:
         except asyncio.CancelledError:
             if not asked.cancelled() or _is_cancelled():
                 raise
-            self.failure = Failure.TOO_LATE  # withdrawn
+            late = asyncio.get_running_loop().time() >= late_at
+            self.failure = Failure.TOO_LATE if late else Failure.GONE  # withdrawn
         finally:
             self._asked = None
         return None

@@ -6,11 +6,14 @@ import asyncio
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import pytest
 from dbus_fast import BusType, Message, Variant
@@ -19,13 +22,14 @@ from dbus_fast.aio import MessageBus
 from companion.before import Terminal
 from companion.cli import main as companion
 from companion.commands.pair import FilePairer, LinePairer, _pair
-from companion.config import Exit
+from companion.config import CompanionError, Exit
 from companion.dates import Calendar
 from companion.demo import open_demo
 from companion.device.pairing import Failure, PairingError
 from companion.store.database import Store
 from rig import clock
 from tests.companion.at_home import AtHome
+from tests.companion.scripted import never
 from tests.companion.test_pairing import MINE, Kept, Person
 
 Said = pytest.CaptureFixture[str]
@@ -64,6 +68,40 @@ def test_the_end_of_the_input_is_no_pairing() -> None:
     pairer, _ = person()
     assert asyncio.run(pairer.enter("OMP")) is None
     assert not asyncio.run(pairer.compare("OMP", 42))
+
+
+class Silent:
+    """A terminal's input at which nobody types; ``asked`` is set once it is read from."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self._ever = threading.Event()
+
+    def readline(self) -> str:
+        self.asked.set()
+        self._ever.wait(60)
+        return ""
+
+    def leave(self) -> None:
+        self._ever.set()
+
+
+@pytest.mark.parametrize("question", ["compare", "enter"])
+def test_a_question_that_is_taken_back_ends_its_line(question: str) -> None:
+    async def go() -> str:
+        asked, answers = io.StringIO(), Silent()
+        pairer = LinePairer(Terminal(asked, cast(TextIO, answers), present=True))
+        asking = asyncio.ensure_future(pairer.compare("OMP", 42) if question == "compare" else pairer.enter("OMP"))
+        await asyncio.to_thread(answers.asked.wait, 60)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        answers.leave()
+        return asked.getvalue()
+
+    said = asyncio.run(go())
+    assert said.endswith(" \n")  # what comes next does not stand behind the question
+    assert said.count("\n") == 1
 
 
 def test_a_code_to_type_on_the_device_is_shown() -> None:
@@ -165,6 +203,53 @@ def test_h9_somebody_who_declines_pairs_nothing() -> None:
             await radio.close()
 
     clock.run(go())
+
+
+def test_h9_who_ends_a_pairing_is_told_so_and_nothing_is_kept() -> None:
+    async def go() -> None:
+        radio = await open_demo("omp", 5)
+        kept, asked = Kept(), asyncio.Event()
+
+        async def thinks() -> None:
+            asked.set()
+            await never()
+
+        try:
+            pairing = asyncio.ensure_future(_pair(radio, Person(thinks=thinks), kept))
+            await asked.wait()
+            pairing.cancel()
+            with pytest.raises(CompanionError, match="you ended the pairing; nothing was kept") as ended:
+                await pairing
+            assert ended.value.exit_code is Exit.INTERRUPTED
+            assert kept.added == []
+            # the next one is as good as any
+            assert "is paired" in await _pair(radio, Person(), kept)
+        finally:
+            await radio.close()
+
+    clock.run(go())
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_code_is_asked_for_ends_it_with_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "code"
+    os.mkfifo(path)
+    command = [sys.executable, "-m", "companion", "pair", "--demo", "omp", "--passkey-file", str(path)]
+    started = subprocess.Popen(
+        command,
+        env={**os.environ, "COMPANION_DATA": str(tmp_path / "data")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with started as pairing, path.open("w"):  # opens once it is read from: the code is asked for
+        pairing.send_signal(signal.SIGINT)
+        _, said = pairing.communicate(timeout=60)
+    assert (pairing.returncode, said) == (
+        Exit.INTERRUPTED,
+        "companion: you ended the pairing; nothing was kept: begin again when you like\n",
+    )
 
 
 def test_a_device_without_pairing_is_told_as_such(home: AtHome) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbus_fast import BusType, Message, MessageType
+from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, method
 
@@ -96,7 +96,8 @@ def test_a_person_who_takes_too_long_has_answered_no() -> None:
     clock.run(go())
 
 
-def test_a_question_that_is_withdrawn_leaves_the_screen() -> None:
+@pytest.mark.parametrize(("after_s", "failure"), [(5.0, Failure.GONE), (QUESTION_LIMIT_S - 1, Failure.TOO_LATE)])
+def test_a_question_that_is_withdrawn_leaves_the_screen(after_s: float, failure: Failure) -> None:
     async def go() -> None:
         taken_away = []
 
@@ -109,10 +110,12 @@ def test_a_question_that_is_withdrawn_leaves_the_screen() -> None:
 
         questions = Questions("OMP One", Person(thinks=thinks))
         asking = asyncio.ensure_future(questions.enter())
-        await asyncio.sleep(5)
+        await asyncio.sleep(after_s)
         questions.withdraw()
         assert await asking is None
         assert taken_away == [True]
+        # both ends' security managers give up after the same half a minute; before it, the device has
+        assert questions.failure is failure
         questions.withdraw()  # nothing is asked any more
 
     clock.run(go())
@@ -158,19 +161,29 @@ class Manager(ServiceInterface):
 
 @dataclass
 class BlueZ:
-    """A BlueZ whose ``Pair`` asks the caller's agent ``asks`` and then ends as ``ends`` says (empty: well)."""
+    """A BlueZ whose ``Pair`` asks the caller's agent ``asks`` and then ends as ``ends`` says (empty: well).
+
+    With ``hangs`` it answers nothing, but has paired the device all the same where it ``finishes``.
+    """
 
     asks: list[tuple[str, str, list[Any]]] = field(default_factory=list)
     ends: str = ""
     log: list[str] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
     hangs: asyncio.Event | None = None
+    paired: bool = False
+    finishes: bool = False
     bus: MessageBus | None = None
 
     def handle(self, message: Message) -> Message | bool:
         """Take the two calls whose caller must be known: BlueZ asks the agent of whoever called."""
+        if message.member == "RemoveDevice":
+            self.log.append(f"RemoveDevice {message.body[0]}")
+            return Message.new_method_return(message)
         if message.path != DEVICE:
             return False
+        if message.member == "Get":
+            return Message.new_method_return(message, "v", [Variant("b", self.paired)])
         self.log.append(str(message.member))
         if message.member == "Pair":
             self._task = asyncio.ensure_future(self._pair(message))
@@ -186,6 +199,7 @@ class BlueZ:
             reply = await self.bus.call(call)
             self.answers.append(reply.error_name if reply.message_type is MessageType.ERROR else list(reply.body))
         if self.hangs is not None:
+            self.paired = self.finishes
             self.hangs.set()
             return
         error = f"org.bluez.Error.{self.ends}"
@@ -275,7 +289,7 @@ class TestBlueZ:
         [
             ("AlreadyExists", None),
             ("AuthenticationFailed", Failure.WRONG),
-            ("AuthenticationCanceled", Failure.DECLINED),
+            ("AuthenticationCanceled", Failure.GONE),  # also where the link ended; a person's own no is known already
             ("AuthenticationRejected", Failure.REFUSED),
             ("AuthenticationTimeout", Failure.TOO_LATE),
             ("ConnectionAttemptFailed", Failure.GONE),
@@ -284,6 +298,11 @@ class TestBlueZ:
     )
     def test_every_end_has_its_words(self, ends: str, failure: Failure | None) -> None:
         assert paired_with(Person(), ends=ends)[1] is failure
+
+    def test_a_device_that_is_paired_is_not_paired_again(self) -> None:
+        # BlueZ 5.66 then tries the bearer that an LE device has not, and never answers.
+        one, failure = paired_with(Person(), paired=True, hangs=asyncio.Event())
+        assert (failure, one.log) == (None, [])
 
     def test_a_pairing_that_is_cancelled_is_cancelled_at_bluez_too(self) -> None:
         async def go() -> list[str]:
@@ -297,6 +316,20 @@ class TestBlueZ:
                 return one.log
 
         assert asyncio.run(go()) == ["register KeyboardDisplay", "Pair", "CancelPairing", "unregister"]
+
+    def test_h9_what_bluez_has_finished_of_a_cancelled_pairing_is_removed(self) -> None:
+        async def go() -> list[str]:
+            async with bluez(hangs=asyncio.Event(), finishes=True) as one:
+                pairing = asyncio.ensure_future(bluez_agent.pair(DEVICE, Questions("OMP One", Person())))
+                assert one.hangs is not None
+                await one.hangs.wait()
+                pairing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await pairing
+                return one.log
+
+        removed = f"RemoveDevice {DEVICE}"
+        assert asyncio.run(go()) == ["register KeyboardDisplay", "Pair", "CancelPairing", removed, "unregister"]
 
     def test_where_bluez_is_not_there_it_is_said(self) -> None:
         async def go() -> None:
