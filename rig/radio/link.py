@@ -201,6 +201,20 @@ class Air(LocalLink):
         self._paths.setdefault((sender, receiver), _Path()).send(delay_s, callback, args)
 
 
+class Central:
+    """A further adapter for bleak programs on a virtual radio, with an address and bonds of its own.
+
+    Attributes:
+        scanner_backend: for ``BleakScanner(backend=…)``.
+        client_backend: for ``BleakClient(device, backend=…)``.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self.scanner_backend: type[BumbleScanner] = scanner_backend(adapter)
+        self.client_backend: type[BumbleClient] = client_backend(adapter)
+
+
 class VirtualRadio:
     """An in-process Bluetooth LE world: simulated devices, and one adapter for bleak programs.
 
@@ -222,6 +236,7 @@ class VirtualRadio:
         self._central_address = self._new_address()
         self.air = Air(latency_s=latency_s, jitter_s=jitter_s, rng=random.Random(self._rng.getrandbits(64)))  # noqa: S311
         self.peripherals: list[Peripheral] = []
+        self._further: list[Central] = []
         self._controllers: list[VirtualController] = []
         self.adapter = Adapter(self._make_central_host, address=self._central_address)
         self.scanner_backend: type[BumbleScanner] = scanner_backend(self.adapter)
@@ -252,6 +267,12 @@ class VirtualRadio:
         await peripheral.start()
         return peripheral
 
+    def add_central(self) -> Central:
+        """Return another adapter on the same air: another computer or telephone, that knows nothing of the first."""
+        central = Central(Adapter(self._make_central_host, address=self._new_address()))
+        self._further.append(central)
+        return central
+
     def record(
         self,
         writer: BtsnoopWriter,
@@ -271,7 +292,9 @@ class VirtualRadio:
 
     async def close(self) -> None:
         """Disconnect everything and switch everything off. Safe to call twice."""
-        await self.adapter.close()
+        for adapter in (self.adapter, *(central.adapter for central in self._further)):
+            await adapter.close()
+        self._further.clear()
         for peripheral in self.peripherals:
             await peripheral.close()
         self.peripherals.clear()

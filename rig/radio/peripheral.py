@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -18,12 +19,13 @@ from bumble.keys import MemoryKeyStore
 from bumble.transport.common import TransportLostError
 
 from protocols.gatt import uuid
-from rig.devices.model import DeviceAction, Hangup, Notify, SimulatedDevice
+from rig.devices.model import Advertisement, DeviceAction, Hangup, Notify, SimulatedDevice
 from rig.radio.advertising import encode
 from rig.radio.bumble_pairing import pairing_config
 from rig.radio.details import RadioAware, details_of
 from rig.radio.host import RESET_TIMEOUT_S, RadioHost, report_mistake
 from rig.radio.server import DeviceServer
+from rig.radio.sides import FIRST, FurtherSide, Side, places_of, side_of
 
 if TYPE_CHECKING:
     from rig.radio.controller import VirtualController
@@ -66,10 +68,20 @@ class Timing(Protocol):
         ...
 
 
-class Peripheral:
-    """One simulated device that advertises, takes one connection at a time, and advertises again afterwards.
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One central that is connected."""
 
-    The device is told the loop's time. Its deadline is looked at after every call, so it needs no task.
+    connection: Connection
+    number: int
+    side: Side
+
+
+class Peripheral:
+    """One simulated device that advertises while it has room for a central, and takes as many as it serves at a time.
+
+    That is one, unless the device tells several apart (:mod:`rig.radio.sides`). The device is told the loop's time. Its
+    deadline is looked at after every call, so it needs no task.
 
     Args:
         device: the device.
@@ -83,7 +95,14 @@ class Peripheral:
         self._host = host
         self._own = address if address is not None else hci.Address.generate_static_address()
         self._bumble = _bumble_device(device, host, self._own)
-        self._server = DeviceServer(self._bumble, device, self._details, self._now, self._perform)
+        self._server = DeviceServer(
+            self._bumble,
+            device,
+            self._details,
+            now=self._now,
+            perform=self._perform_for,
+            side=self._side_of_link,
+        )
         self._bumble.gatt_server = self._server
         own_services = {service.uuid for service in device.services}
         self._bumble.add_default_services(
@@ -92,7 +111,10 @@ class Peripheral:
         )
         self._server.add_device_services(self._details)
         self._bumble.on(Device.EVENT_CONNECTION, self._on_connection)
-        self._connection: Connection | None = None
+        self._places = places_of(device)
+        self._links: dict[int, _Link] = {}  # by connection handle
+        self._advertising = asyncio.Lock()
+        self._advertised: Advertisement | None = None
         self._timer: Timer | None = None
         self._held: HeldTimer | None = None  # the same, where :attr:`timing` has made it
         self.timing: Timing | None = None
@@ -143,12 +165,17 @@ class Peripheral:
     @property
     def is_connected(self) -> bool:
         """True while a central is connected."""
-        return self._connection is not None
+        return bool(self._links)
+
+    @property
+    def centrals(self) -> int:
+        """How many centrals are connected."""
+        return len(self._links)
 
     @property
     def is_encrypted(self) -> bool:
         """True while a central is connected over an encrypted link."""
-        return self._connection is not None and self._connection.is_encrypted
+        return any(link.connection.is_encrypted for link in self._links.values())
 
     @property
     def can_vanish(self) -> bool:
@@ -169,14 +196,17 @@ class Peripheral:
         except TimeoutError:
             raise TimeoutError(f"the Bluetooth controller does not answer within {RESET_TIMEOUT_S:.0f} s") from None
         self._on_air = True
-        self.device.deadline_moved = self._arm
+        self.device.deadline_moved = self._deadline_moved
         await self._advertise()
         self._arm()
 
     async def hang_up(self) -> None:
-        """End the link from the device's side, as the device's :class:`~rig.devices.model.Hangup` does."""
-        connection = self._connection
-        if connection is not None and connection.handle in self._bumble.connections:
+        """End every link from the device's side, as the device's :class:`~rig.devices.model.Hangup` ends one."""
+        for link in list(self._links.values()):
+            await self._hang_up(link.connection)
+
+    async def _hang_up(self, connection: Connection) -> None:
+        if connection.handle in self._bumble.connections:
             try:
                 await self._bumble.host.send_async_command(
                     hci.HCI_Disconnect_Command(
@@ -221,9 +251,9 @@ class Peripheral:
         self._on_air = False
         self.device.deadline_moved = None
         await self.hang_up()
-        if self._connection is not None:
+        for link in list(self._links.values()):
             # The controller reports the end of the link with its next event.
-            await self._link_ended(self._connection)
+            await self._link_ended(link.connection)
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TransportLostError):
@@ -243,24 +273,35 @@ class Peripheral:
     # ---- the link -----------------------------------------------------------------------------------------------
 
     def _on_connection(self, connection: Connection) -> None:
-        self._connection = connection
+        taken = {link.number for link in self._links.values()}
+        number = next((place for place in range(self._places) if place not in taken), None)
+        if number is None:  # a controller that did not stop to advertise, as it has to (Vol 6 Part B 4.4.2.4)
+            self._spawn(self._hang_up(connection))
+            return
+        link = _Link(connection, number, side_of(self.device, number))
+        self._links[connection.handle] = link
         self._host.att_takers[connection.handle] = partial(self._server.take, connection)
-        connection.once(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+        connection.once(Connection.EVENT_DISCONNECTION, partial(self._on_disconnection, link))
         connection.on(Connection.EVENT_PAIRING_START, partial(self._server.pairing_begins, connection))
         connection.on(Connection.EVENT_PAIRING, partial(self._server.paired, connection))
-        self._perform(self.device.connected(self._now()))
+        self._perform_on(link, link.side.connected(self._now()))
         self._server.max_mtu = details_of(self.device).mtu
+        if len(self._links) < self._places:
+            self._spawn(self._advertise_again())
 
-    def _on_disconnection(self, _reason: int) -> None:
-        if self._connection is not None:
-            self._host.att_takers.pop(self._connection.handle, None)
-        self._connection = None
+    def _on_disconnection(self, link: _Link, _reason: int) -> None:
+        self._host.att_takers.pop(link.connection.handle, None)
+        self._links.pop(link.connection.handle, None)
         try:
-            self._perform(self.device.disconnected(self._now()))
+            self._perform_on(None, link.side.disconnected(self._now()))
         except Exception as error:  # noqa: BLE001 - Bumble has tables to clear after this; the loop reports it
             report_mistake("a simulated device failed when its link ended", error)
         if self._on_air:
             self._spawn(self._advertise_again())
+
+    def _side_of_link(self, connection: Connection) -> Side | None:
+        link = self._links.get(connection.handle)
+        return link.side if link is not None else None
 
     async def _link_ended(self, connection: Connection) -> None:
         ended = asyncio.Event()
@@ -269,11 +310,22 @@ class Peripheral:
             await ended.wait()
 
     async def _advertise_again(self) -> None:
-        with contextlib.suppress(TransportLostError):  # the link went with the controller
-            await self._advertise()
+        async with self._advertising:
+            if not self._on_air or len(self._links) >= self._places:
+                return
+            try:
+                await self._advertise()
+            except TransportLostError:
+                _log.debug("the controller has gone, and the link with it")
+            except hci.HCI_Error:
+                if not self._links:
+                    raise
+                # Not every controller can advertise beside a link: then there is one central at a time.
+                _log.info("the controller does not advertise while a central is connected")
 
     async def _advertise(self) -> None:
-        data, scan_response = encode(self.device.advertisement, self._details.tx_power_dbm)
+        self._advertised = self.device.advertisement
+        data, scan_response = encode(self._advertised, self._details.tx_power_dbm)
         own = hci.OwnAddressType.PUBLIC if self._own.is_public else hci.OwnAddressType.RANDOM
         await self._bumble.start_advertising(
             advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
@@ -290,23 +342,52 @@ class Peripheral:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
+    def _perform_for(self, actions: Sequence[DeviceAction], connection: Connection) -> None:
+        self._perform_on(self._links.get(connection.handle), actions)
+
     def _perform(self, actions: Sequence[DeviceAction]) -> None:
-        """Do what the device asked for, then look at its deadline again."""
+        """Do what the device's own calls gave back."""
+        self._perform_on(self._first, actions)
+
+    def _perform_on(self, link: _Link | None, actions: Sequence[DeviceAction]) -> None:
+        """Do what the device asked for on a link, and what it has for others, then look at its deadline again."""
         for action in actions:
-            self._prepared(action)()
+            self._prepared(action, link)()
+        self._perform_for_others()
         self._arm()
 
-    def _prepared(self, action: DeviceAction) -> Callable[[], object]:
+    def _perform_for_others(self) -> None:
+        """Do what has come due for further centrals; what is due for the first comes with the device's deadline."""
+        if self._places == 1:
+            return
+        for link in list(self._links.values()):
+            if isinstance(link.side, FurtherSide):
+                for action in link.side.fetch(self._now()):
+                    self._prepared(action, link)()
+
+    def _prepared(self, action: DeviceAction, link: _Link | None) -> Callable[[], object]:
         """Return what hands an action to the host, with all that can be done before done."""
-        if isinstance(action, Hangup):
-            return self._spawn_hang_up
-        if self._connection is None:
+        if link is None:
             return _nothing
+        if isinstance(action, Hangup):
+            return partial(self._spawn_hang_up, link.connection)
         if isinstance(action, Notify):
-            return self._server.prepare_notification(self._connection, action.characteristic, action.data)
-        return self._server.prepare_answer(self._connection, action)
+            return self._server.prepare_notification(link.connection, action.characteristic, action.data)
+        return self._server.prepare_answer(link.connection, action)
+
+    def _deadline_moved(self) -> None:
+        if self._links and self._places > 1:  # the device is in the middle of a call of its own: it is asked after it
+            asyncio.get_running_loop().call_soon(self._perform_for_others)
+        self._arm()
+
+    @property
+    def _first(self) -> _Link | None:
+        """The link of the central that the device's own calls speak for."""
+        return next((link for link in self._links.values() if link.number == FIRST), None)
 
     def _arm(self) -> None:
+        if self._on_air and len(self._links) < self._places and self.device.advertisement != self._advertised:
+            self._spawn(self._advertise_again())
         deadline = self.device.deadline if self._on_air else None
         if self._timer is not None:
             if self._timer.when() == deadline:
@@ -333,7 +414,8 @@ class Peripheral:
         timer, self._timer, self._held = self._held, None, None
         if timer is None:
             return
-        sends = [self._prepared(action) for action in self.device.deadline_passed(max(deadline, self._now()))]
+        actions, first = self.device.deadline_passed(max(deadline, self._now())), self._first
+        sends = [self._prepared(action, first) for action in actions]
         timer.hold()
         handed_over: list[float] = []
         for send in sends:
@@ -341,12 +423,13 @@ class Peripheral:
             send()
         if isinstance(self.device, RadioAware):
             self.device.handed_over(handed_over or [timer.now()])
+        self._perform_for_others()
         self._arm()
 
     # ---- inside -------------------------------------------------------------------------------------------------
 
-    def _spawn_hang_up(self) -> None:
-        self._spawn(self.hang_up())
+    def _spawn_hang_up(self, connection: Connection) -> None:
+        self._spawn(self._hang_up(connection))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

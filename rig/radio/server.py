@@ -26,6 +26,7 @@ from protocols.gatt import Property
 from rig.devices.model import Answer, AnswerLater, AttError, DeviceAction, SimulatedDevice
 from rig.radio.advertising import wire_uuid
 from rig.radio.details import Descriptor, RadioAware, RadioDetails
+from rig.radio.sides import Side
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ class DeviceServer(Server):
         simulated: what answers.
         details: descriptors, encryption and MTU.
         now: the clock.
-        perform: takes the actions that a call gave back; called after the response has left.
+        perform: takes the actions that a call gave back, with the link that made it; called after the response has
+            left.
+        side: which side of the device a link speaks to; None once the link is gone.
     """
 
     def __init__(
@@ -98,8 +101,10 @@ class DeviceServer(Server):
         device: Device,
         simulated: SimulatedDevice,
         details: RadioDetails,
+        *,
         now: Callable[[], float],
-        perform: Callable[[Sequence[DeviceAction]], None],
+        perform: Callable[[Sequence[DeviceAction], Connection], None],
+        side: Callable[[Connection], Side | None],
     ) -> None:
         super().__init__(device)
         self.max_mtu = details.mtu
@@ -107,6 +112,7 @@ class DeviceServer(Server):
         self._aware = simulated if isinstance(simulated, RadioAware) else None
         self._now = now
         self._perform = perform
+        self._side_of = side
         self._values: dict[int, _Value] = {}
         self._handles: dict[str, int] = {}
         self._links: dict[int, _Link] = {}  # by connection handle
@@ -144,11 +150,14 @@ class DeviceServer(Server):
     ) -> None:
         encrypted, authenticated = name in details.encrypted, name in details.authenticated
         self._handles[name] = characteristic.handle
-        simulated = self._simulated
         anything = details.judges_access
         self._values[characteristic.handle] = _Value(
-            read=(lambda _: simulated.read(name, self._now())) if anything or Property.READ in properties else None,
-            write=lambda _, data, response: simulated.write_arrived(name, data, self._now(), with_response=response),
+            read=(lambda link: self._side(link).read(name, self._now()))
+            if anything or Property.READ in properties
+            else None,
+            write=lambda link, data, response: self._side(link).write_arrived(
+                name, data, self._now(), with_response=response
+            ),
             command=anything or Property.WRITE_WITHOUT_RESPONSE in properties,
             request=anything or Property.WRITE in properties,
             encrypted=encrypted,
@@ -193,7 +202,7 @@ class DeviceServer(Server):
             except _RefusalError as refusal:
                 raise att.ATT_Error(error_code=att.ErrorCode(refusal.code), att_handle=handle) from refusal
             else:
-                self._perform(actions)
+                self._perform(actions, connection)
 
         attribute.value = att.AttributeValueV2(read=read, write=write)
 
@@ -215,7 +224,7 @@ class DeviceServer(Server):
             if bool(before) == bool(bits):
                 return ()
             try:
-                return self._simulated.subscribed(name, bool(bits), self._now())
+                return self._side(connection).subscribed(name, bool(bits), self._now())
             except AttError:
                 subscriptions[value_handle] = before
                 raise
@@ -324,7 +333,7 @@ class DeviceServer(Server):
             raise  # a defect of the simulated device: the loop reports it
         else:
             self._prepare_answer(connection, _READ, handle, Answer(value))()
-        self._perform(())
+        self._perform((), connection)
 
     def _goes_on(self, connection: Connection, request: att.ATT_Read_Blob_Request) -> bool:
         return request.value_offset > 0 and request.attribute_handle in self._link(connection).long_values
@@ -370,7 +379,7 @@ class DeviceServer(Server):
                 coming.set_result(answer)
 
         self._link(connection).answer = lambda answer: partial(take, answer)
-        self._perform(())
+        self._perform((), connection)
         answer = await coming
         if answer.error is not None:
             raise att.ATT_Error(error_code=att.ErrorCode(answer.error), att_handle=handle)
@@ -403,7 +412,7 @@ class DeviceServer(Server):
         else:
             if opcode == _WRITE:
                 self.send_gatt_pdu(connection, _WRITE_RESPONSE)
-        self._perform(actions)
+        self._perform(actions, connection)
 
     def _prepare_write(self, connection: Connection, request: att.ATT_Prepare_Write_Request) -> None:
         """Refuse what the central may not write before any of it is kept (Vol 3 Part F 3.4.6.1); upstream keeps it."""
@@ -501,6 +510,12 @@ class DeviceServer(Server):
         if isinstance(bearer, Connection):
             self._links.pop(bearer.handle, None)
             self._being_paired.discard(bearer.handle)
+
+    def _side(self, connection: Connection) -> Side:
+        side = self._side_of(connection)
+        if side is None:  # a request that one of Bumble's tasks has taken up after the link's end: nobody reads this
+            raise _RefusalError(att.ATT_UNLIKELY_ERROR_ERROR)
+        return side
 
     def _link(self, connection: Connection) -> _Link:
         return self._links.setdefault(connection.handle, _Link())

@@ -146,8 +146,8 @@ async def test_a_peripheral_closes_when_its_dongle_has_gone() -> None:
             await BleakClient(peripheral.address, backend=radio.client_backend).connect()
             assert device.is_connected
             ended = asyncio.Event()
-            assert peripheral._connection is not None
-            peripheral._connection.once("disconnection", lambda _: ended.set())
+            (link,) = peripheral._links.values()
+            link.connection.once("disconnection", lambda _: ended.set())
             peripheral._host.hci_sink.transport.abort()  # type: ignore[union-attr]
             await ended.wait()
             assert not device.is_connected
