@@ -71,7 +71,7 @@ class OutputStage:
         """Return what went into the skin at that time, in µA peak."""
         piece = self._piece(at)
         level = piece.level(at)
-        return min(level * self.gain, self.skin.highest_ua(at, piece.frequency_hz)) if level > 0 else 0.0
+        return self.skin.let_through_ua(level * self.gain, at, piece.frequency_hz) if level > 0 else 0.0
 
     def impedance_ohm(self, at: float) -> float | None:
         """Return what is between the electrodes at that time, in ohms; None for an open circuit."""

@@ -361,6 +361,14 @@ class Faces(RuleBasedStateMachine):
             self.bench.check()
             assert self.bench.steepest() <= 40.0
 
+    @invariant()
+    def the_device_knows_what_comes_next(self) -> None:
+        if hasattr(self, "bench"):
+            device = self.bench.device
+            remembered = device.deadline
+            device._upcoming_known = False
+            assert device.deadline == remembered
+
     def teardown(self) -> None:
         if hasattr(self, "bench"):
             self.bench.run(2.0)

@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 
 from protocols.omp_codec import FaultCode, Opcode, Request, Result, State
-from rig.devices.omp import SimulatedOmp
+from rig.devices.omp import SENSE_S, SimulatedOmp
 from rig.devices.omp_store import CAPACITY
+from rig.devices.skin import Touch
 from tests.rig.broken_omp import BROKEN
 from tests.rig.omp_rules import RULES, Hand, broken
 
@@ -34,6 +35,18 @@ def test_the_sequence_wraps_without_a_gap() -> None:
     hand.run(50, seconds=2.0)
     numbers = [telemetry.sequence for telemetry in hand.telemetry[:12]]
     assert numbers == [*range(0xFFFA, 0x10000), *range(6)]
+
+
+def test_what_is_done_to_it_moves_a_deadline_that_was_asked_for_before() -> None:
+    device = SimulatedOmp()
+    device.connected(0.0)
+    assert (device.deadline or 0.0) > 5.0  # the battery's next percent
+    device.touch(Touch.LIFTED, 5.0)
+    assert device.deadline == 5.0 + SENSE_S
+    device.touch(Touch.LIFTED, 4.0)
+    assert device.deadline == 4.0 + SENSE_S
+    device.set_battery(50, 1.0)
+    assert device.deadline == 1.0  # so much less has to be told at once
 
 
 def test_what_was_reported_before_a_loss_of_power_is_not_deleted_after_it() -> None:

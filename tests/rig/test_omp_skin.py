@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,8 @@ from rig.devices.skin import DRYING_S, Skin, Touch, TouchEvent
 HZ = 8.3
 AT = st.floats(0.0, 3600.0)
 SEED = st.integers(0, 2**64)
+EVENTS = st.lists(st.builds(TouchEvent, AT, st.sampled_from(Touch)), max_size=4).map(tuple)
+SKIN = st.builds(Skin, SEED, noise=st.floats(0.0, 0.199), events=EVENTS)
 
 
 def test_fresh_gel_is_two_and_a_half_kilohms_and_dry_gel_a_hundred_and_sixty() -> None:
@@ -56,6 +60,48 @@ def test_lifting_opens_the_circuit_shorting_closes_it_and_placing_keeps_the_gel(
 
 def test_thirty_volts_are_all_there_is() -> None:
     assert Skin(noise=0.0).highest_ua(DRYING_S, HZ) == pytest.approx(187, abs=1)
+
+
+@given(SKIN, AT, st.floats(0.0, 500.0), st.floats(0.1, 1000.0))
+def test_a_current_gets_through_up_to_what_the_voltage_drives(
+    skin: Skin, at: float, wanted_ua: float, hz: float
+) -> None:
+    assert skin.let_through_ua(wanted_ua, at, hz) == min(wanted_ua, skin.highest_ua(at, hz))
+
+
+def test_the_driest_skin_that_there_is_limits_a_current_only_above_156() -> None:
+    for seed in range(200):
+        skin = Skin(seed, noise=0.1999)
+        lowest = min(skin.highest_ua(DRYING_S + 0.25 * n, 1e-3) for n in range(20))
+        assert lowest > 155.8
+        for wanted_ua in range(150, 200):
+            assert skin.let_through_ua(wanted_ua, DRYING_S, 1e-3) == min(wanted_ua, skin.highest_ua(DRYING_S, 1e-3))
+
+
+def test_what_happens_counts_though_somebody_had_looked_before() -> None:
+    skin = Skin(noise=0.0)
+    before = skin.impedance_ohm(100.0, HZ)
+    assert skin.impedance_ohm(100.0, 1_000.0) != before
+    skin.add(Touch.LIFTED, 90.0)
+    assert skin.impedance_ohm(100.0, 1_000.0) is None
+    skin.add(Touch.PLACED, 95.0)
+    assert skin.impedance_ohm(100.0, HZ) == before
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 900), st.sampled_from(Touch)), max_size=8, unique_by=lambda event: event[0]),
+    st.randoms(use_true_random=False),
+)
+def test_things_may_be_told_in_any_order(events: list[tuple[int, Touch]], chance: Random) -> None:
+    in_order = Skin(3, events=tuple(TouchEvent(float(at), touch) for at, touch in sorted(events)))
+    any_order = Skin(3)
+    for at, touch in chance.sample(events, len(events)):
+        any_order.add(touch, float(at))
+        any_order.impedance_ohm(450.0, HZ)
+    for at in range(0, 1000, 50):
+        assert any_order.impedance_ohm(at, HZ) == in_order.impedance_ohm(at, HZ)
+        assert (any_order.touching(at), any_order.dryness(at)) == (in_order.touching(at), in_order.dryness(at))
+        assert any_order.next_event(at) == in_order.next_event(at)
 
 
 @given(SEED, AT)
