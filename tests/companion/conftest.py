@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from companion.dates import Calendar
 from companion.integrations.notifications import Desktop
 from companion.integrations.timers import Machine
 from tests.companion.at_home import AtHome, Timers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def style_sheets_parsed_once() -> Iterator[None]:
+    """Parse each style sheet once for all apps of a process, which takes a sixth off a test of a screen.
+
+    Textual keeps what it has parsed with each app; the rules themselves are written by nobody after that.
+    """
+    kept: dict[object, list[RuleSet]] = {}
+    parse: Callable[..., list[RuleSet]] = Stylesheet._parse_rules
+
+    def parse_once(self: Stylesheet, *given: object, **named: object) -> list[RuleSet]:
+        key = (given, *named.items(), frozenset(self._variables.items()))
+        if key not in kept:
+            kept[key] = parse(self, *given, **named)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
 
 
 @pytest.fixture
