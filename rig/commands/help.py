@@ -212,8 +212,8 @@ Result
   --report FILE      write a report: .html, .xml (JUnit) or .json; may be given
                      several times
   --baseline FILE    hold the timing against a baseline, too
-  --false-alarm P    how often that comparison may fail where nothing has changed
-                     (0.01)
+  --false-alarm P    how often that comparison may fail where nothing has
+                     changed (0.01)
   --jobs N           worker processes for several recordings (one a core)
 
 Reading
