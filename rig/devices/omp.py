@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from protocols import omp_codec as codec
 from protocols.gatt import Characteristic, Property, Service, uuid
@@ -106,6 +107,19 @@ AUTHENTICATED = frozenset({codec.CONTROL_POINT, codec.SESSION_RECORD})
 
 _Answer = tuple[Result, tuple[int, ...]]
 _Upcoming = tuple[float, Callable[[float], None]]
+
+
+@lru_cache(maxsize=64)  # the radio looks again and again whether it still says the same
+def _advertised(name: str, free: bool, charging: bool, faulty: bool) -> Advertisement:  # noqa: FBT001 - for the cache
+    flags = AdvertisedFlag(0)
+    if free:
+        flags |= AdvertisedFlag.PAIRING_ALLOWED
+    if charging:
+        flags |= AdvertisedFlag.CHARGING
+    if faulty:
+        flags |= AdvertisedFlag.FAULT
+    data = ServiceData(flags).encode()
+    return Advertisement(name, (codec.SERVICE,), ((codec.SERVICE, data),))
 
 
 @dataclass(slots=True)
@@ -279,15 +293,7 @@ class SimulatedOmp(SimulatedDevice):
     @property
     def advertisement(self) -> Advertisement:
         """Name, service and what the service data say of it."""
-        flags = AdvertisedFlag(0)
-        if self._controller is None:
-            flags |= AdvertisedFlag.PAIRING_ALLOWED
-        if self._charging:
-            flags |= AdvertisedFlag.CHARGING
-        if self._fault:
-            flags |= AdvertisedFlag.FAULT
-        data = ServiceData(flags).encode()
-        return Advertisement(self._name, (codec.SERVICE,), ((codec.SERVICE, data),))
+        return _advertised(self._name, self._controller is None, self._charging, bool(self._fault))
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -757,8 +763,8 @@ class SimulatedOmp(SimulatedDevice):
         """Zero, at once."""
         if self._run is not None:
             self._run.hold(at)
-        if self._stage.commanded_ua(at) > 0:
-            self._stage.set(0.0, at)
+        # Also where it is zero: a rise that begins at this very moment would go on.
+        self._stage.set(0.0, at)
         self._look(at, why)
 
     def _limit_at(self) -> float | None:

@@ -29,6 +29,16 @@ def test_a_broken_device_breaks_its_own_rule_and_no_other(number: int, rule: int
     assert bool(found) is (number == rule), found
 
 
+@pytest.mark.parametrize("ends", [Opcode.STOP, Opcode.PAUSE])
+def test_what_ends_the_output_at_the_very_moment_of_its_start_ends_it(ends: Opcode) -> None:
+    hand = Hand(SimulatedOmp())
+    hand.ask(Opcode.REQUEST_CONTROL, 1)
+    hand.ask(Opcode.SET_TARGET, 20)
+    hand.ask(Opcode.START, 60)
+    hand.ask(ends)
+    assert hand.device.output_ua(hand.now + 10.0) == 0.0
+
+
 def test_the_sequence_wraps_without_a_gap() -> None:
     hand = Hand(SimulatedOmp())
     hand.device._sequence = 0xFFFA
