@@ -110,7 +110,7 @@ _Upcoming = tuple[float, Callable[[float], None]]
 
 
 @lru_cache(maxsize=64)  # the radio looks again and again whether it still says the same
-def _advertised(name: str, free: bool, charging: bool, faulty: bool) -> Advertisement:  # noqa: FBT001 - for the cache
+def _advertised(name: str, free: bool, charging: bool, faulty: bool) -> Advertisement:
     flags = AdvertisedFlag(0)
     if free:
         flags |= AdvertisedFlag.PAIRING_ALLOWED
