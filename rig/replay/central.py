@@ -309,21 +309,30 @@ class _Central:
             return _invalid(self._transcript, *lacking)
         if self._guard is not None:
             await self._guard.open(client)
-            self._note_what_was_said(client, self._guard)
+            self._answers.said_before = await self._said_before(client, self._guard)
         played = await self._played(client)
         return self._judge(played, self._now_ns())
 
-    def _note_what_was_said(self, client: BleakClient, guard: Guard) -> None:
-        """Keep what the device's streams said in the guard's handshake: it is not said again for the recorded one."""
+    async def _said_before(self, client: BleakClient, guard: Guard) -> dict[Place, bytes]:
+        """What the device's streams said in the guard's handshake, or hold: it is not said again for the recorded one.
+
+        Only those that say something when it changes: a measurement is as old as it is.
+        """
         from bleak.backends.characteristic import BleakGATTCharacteristic  # noqa: PLC0415 - as in run
+        from bleak.exc import BleakError  # noqa: PLC0415
 
         said: dict[Place, bytes] = {}
         for place in self._streams.places(self._transcript.exchanges):
-            there = find(client.services, place)
-            value = guard.said_before(there) if isinstance(there, BleakGATTCharacteristic) else None
+            there, stream = find(client.services, place), self._streams.of(place)
+            if stream is None or stream.period_s is not None or not isinstance(there, BleakGATTCharacteristic):
+                continue
+            value = guard.said_before(there)
+            if value is None and "read" in there.properties:
+                with contextlib.suppress(BleakError, OSError, EOFError):
+                    value = bytes(await client.read_gatt_char(there))
             if value is not None:
                 said[place] = value
-        self._answers.said_before = said
+        return said
 
     async def _played(self, client: BleakClient) -> Played:
         loop = asyncio.get_running_loop()
