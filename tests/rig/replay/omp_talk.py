@@ -21,7 +21,7 @@ from protocols.omp_codec import (
     Status,
     Telemetry,
 )
-from rig.devices.omp import SIMULATED_FEATURES
+from rig.devices.omp import SIMULATED_FEATURES, SimulatedOmp
 from rig.replay.exchanges import By, Does, Exchange, Place, Transcript
 
 CONTROL, FEATURED = Place(SERVICE, CONTROL_POINT), Place(SERVICE, FEATURES)
@@ -64,6 +64,7 @@ class Talk:
     measured: int = 0
     """How many measurements the device has sent."""
     _state: State = State.IDLE
+    _target_ua: int = 0
     _tick_at_s: float | None = None
 
     def said(
@@ -89,7 +90,7 @@ class Talk:
 
     def tells(self, state: State, target_ua: int = 0, *, session: int = 0) -> Talk:
         """The device says how it stands; it measures from when it is ready on."""
-        self._state = state
+        self._state, self._target_ua = state, target_ua
         if state is not State.IDLE and self._tick_at_s is None:
             self._tick_at_s = round(self.at_s + 0.1, 6)
         return self.said("device", "notification", STATE, status(state, target_ua, session=session))
@@ -129,12 +130,18 @@ class Talk:
 
     def stopped(self) -> Talk:
         """The output is stopped, and the device says so."""
-        return self.ask(STOP).tells(State.READY, 20, session=1)
+        return self.ask(STOP).tells(State.READY, self._target_ua, session=1)
 
     def hung_up(self) -> Talk:
         return self.said("app", "disconnect")
 
     def transcript(self, title: str = "a talk with an OMP device") -> Transcript:
         return Transcript(
-            title, tuple(self.exchanges), name="OMP", advertised_services=(SERVICE,), protocol="omp", mtu=247
+            title,
+            tuple(self.exchanges),
+            SimulatedOmp().services,
+            name="OMP",
+            advertised_services=(SERVICE,),
+            protocol="omp",
+            mtu=247,
         )

@@ -96,7 +96,7 @@ def place_of(script: Transcript, found: Callable[[Exchange], bool]) -> int:
 
 
 def test_a_state_that_the_device_does_not_reach_is_named() -> None:
-    script = session().tells(State.FAULT, 20, session=1).waits(0.2).hung_up().transcript()
+    script = session().waits(0.2).tells(State.FAULT, 40, session=1).waits(0.2).hung_up().transcript()
     [text] = texts(play(script))
     assert text.startswith("missing: exchange")
     assert "state is never fault, it stays ready" in text
