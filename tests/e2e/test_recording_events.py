@@ -14,14 +14,19 @@ from rig.capture.handle_map import HandleMap
 from rig.capture.reading import Reading
 
 
+def recorded(device: str, folder: Path) -> Path:
+    """A whole first-touch session on a simulated device."""
+    path = folder / "session.btsnoop"
+    arguments = ["run", "first-touch", "--demo", device, "--yes", "--speed", "max", "--seed", "3"]
+    assert companion([*arguments, "--record", str(path)]) == 0
+    return path
+
+
 @pytest.fixture
 def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A whole first-touch session on the simulated Dr-05."""
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    path = tmp_path / "session.btsnoop"
-    arguments = ["run", "first-touch", "--demo", "dr05", "--yes", "--speed", "max", "--seed", "3"]
-    assert companion([*arguments, "--record", str(path)]) == 0
-    return path
+    return recorded("dr05", tmp_path)
 
 
 def told(path: Path, *, protocol: str | None = None, handle_map: HandleMap | None = None) -> list[DeviceEvent]:
@@ -91,3 +96,24 @@ def test_the_same_is_told_of_a_recording_that_begins_in_mid_connection(recording
     by_map = told(cut, handle_map=handle_map)
     assert spoken(by_map) == whole
     assert {event.uuid for event in by_map} == {"ffe1"}
+
+
+def test_a_session_of_a_device_that_measures_is_told_with_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    events = told(recorded("omp", tmp_path))
+    assert {event.protocol for event in events} == {"omp"}
+    assert {event.kind for event in events} == {"command", "acknowledged", "event"}
+
+    commands = [event for event in events if event.kind == "command"]
+    acknowledged = [event for event in events if event.kind == "acknowledged"]
+    assert [(event.name, event.data) for event in commands] == [(event.name, event.data) for event in acknowledged]
+    names = [event.name for event in commands]
+    assert names[0] == names[-1] == "total_stop", "the companion stops a device before it does anything with it"
+    assert names.count("start_output") == 2
+    assert [event.data["percent"] for event in commands if event.name == "set_intensity"] == [5, 5, 10, 15]
+
+    delivered = [event.data["current_ua"] for event in events if event.name == "delivered"]
+    assert 0 < max(delivered) <= 60 * 1.05 + 5  # 15 % of 400 µA
+    assert {event.name for event in events if event.kind == "event"} == {"delivered", "contact", "battery"}

@@ -16,7 +16,7 @@ from rig.replay.from_capture import from_capture
 from rig.replay.transcript import dumps, load, loads, save
 
 
-@pytest.fixture(params=["dr05", "foreo"])
+@pytest.fixture(params=["dr05", "foreo", "omp"])
 def recording(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A whole first-touch session on a simulated device."""
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
@@ -31,7 +31,7 @@ def test_a_recorded_session_is_a_transcript_that_comes_back_from_its_file(record
     save(transcript, tmp_path / "session.transcript")
     assert load(tmp_path / "session.transcript") == transcript
     assert transcript.protocol == recording.stem
-    assert transcript.name in {"Dr-05", "BEAR2"}
+    assert transcript.name in {"Dr-05", "BEAR2", "OMP"}
     assert transcript.mtu == 247
     first, last = transcript.exchanges[0], transcript.exchanges[-1]
     assert (first.at_ns, first.by, first.does) == (0, "app", "connect")
@@ -48,7 +48,12 @@ def test_a_transcript_has_what_the_rows_of_its_recording_have(
     capsys.readouterr()
     assert rig(["decode", "--att", "--format", "jsonl", str(recording)]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    names = {"write_request": "write", "write_command": "write_command", "handle_value_notification": "notification"}
+    names = {
+        "write_request": "write",
+        "write_command": "write_command",
+        "handle_value_notification": "notification",
+        "handle_value_indication": "indication",
+    }
     told = [row for row in rows if row["opcode"] in names and row["uuid"] != "2902"]
     exchanges = [one for one in from_capture(recording).exchanges if one.does in names.values()]
     assert len(exchanges) > 5
