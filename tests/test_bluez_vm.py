@@ -18,6 +18,9 @@ import pytest
 
 from companion.cli import main
 from companion.config import Exit
+from rig.capture.records import CaptureError
+from rig.capture.writer import Direction
+from rig.capture.writers import open_writer
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +40,7 @@ ledger = _load("ledger")
 exchanges = _load("exchanges")
 machine = _load("machine")
 image = _load("image")
+keeping = _load("keeping")
 person = _load("person")
 Step = ledger.Step
 
@@ -321,6 +325,68 @@ def test_the_image_has_the_product_and_what_it_needs_and_nothing_for_developers(
     assert {"microcurrent-companion", "bleak", "bumble", "cryptography", "msgspec"} <= names
     assert names.isdisjoint({"pytest", "mypy", "numpy", "textual"})
     assert distribution("pytest") is not None  # it is here, and still not taken
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+def recorded(folder: Path) -> Path:
+    """What a machine has made: a capture in which a link is encrypted by a key, that key, and a journal."""
+    made = folder / "made"
+    (made / "people").mkdir(parents=True)
+    (made / "people" / "journal").write_text("one session")
+    (made / keeping.KEYS).write_text(f"{KEY}\n")
+    with (made / keeping.CAPTURE).open("wb") as file:
+        writer = open_writer("btsnoop", file)
+        # LE Enable Encryption (Vol 4 Part E 7.8.24): handle, random number, EDIV, and the key
+        writer.write(bytes.fromhex("01 1920 1c 4000") + bytes(10) + bytes.fromhex(KEY)[::-1], Direction.SENT, 10**9)
+        writer.write(bytes.fromhex("04 0f 04 00 01 1920"), Direction.RECEIVED, 2 * 10**9)
+    return made
+
+
+def test_h9_what_is_kept_has_zeros_for_keys_and_all_else(tmp_path: Path) -> None:
+    made, kept = recorded(tmp_path), tmp_path / "kept"
+    assert keeping.places_of([KEY], made) == [keeping.CAPTURE, keeping.KEYS]
+    keeping.keep(made, kept, with_keys=False)
+    assert keeping.places_of([KEY], kept) == []
+    assert sorted(path.name for path in kept.rglob("*")) == sorted([keeping.CAPTURE, "people", "journal"])
+    before, after = ((folder / keeping.CAPTURE).read_bytes() for folder in (made, kept))
+    assert after == before.replace(bytes.fromhex(KEY)[::-1], bytes(16))
+
+
+def test_keys_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+    made, kept = recorded(tmp_path), tmp_path / "kept"
+    keeping.keep(made, kept, with_keys=True)
+    assert keeping.places_of([KEY], kept) == [keeping.CAPTURE, keeping.KEYS]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        bytes.fromhex(KEY),
+        bytes.fromhex(KEY)[::-1],
+        KEY.encode(),
+        KEY.upper().encode(),
+        bytes.fromhex(KEY)[::-1].hex().encode(),
+        bytes.fromhex(KEY)[8:],
+    ],
+    ids=["octets", "octets reversed", "digits", "capitals", "digits reversed", "half"],
+)
+def test_h9_a_key_is_found_however_it_is_written(written: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bluetoothd.log").write_bytes(b"new LTK: " + written + b"\n")
+    (tmp_path / "innocent").write_bytes(b"0f1e2d3c and so on")
+    assert keeping.places_of([KEY], tmp_path) == ["bluetoothd.log"]
+
+
+def test_a_capture_that_cannot_be_read_is_not_kept_and_the_rest_is(tmp_path: Path) -> None:
+    made, kept = recorded(tmp_path), tmp_path / "kept"
+    (made / keeping.CAPTURE).write_bytes(b"nonsense " * 9 + bytes.fromhex(KEY))
+    with pytest.raises(CaptureError):
+        keeping.keep(made, kept, with_keys=False)
+    assert keeping.places_of([KEY], kept) == []
+    assert (kept / "people" / "journal").exists()
 
 
 # --- the person -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 PRODUCT = "microcurrent-companion"
@@ -115,7 +116,14 @@ def _copy_distribution(found: Distribution, target: Path) -> None:
         source = Path(str(found.locate_file(file)))
         if ".." in file.parts or not source.is_file():
             continue
-        place = target / file
+        _copy_to(source, target / file)
+        # Not every installer lists what was compiled.
+        if source.suffix == ".py" and (compiled := Path(cache_from_source(str(source)))).is_file():
+            _copy_to(compiled, target / file.parent / "__pycache__" / compiled.name)
+
+
+def _copy_to(source: Path, place: Path) -> None:
+    if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, place)
 

@@ -42,6 +42,8 @@ _MODULES = ("bluetooth/hci_vhci.ko", "9p/9p.ko", "ext4/ext4.ko")
 _KERNEL_ARGUMENTS = ("mitigations=off", "nokaslr", "audit=0")
 # Without AVX, whose emulation is slower than what it replaces; it has what Python packages are built for (x86-64-v2).
 _PROCESSOR = "Nehalem"
+# What the kernel would only look for drivers for. Little memory for the same reason: each page of it is made ready.
+_WITHOUT = "sata=off,smbus=off,i8042=off,vmport=off"
 
 
 class Unready(Exception):  # noqa: N818 - what this system is, not an error of the program
@@ -135,10 +137,11 @@ def newest_kernel(depends: str) -> str | None:
 
 
 def command(
-    vng: Path, kernel_image: Path, disk: Path, shared: Path, inside: Sequence[str | Path], *, memory: str = "2G"
+    vng: Path, kernel_image: Path, disk: Path, shared: Path, inside: Sequence[str | Path], *, memory: str = "768M"
 ) -> list[str]:
     """Return how the machine is started: ``disk`` is its read-only first disk, ``shared`` the folder it may write."""
-    qemu = (f"-drive file={disk},if=virtio,format=raw,readonly=on", f"-cpu {_PROCESSOR}")
+    drive = f"-drive file={disk},if=virtio,format=raw,readonly=on"
+    qemu = (drive, f"-cpu {_PROCESSOR}", f"-machine {_WITHOUT}")
     return [
         *(str(vng), "--run", str(kernel_image), "--disable-kvm", "--force-9p", "--user", "root"),
         *("--memory", memory, "--cpus", "2", "--rwdir", str(shared)),
