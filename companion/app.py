@@ -399,11 +399,13 @@ class CompanionApp(App[int]):
         self.exit_code = error.exit_code
 
     def _blocked(self, reasons: Iterable[str]) -> None:
+        from companion.care.screening import ASK_DOCTOR  # noqa: PLC0415 - loaded by the judgement
         from companion.screens.screening import BlockedScreen  # noqa: PLC0415 - lazy screen
         from companion.words import screening  # noqa: PLC0415 - as above
 
         doctor = bool(self._home.profile.waiting())
-        self.push_screen(BlockedScreen(screening.BLOCKED, list(reasons), screening.ASK, people=True, doctor=doctor))
+        why = [reason.removesuffix(ASK_DOCTOR).rstrip() for reason in reasons]  # below them it is said once for all
+        self.push_screen(BlockedScreen(screening.BLOCKED, why, screening.ASK, people=True, doctor=doctor))
 
     async def on_screening_screen_answered(self, message: ScreeningScreen.Answered) -> None:
         """Keep the answers, then go on or say why not; whoever has no plan yet is asked for their wishes."""
@@ -1254,6 +1256,7 @@ class CompanionApp(App[int]):
         advice = getattr(error, "advice", "") or find_words.TRY_AGAIN
         if self._search is not None:
             self._search.failure = (find_words.CONNECT_FAILED, reason, advice)
+        self._wished = "" if self._choice is None else self._choice.name  # to begin again is one key
         await self.action_devices()
 
     async def let_go(self) -> None:

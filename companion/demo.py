@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from companion.guard.keeper import Guard
     from rig.devices.display import Display
     from rig.devices.model import SimulatedDevice
+    from rig.devices.skin import Touch
     from rig.radio.link import VirtualRadio
     from rig.radio.peripheral import Peripheral
 
@@ -88,7 +89,7 @@ class DemoRadio:
         """Return whether the virtual adapter has keys for a simulated device; they live as long as this process."""
         return await self.air.adapter.keys_of(device.details["address"]) is not None
 
-    async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:  # noqa: ARG002 - BlueZ needs it
+    async def pair(self, client: BleakClient, device: BLEDevice, questions: Questions) -> None:
         """Pair with the simulated device.
 
         Its keys and the adapter's end with the process. A device that a person has paired in an earlier one is paired
@@ -128,6 +129,19 @@ class DemoRadio:
     async def forget(self, device: BLEDevice) -> None:
         """Throw away the virtual adapter's keys for a simulated device."""
         await self.air.adapter.forget(device.details["address"])
+
+    @property
+    def hold(self) -> Callable[[bool], None] | None:
+        """The hand that holds the simulated device, where that feels the skin: False lifts it, True lays it there."""
+        touch: Callable[[Touch, float], None] | None = getattr(self.device, "touch", None)
+        if touch is None:
+            return None
+        from rig.devices.skin import Touch  # noqa: PLC0415 - the device has loaded it
+
+        def hold(on_skin: bool) -> None:
+            touch(Touch.GELLED if on_skin else Touch.LIFTED, asyncio.get_running_loop().time())
+
+        return hold
 
     def stand_in(self) -> Pairer | None:
         """Return somebody who reads the simulated device's display, where it has one and nobody else is there."""

@@ -179,7 +179,8 @@ class Started:
     """A session that has been let in: everything that its screens draw from. ``close`` is called once it is over.
 
     ``handle`` is the household's own value and nobody else's business.
-    ``no_go`` are the zones that the person never treats.
+    ``no_go`` are the zones that the person never treats. ``hold`` is the hand in a demo: False lifts the simulated
+    device from the skin, True lays it there with fresh gel; None where the person holds it, or where it feels no skin.
     """
 
     session: RunningSession
@@ -188,6 +189,7 @@ class Started:
     close: Callable[[], None]
     handle: object = None
     no_go: tuple[str, ...] = ()
+    hold: Callable[[bool], None] | None = None
 
 
 @dataclass(slots=True)

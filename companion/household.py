@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from companion.settings.file import SettingsFile
     from companion.settings.schema import Settings
     from companion.store.database import Store
+    from companion.store.rows import SessionRecord
     from protocols.model import DeviceProfile
 
 LOOK_S = 8.0
@@ -296,11 +297,13 @@ class Household:
 
     def note(self) -> str:
         """When the last session was, or how to begin."""
-        last = self._kept.sessions(limit=1)
-        if not last:
+        last = next(
+            (one for one in self._kept.sessions(limit=_OF_LATE) if one.summary is None or _had_output(one)), None
+        )
+        if last is None:
             return choosing_words.FIRST_TIME
-        when = f"{last[0].started_at:%d %B}"
-        return choosing_words.LAST_TIME.format(when=when, title=self._title(last[0].routine).lower())
+        when = f"{last.started_at.day} {last.started_at:%B}"
+        return choosing_words.LAST_TIME.format(when=when, title=self._title(last.routine).lower())
 
     # --- today and consultation ---------------------------------------------------------------------------------------
 
@@ -353,7 +356,7 @@ class Household:
     def _last_routine(self) -> str | None:
         """The routine of the last session with output, as far as it was of late."""
         for record in self._kept.sessions(limit=_OF_LATE):
-            if record.demo is (self.demo is not None) and record.summary is not None and record.summary.output_s > 0:
+            if record.demo is (self.demo is not None) and _had_output(record):
                 return record.routine
         return None
 
@@ -483,7 +486,8 @@ class Household:
             return Patch(words.PATCH_REACTED, refusal or "", tuple(words.PATCH_DOCTOR.items()))
         if state is not PatchState.LOOK:
             return None
-        return Patch(reminder_words.PATCH_TITLE, words.PATCH_LOOK, tuple(words.PATCH_OUTCOMES.items()))
+        text = words.PATCH_LOOK if self.demo is None else f"{words.PATCH_DEMO} {words.PATCH_LOOK}"
+        return Patch(reminder_words.PATCH_TITLE, text, tuple(words.PATCH_OUTCOMES.items()))
 
     def answer_patch(self, answer: str) -> None:
         """Keep where the patch test was done, that it is left out, or how it looks."""
@@ -687,7 +691,8 @@ class Household:
         session = GuidedSession(opening.engine, connection, opening.journal, on_change, opening=opening.entries)
         handle = _Handle(felt, patch_test=routine.patch_test)
         no_go = tuple(sorted(self._kept.person().no_go))
-        return Started(session, opening.plan, device.name, opening.journal.close, handle, no_go)
+        hold = getattr(self._radio, "hold", None)  # a demo's alone
+        return Started(session, opening.plan, device.name, opening.journal.close, handle, no_go, hold)
 
     def ended(self, started: Started, summary: Summary) -> After:
         """Note a patch test that was done, bring the calendar file up to date, and say what comes next."""
@@ -724,6 +729,10 @@ class Household:
             self._store.close()
             self._store = self._almanac = None
         self._fits.clear()
+
+
+def _had_output(record: SessionRecord) -> bool:
+    return record.summary is not None and record.summary.output_s > 0
 
 
 def _load_radio(*, demo: bool) -> None:

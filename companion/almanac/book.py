@@ -370,7 +370,8 @@ class Almanac:
         """
         screening = None if self.demo else self._store.screening()
         patch = self.patch_test()
-        waits = patch is not None and patch.outcome is None and patch.place != "declined"
+        # A demo waits no day, and nobody has forgotten what they did a moment ago.
+        waits = not self.demo and patch is not None and patch.outcome is None and patch.place != "declined"
         goal = self._diary.choice(_GOAL, Goal) or (Goal() if self.chosen() is not None else None)
         return Agenda(
             zone=self.zone,

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 VERSION = 1
 """Raised with every change of a question: answers to other questions are no answers."""
@@ -64,6 +65,9 @@ class Verdict:
         """Whether a doctor's agreement is all that is missing: never beside a reason that no agreement takes away."""
         return self.completed and bool(self.ask) and len(self.ask) == len(self.reasons)
 
+
+ASK_DOCTOR: Final = "Please ask your doctor."
+"""How every reason that a doctor may know more of ends; where several stand together, once is enough."""
 
 BLOCK_QUESTIONS: tuple[Question, ...] = (
     Question(
@@ -155,9 +159,9 @@ def judge(answers: Mapping[str, str] | None, at: datetime | None, now: datetime,
             missing.append(question.id)
         elif question.gate is Gate.ASK:
             ask.append(question.id)
-            reasons.append(f"Only once a doctor has agreed: {question.because}. Please ask your doctor.")
+            reasons.append(f"Only once a doctor has agreed: {question.because}. {ASK_DOCTOR}")
         else:
-            reasons.append(f"No session with this app: {question.because}. Please ask your doctor.")
+            reasons.append(f"No session with this app: {question.because}. {ASK_DOCTOR}")
     if missing:
         reasons.append("Please answer all of the health questions.")
     return Verdict(bool(reasons), tuple(reasons), tuple(ask), tuple(missing), completed=not missing)

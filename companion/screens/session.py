@@ -19,10 +19,12 @@ from textual.widgets import Static
 from companion.home import Started
 from companion.session.model import Feels, Intent, Output, Phase, PlannedStep, View
 from companion.widgets.countdown import Countdown, clock_text
+from companion.widgets.delivered import Delivered
 from companion.widgets.facemap import FaceMap
 from companion.widgets.keyline import KeyHint, StopLine
 from companion.widgets.meter import Meter
 from companion.words import session as words
+from protocols.model import Report
 
 FRAMES_PER_SECOND = 10.0
 
@@ -41,6 +43,7 @@ class SessionScreen(Screen[None]):
         Binding("n", "want('skip')", words.KEY_SKIP),
         Binding("enter", "go_on", words.KEY_DONE),
         Binding("m", "turn", "mirror or facing"),
+        Binding("l", "hold", words.KEY_LIFT),
         Binding("1", "feel(0)", show=False),
         Binding("2", "feel(1)", show=False),
         Binding("3", "feel(2)", show=False),
@@ -56,6 +59,9 @@ class SessionScreen(Screen[None]):
         self._plan = started.plan
         self._device = started.device_name
         self._no_go = started.no_go
+        self._hold = started.hold
+        self._on_skin = True
+        self._measured = Report.CURRENT in started.plan.profile.reports
         self._shown: dict[str, Content] = {}
         self._zones = tuple(dict.fromkeys(step.zone for step in self._plan.steps if step.zone))
 
@@ -73,12 +79,17 @@ class SessionScreen(Screen[None]):
                 yield Static(id="pass")
                 yield Meter(id="meter")
                 yield Static(id="share")
+                yield Delivered(id="delivered")
                 yield Static(id="facts")
                 yield Static(id="message")
         yield StopLine(id="stop")
 
     def on_mount(self) -> None:
         """Begin to draw, ten times a second."""
+        self.set_class(self._measured, "-measured")
+        if self._hold is not None:
+            # Whatever the session before has left: the gel for this one was spread just now.
+            self._hold(self._on_skin)
         self.update_view()
         self.set_interval(1 / FRAMES_PER_SECOND, self.update_view)
 
@@ -117,6 +128,17 @@ class SessionScreen(Screen[None]):
         face = self.query_one(FaceMap)
         face.turn(mirror=not face.mirror)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is a hand to be played in a demo alone."""
+        return self._hold is not None if action == "hold" else super().check_action(action, parameters)
+
+    def action_hold(self) -> None:
+        """In a demo: lift the device from the skin, or lay it back. No level follows from it, and no start."""
+        if self._hold is not None:
+            self._on_skin = not self._on_skin
+            self._hold(self._on_skin)
+            self.update_view()
+
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def update_view(self) -> None:
@@ -129,6 +151,8 @@ class SessionScreen(Screen[None]):
         self._say("#stages", self._stages(view))
         self._say("#remaining", self._remaining(view))
         headline, instruction, tone = _headline(view, self._device)
+        if view.phase is Phase.READY and self._hold is not None:
+            instruction = f"{instruction} {words.LIFT_HINT}"
         self._say("#headline", Content.styled(headline, f"bold ${tone}"))
         self._say("#instruction", Content(instruction))
         self._count(view)
@@ -136,13 +160,13 @@ class SessionScreen(Screen[None]):
         self._level(view)
         self.set_class(view.ask_sensation, "-asking")
         self._say("#facts", self._facts(view))
-        self._say("#message", _message(view))
+        self._say("#message", _message(view, instruction))
         face = self.query_one(FaceMap)
         lit = view.zone if view.phase in {Phase.TREATING, Phase.MOVING, Phase.GUIDING, Phase.PAUSED} else None
         face.show(zones=self._zones, current=lit, done=view.done_zones, no_go=self._no_go)
         if view.phase in {Phase.TREATING, Phase.GUIDING}:
             face.tick(asyncio.get_running_loop().time())
-        self.query_one(StopLine).offer(hints(view))
+        self.query_one(StopLine).offer(hints(view, on_skin=None if self._hold is None else self._on_skin))
 
     def text(self, selector: str) -> str:
         """Return what a part of the screen says, for tests and for readers of the screen."""
@@ -202,6 +226,7 @@ class SessionScreen(Screen[None]):
         }
         meter = self.query_one(Meter)
         meter.visible = treats
+        self._current(view if treats and view.phase is not Phase.READY else None)
         if not treats:
             self._say("#share", Content(""))
             return
@@ -217,6 +242,18 @@ class SessionScreen(Screen[None]):
         number, _, rest = words.SHARE.format(now=share).partition("  ")
         line = Content.assemble((number, "bold $foreground"), ("  " + rest, "$muted"), "\n", (state, tone))
         self._say("#share", line)
+
+    def _current(self, view: View | None) -> None:
+        """Draw what the device measures; what was measured last is nothing once the output is known to be off."""
+        if not self._measured:
+            return
+        shown = None
+        if view is not None:
+            shown = 0.0 if view.output is Output.OFF else view.delivered_ua or 0.0
+        # A full column is the person's own maximum, where the device says what its percent are of.
+        whole = (self._plan.profile.full_scale_ua or 0) * self._plan.comfortable_percent / 100
+        chart = self.query_one(Delivered)
+        chart.show(shown, whole or max(chart.values, default=1.0), asyncio.get_running_loop().time())
 
     def _facts(self, view: View) -> Content:
         if view.ask_sensation:
@@ -305,12 +342,12 @@ def _question(*, one_a_line: bool) -> Content:
     return Content.assemble(*parts)
 
 
-def _message(view: View) -> Content:
+def _message(view: View, instruction: str) -> Content:
     if view.ask_sensation:
         return Content.styled(words.QUESTION_HINT, "$muted")
     if view.phase is Phase.PAUSED:
         return Content.styled(words.PAUSED_HINT if view.can_resume else words.PAUSING_HINT, "$foreground")
-    if view.message and view.phase is not Phase.STOPPING:
+    if view.message and view.phase is not Phase.STOPPING and view.message != instruction:  # once is enough
         return Content.styled(view.message, "$foreground")
     return Content.styled(words.GEL if view.phase is Phase.TREATING else "", "$muted")
 
@@ -327,8 +364,11 @@ def awaited(view: View) -> tuple[Intent, int] | None:
     return (Intent.CONFIRM, view.step_index) if view.waits_for_confirm else None
 
 
-def hints(view: View) -> tuple[KeyHint, ...]:
-    """Return what the last line offers: Stop first, whatever the phase. Where space goes on, its key is escape."""
+def hints(view: View, on_skin: bool | None = None) -> tuple[KeyHint, ...]:
+    """Return what the last line offers: Stop first, whatever the phase. Where space goes on, its key is escape.
+
+    ``on_skin``: whether a demo's device lies on the skin; None where nobody plays the hand.
+    """
     stop = KeyHint(words.STOP_KEY, words.STOP_AGAIN if view.phase is Phase.STOPPING else words.STOP, "app.stop")
     waits = awaited(view)
     if waits is not None:
@@ -358,4 +398,6 @@ def hints(view: View) -> tuple[KeyHint, ...]:
         ),
         Phase.PAUSED: (KeyHint("p", words.KEY_RESUME, "screen.pause"),),
     }.get(view.phase, ())
+    if on_skin is not None and view.phase in {Phase.TREATING, Phase.MOVING, Phase.PAUSED}:
+        offered = (*offered, KeyHint("l", words.KEY_LIFT if on_skin else words.KEY_LAY, "screen.hold"))
     return (stop, *offered, KeyHint("?", words.KEY_HELP, "app.help"))

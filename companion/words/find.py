@@ -34,7 +34,7 @@ def abilities(profile: DeviceProfile) -> str:
     if len(profile.modes) > 1:
         parts.append(f"{len(profile.modes)} modes")
     if Report.BATTERY in profile.reports:
-        parts.append("tells its battery")
+        parts.append("battery")
     return " · ".join(parts)
 
 

@@ -59,6 +59,7 @@ ANSWERS: Final = "{ms} ms"
 BATTERY: Final = "battery {percent} %"
 TEMPERATURE: Final = "head {celsius} °C"
 WATER_LOW: Final = "cooling water low"
+DELIVERED: Final = "{ua:>3} µA delivered"
 NOT_REPORTED: Final = "{facts}: not reported by this device"
 FACT_NAMES: Final = {Report.CONTACT: "contact", Report.CURRENT: "current", Report.BATTERY: "battery"}
 
@@ -84,6 +85,9 @@ KEY_SKIP: Final = "next"
 KEY_BEGIN: Final = "begin"
 KEY_DONE: Final = "done"
 KEY_HELP: Final = "help"
+KEY_LIFT: Final = "lift"
+KEY_LAY: Final = "back on the skin"
+LIFT_HINT: Final = "In this demo, l lifts it from the skin."
 
 
 def zone_label(zone: str) -> str:

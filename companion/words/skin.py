@@ -68,6 +68,7 @@ PATCH_NEEDED: Final = (
 )
 PATCH_WAIT: Final = "Your patch test needs its 24 hours: look at the spot on {when}."
 PATCH_LOOK: Final = "How does the spot of your patch test look? Say whether it is calm before you go on."
+PATCH_DEMO: Final = "In this demo the 24 hours have passed at once."
 PATCH_TOO_SOON: Final = "It is too soon to say that it stays calm: look again on {when}."
 PATCH_REACTION: Final = (
     "No session with this app: your skin reacted to the patch test. Please ask your doctor. "

@@ -20,10 +20,15 @@ from companion.care.hydration import Goal
 from companion.care.plans import Chosen
 from companion.config import CompanionError
 from companion.home import After, Device, NotFoundError, NotTodayError, Patch, Preferences, Skin
+from companion.routines.library import Library
+from companion.routines.model import plan_session
 from companion.screens.pairing import PairingScreen
+from companion.screens.session import SessionScreen
 from companion.session.model import Reason, Summary
+from companion.widgets.delivered import COLUMN_S, Delivered
 from companion.words import skin as skin_words
 from protocols.dr05 import PROFILE
+from protocols.omp import PROFILE as OMP
 from tests.companion.cells import Shown, strips_of
 from tests.companion.kept import ZONES, journalled
 from tests.companion.staging import StagedHome, press, settle, stage, view_of
@@ -146,7 +151,10 @@ def _new(home: StagedHome) -> None:
 
 
 def _implant(home: StagedHome) -> None:
-    home.reasons = ("You have a pacemaker or another implant that works with electricity.",)
+    home.reasons = (
+        "No session with this app: current can disturb implanted electronics. Please ask your doctor.",
+        "No session with this app: a heart condition. Please ask your doctor.",
+    )
     home.names = ["Ada", "Grace"]
 
 
@@ -184,6 +192,12 @@ def _limited(home: StagedHome) -> None:
 
 def _irritated(home: StagedHome) -> None:
     home.refusal = NotTodayError(skin_words.NOT_TODAY.format(what="very red"))
+
+
+def _reference(home: StagedHome) -> None:
+    """The reference device instead."""
+    home.plan = plan_session(Library().get("full-face"), OMP, comfortable_percent=60, first_session=False)
+    home.devices = [Device("AA:04", "OMP", -42, OMP, object())]
 
 
 # --- what leads there -------------------------------------------------------------------------------------------------
@@ -249,6 +263,29 @@ def _pairing(number: int | None, *, compare: bool = False) -> Lead:
     return lead
 
 
+async def _pairing_in_a_demo(pilot: Pilot[int], home: StagedHome) -> None:
+    """The same with a simulated device, whose display is shown beside it."""
+    await stage(pilot, home, "waiting")
+    screen = PairingScreen("OMP", 612674, compare=True)
+    await pilot.app.push_screen(screen)
+    await settle(pilot)
+    screen.simulated(612674)
+
+
+async def _measured(pilot: Pilot[int], home: StagedHome) -> None:
+    """A device that measures what it delivers: risen to its level, lifted for a moment, and risen again."""
+    await stage(pilot, home, "session")
+    delivered = [2.0 * at for at in range(30)] + [60.0] * 12 + [0.0] * 8 + [2.0 * at for at in range(45)] + [90.0] * 15
+    chart = pilot.app.screen.query_one(Delivered)
+    for at, ua in enumerate(delivered):
+        chart.show(ua, 120.0, at * COLUMN_S)
+    chart.show = lambda *_: None  # type: ignore[method-assign] # it stands still for its picture
+    home.session.view = view_of(home.plan, "left-cheekbone", delivered_ua=90.0, battery_percent=81)
+    screen = pilot.app.screen
+    assert isinstance(screen, SessionScreen)
+    screen.update_view()
+
+
 async def _palette(pilot: Pilot[int], home: StagedHome) -> None:
     await press(pilot, "ctrl+p")
     await pilot.app.workers.wait_for_complete()
@@ -294,6 +331,8 @@ SCENES: dict[str, Scene] = {
     "refused": Scene("BlockedScreen", _refused, _irritated, sizes=USUAL),
     # the session and after it
     "pairing": Scene("PairingScreen", _pairing(123456, compare=True)),
+    "pairing-demo": Scene("PairingScreen", _pairing_in_a_demo),
+    "session-measured": Scene("SessionScreen", _measured, _reference),
     "pairing-typed": Scene("PairingScreen", _pairing(None), sizes=USUAL),
     **{name: Scene("SessionScreen", staged(name)) for name in ("session", "paused", "stopping")},
     **{name: Scene("SessionScreen", staged(name), sizes=USUAL) for name in _MOMENTS},

@@ -173,6 +173,7 @@ class StagedHome:
         self.moment = EVENING
         self.names = ["Ada"]
         self.removal_error: CompanionError | None = None
+        self.hold: Callable[[bool], None] | None = None
         self.offers: Sequence[OptionalStep] = ()
         self.optional_taken: Collection[str] = ()
         self.turn = "Ada"
@@ -409,7 +410,7 @@ class StagedHome:
         if self.refusal is not None:
             raise self.refusal
         self.session.on_change = on_change
-        return Started(self.session, self.plan, device.name, lambda: None)
+        return Started(self.session, self.plan, device.name, lambda: None, hold=self.hold)
 
     def titles(self) -> Mapping[str, str]:
         return {one.name: one.title for one in self.choices(None)}

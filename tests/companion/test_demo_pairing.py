@@ -1,8 +1,7 @@
-"""What a demo remembers of a pairing: the person's own answer, for the simulated device alone, until it is forgotten."""
+"""What a demo remembers of a pairing: a person's answer, for the simulated device alone, until it is forgotten."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 

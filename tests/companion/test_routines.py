@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import msgspec
@@ -551,3 +552,14 @@ def test_h1_h2_h6_no_routine_gets_past_person_device_or_skin(
     total = sum(step.seconds for step in plan.steps)
     assert total <= sum(step.seconds for step in whole.steps)
     SessionEngine(plan, 0.0)
+
+
+TEXT_COLUMNS, TEXT_LINES = 37, 3
+"""The room for a step's words on the session screen at 80x24; what does not fit there is not read."""
+
+
+@pytest.mark.parametrize("name", sorted(Library().names()))
+def test_every_word_of_a_step_is_seen_on_the_smallest_usual_terminal(name: str) -> None:
+    for step in Library().get(name).steps:
+        for text in (step.text, step.stroke):
+            assert len(textwrap.wrap(text or "", TEXT_COLUMNS)) <= TEXT_LINES, f"{name}: {text}"
