@@ -51,6 +51,7 @@ Replay
 Devices
   devices    the simulated devices, what they advertise and offer
   serve      one of them on the air, with a Bluetooth controller of its own
+  doctor     what that needs, and what of it is missing here
   conformance  whether a device, simulated or real, keeps its rules
 
 Everywhere
@@ -66,6 +67,7 @@ Exit codes
   3          a replay or comparison that says nothing: a planned fault never
              fired, a precondition did not hold, too few samples, a check that
              could not be carried out
+  5          no Bluetooth controller: not there, not permitted, or gone
   130        ended by Ctrl+C
   141        whoever read the output left (as `| head` does)
 """,
@@ -361,7 +363,7 @@ line, 3 a check could not be carried out.
         "serve": """
 Puts a simulated device on the air with a Bluetooth controller of its own, until
 Ctrl+C. Any central can then connect to it: a phone, another computer, the
-companion. Every change of its output is printed.
+companion. Every change of its output is printed, and the code of a pairing.
 
   rig serve DEVICE --transport TRANSPORT [OPTIONS]
 
@@ -370,7 +372,9 @@ Argument
 
 Options
   --transport TRANSPORT  the controller as Bumble names it: usb:0,
-                         serial:/dev/ttyACM0, tcp-client:127.0.0.1:9001 …
+                         serial:/dev/ttyACM0, tcp-client:127.0.0.1:9001,
+                         tcp-server:_:9001. With vhci there is no radio: this
+                         computer's own Bluetooth (Linux) is the only central
   --seed N               what is random in the device (the usual: 0)
   --address ADDRESS      the random static address to use, as C0:FF:EE:00:00:01;
                          without it a random one
@@ -378,6 +382,29 @@ Options
 Everywhere
   --help                 this page
   --debug                where a fault came from, for a bug report
+
+Exit codes: 0 ended by Ctrl+C, 2 a mistake in the command line, 5 no controller:
+`rig doctor` says what is missing.
+""",
+        "doctor": """
+Says what `rig serve` needs and whether it is here, one line each, with what to
+do where it is not: packages, libusb, controllers on USB, serial ports, vhci.
+
+  rig doctor [OPTIONS]
+
+Options
+  --transport TRANSPORT  look at this one, as usb:0, serial:/dev/ttyACM0,
+                         tcp-client:127.0.0.1:9001, tcp-server:_:9001 or vhci,
+                         and ask its controller what it can do. That resets it:
+                         links that it has end
+  --json                 one JSON object, for programs
+
+Everywhere
+  --help                 this page
+  --debug                where a fault came from, for a bug report
+
+Exit codes: 0 what is needed is here, 2 a mistake in the command line, 5
+something is missing.
 """,
     }
 )

@@ -170,6 +170,14 @@ def serve(device: str, /, *, transport: str, seed: int = 0, address: str | None 
 
 
 @app.command
+def doctor(*, transport: str | None = None, json: Flag = False) -> int:
+    """What serving needs, and what of it is missing."""
+    from rig.commands import doctor as command  # noqa: PLC0415 - as above
+
+    return command.doctor(transport, json=json)
+
+
+@app.command
 def replay(
     *files: Recording,
     role: Annotated[Role, Parameter(name="--as")] = "decoder",

@@ -29,6 +29,7 @@ keep_keys_out_of_logs()  # before there is a host that could write any
 
 RESET_TIMEOUT_S = 10.0  # for a controller to answer; a driver may have firmware to load first
 
+_LOOK_EVERY_S = 0.05
 _log = logging.getLogger(__name__)
 _ACL_PREFIX = struct.Struct("<BHH")
 _L2CAP_PREFIX = struct.Struct("<HH")
@@ -109,21 +110,38 @@ class RadioHost(Host):
         return host
 
     @classmethod
-    async def on_transport(cls, name: str) -> Self:
+    async def on_transport(cls, name: str, *, patience_s: float | None = RESET_TIMEOUT_S) -> Self:
         """Return a host on an HCI transport, named as Bumble names them (``usb:0``, ``tcp-client:host:port`` …).
 
+        Args:
+            name: the transport's.
+            patience_s: how long a controller may take to connect where this end listens (``tcp-server``), in seconds;
+                None: as long as it likes.
+
         Raises:
-            OSError: the transport cannot be opened.
+            OSError: the transport cannot be opened, or (TimeoutError) no controller has connected to it.
             ValueError: there is no such transport.
         """
         from bumble.transport import open_transport  # noqa: PLC0415 - the in-process radio does without it
 
         transport = await open_transport(name)
+        try:
+            await _somebody_there(transport, patience_s)
+        except BaseException:
+            await close_transport(transport)
+            raise
         host = cls()
         host._transport = transport
         host.set_packet_sink(transport.sink)
         host.set_packet_source(transport.source)
         return host
+
+    @property
+    def is_alone(self) -> bool:
+        """True once the controller behind the transport has gone."""
+        if self._transport is None:
+            return False
+        return self.hci_sink is None or not _is_somebody_there(self._transport)
 
     async def close(self) -> None:
         """Let go of the controller or transport. Safe to call twice."""
@@ -242,3 +260,17 @@ async def close_transport(transport: Transport) -> None:
     if isinstance(server, asyncio.Server):
         server.close()
         await server.wait_closed()
+
+
+def _is_somebody_there(transport: Transport) -> bool:
+    """Whether a controller is connected, where this end listens; what a ``tcp-server`` is asked is lost before."""
+    return getattr(transport.sink, "transport", transport) is not None
+
+
+async def _somebody_there(transport: Transport, patience_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(patience_s):
+            while not _is_somebody_there(transport):  # noqa: ASYNC110 - upstream tells nobody (transport/tcp_server.py:77)
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        raise TimeoutError(f"no controller has connected within {patience_s:g} s") from None

@@ -124,19 +124,28 @@ class Peripheral:
         self._air: tuple[Air, VirtualController] | None = None
 
     @classmethod
-    async def on_transport(cls, transport: str, device: SimulatedDevice, *, address: str | None = None) -> Self:
+    async def on_transport(
+        cls,
+        transport: str,
+        device: SimulatedDevice,
+        *,
+        address: str | None = None,
+        patience_s: float | None = RESET_TIMEOUT_S,
+    ) -> Self:
         """Put a device on the controller behind an HCI transport, and start to advertise.
 
         Args:
             transport: as Bumble names it: ``usb:0``, ``serial:/dev/ttyACM0``, ``tcp-server:127.0.0.1:9001`` …
             device: the device.
             address: the random static address to use; None: a random one.
+            patience_s: how long a controller may take to connect where this end listens (``tcp-server``), in seconds;
+                None: as long as it likes.
 
         Raises:
             OSError: the transport cannot be opened, or (TimeoutError) the controller behind it does not answer.
             ValueError: there is no such transport, or the advertisement does not fit.
         """
-        host = await RadioHost.on_transport(transport)
+        host = await RadioHost.on_transport(transport, patience_s=patience_s)
         try:
             peripheral = cls(device, host, hci.Address(address) if address is not None else None)
             await peripheral.start()
@@ -176,6 +185,11 @@ class Peripheral:
     def is_encrypted(self) -> bool:
         """True while a central is connected over an encrypted link."""
         return any(link.connection.is_encrypted for link in self._links.values())
+
+    @property
+    def is_alone(self) -> bool:
+        """True once the controller behind its transport has gone."""
+        return self._host.is_alone
 
     @property
     def can_vanish(self) -> bool:
@@ -250,6 +264,8 @@ class Peripheral:
             return
         self._on_air = False
         self.device.deadline_moved = None
+        if self._host.is_alone:
+            self._host.on_transport_lost()  # upstream says so of some transports alone
         await self.hang_up()
         for link in list(self._links.values()):
             # The controller reports the end of the link with its next event.

@@ -290,7 +290,17 @@ class DeviceServer(Server):
     # ---- from the central ---------------------------------------------------------------------------------------
 
     def on_gatt_pdu(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
-        """Answer a request; those for the device's own values at once, the rest as Bumble does."""
+        """Answer a request; those for the device's own values at once, the rest as Bumble does.
+
+        What comes while the link is being paired is answered after what came before it: upstream ends a pairing in a
+        task (``smp.py:1301``), and its last packet may arrive in one piece with the first request that relies on it.
+        """
+        if isinstance(bearer, Connection) and bearer.handle in self._being_paired:
+            asyncio.get_running_loop().call_soon(self._answer, bearer, att_pdu)
+        else:
+            self._answer(bearer, att_pdu)
+
+    def _answer(self, bearer: att.Bearer, att_pdu: att.ATT_PDU) -> None:
         if not isinstance(bearer, Connection):
             super().on_gatt_pdu(bearer, att_pdu)
         elif isinstance(att_pdu, att.ATT_Write_Command) and att_pdu.attribute_handle in self._values:
@@ -314,6 +324,8 @@ class DeviceServer(Server):
             self._confirmed(connection)
             return True
         if pdu[0] not in (_WRITE, _WRITE_COMMAND) or len(pdu) < _HANDLE_PDU.size:
+            return False
+        if connection.handle in self._being_paired:
             return False
         opcode, handle = _HANDLE_PDU.unpack_from(pdu)
         if handle not in self._values:

@@ -36,13 +36,18 @@ def test_the_devices_are_listed_with_what_they_advertise_and_offer(capsys: pytes
     [
         (["serve", "toaster", "--transport", "usb:0"], 2, "there is no simulated device 'toaster'; there are: dr05"),
         (["serve", "dr05"], 2, "--transport"),
+        (["serve", "dr05", "--transport", "bogus:1"], 2, "there is no kind of transport 'bogus'; there are: pyusb,"),
+        (["serve", "dr05", "--transport", "tcp-client:here"], 2, "write tcp-client:HOST:PORT; see `rig serve --help`"),
+        (["serve", "dr05", "--transport", "tcp-client:127.0.0.1:1"], 5, "nobody listens at 127.0.0.1:1"),
+        (["serve", "dr05", "--transport", "serial:/dev/nothing-here"], 5, "there is no /dev/nothing-here"),
         (
-            ["serve", "dr05", "--transport", "bogus:1"],
-            1,
-            "bogus:1: unknown transport scheme; check the transport's name",
+            ["serve", "dr05", "--transport", "usb:0", "--address", "00:11:22:33:44:55"],
+            2,
+            "write a random static address",
         ),
-        (["serve", "dr05", "--transport", "tcp-client:127.0.0.1:1"], 1, "Connect call failed"),
-        (["serve", "dr05", "--transport", "serial:/dev/nothing-here"], 1, "could not open port /dev/nothing-here"),
+        (["serve", "dr05", "--transport", "usb:0", "--address", "C0FFEE"], 2, "write a random static address"),
+        (["doctor", "--transport", "bogus:1"], 2, "see `rig doctor --help`"),
+        (["doctor", "usb:0"], 2, "'usb:0'"),
         (["sing"], 2, 'unknown command "sing"'),
     ],
 )

@@ -11,6 +11,7 @@ from bleak.exc import BleakError, BleakGATTProtocolError, BleakGATTProtocolError
 
 from rig.clock import run
 from rig.radio.details import RadioDetails
+from rig.radio.host import RadioHost
 from rig.radio.link import VirtualRadio
 from rig.radio.pairing import JUST_WORKS, Ability, Pairing
 from rig.testing import ScriptedDevice
@@ -148,3 +149,39 @@ def test_a_bond_remembers_how_it_was_made() -> None:
 def test_an_end_that_shows_or_types_needs_somebody_there() -> None:
     with pytest.raises(ValueError, match="TYPES needs somebody"):
         Pairing(Ability.TYPES)
+
+
+class Pieces:
+    """A wire that hands over what has come every 5 ms in one piece, as USB and sockets do."""
+
+    def __init__(self, host: RadioHost) -> None:
+        self._host = host
+        self._kept: list[bytes] = []
+
+    def on_packet(self, packet: bytes) -> None:
+        if not self._kept:
+            asyncio.get_running_loop().call_later(0.005, self._hand_over)
+        self._kept.append(packet)
+
+    def _hand_over(self) -> None:
+        kept, self._kept = self._kept, []
+        for packet in kept:
+            self._host.on_packet(packet)
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_what_comes_in_one_piece_with_the_end_of_a_pairing_has_its_rights(first: str) -> None:
+    async def main() -> None:
+        async with VirtualRadio() as radio:
+            device, person = Person(), Person()
+            peripheral = await radio.add_device(pairing_device(Pairing(Ability.SHOWS_AND_CONFIRMS, device)))
+            radio.adapter.pairing = Pairing(Ability.SHOWS_AND_CONFIRMS, person)
+            controller = next(one for one in radio._controllers if one.name == "Echo")
+            controller.hci_sink = Pieces(peripheral._host)
+            async with await client_for(radio) as client:
+                await client.pair()
+                if first == "write":
+                    await client.write_gatt_char(SECRET, b"mine", response=True)
+                assert await reads_secret(client) == (b"mine" if first == "write" else b"secret")
+
+    run(main())
