@@ -265,10 +265,17 @@ class DecoderRun:
             )
             self._set_aside("missing", index, now_ns, text)
             return
-        if said is not None and said.exchange is not None and any(isinstance(one, Repeated) for one in said.told):
+        # An indication is confirmed: what it brings about, the recorded app has to have done. A notification may be lost.
+        exchange = None if said is None else said.exchange
+        if (
+            said is not None
+            and exchange is not None
+            and exchange.does == "indication"
+            and any(isinstance(one, Repeated) for one in said.told)
+        ):
             means = meaning(said.heard_texts, said.told_texts)
             text = (
-                f"missing: after exchange {said.index}, {in_words(said.exchange)} ({means}), the protocol would "
+                f"missing: after exchange {said.index}, {in_words(exchange)} ({means}), the protocol would "
                 f"{wanted}, the recording does not"
             )
             self._set_aside("missing", said.index, now_ns, text)
