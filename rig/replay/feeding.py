@@ -265,7 +265,7 @@ class DecoderRun:
             )
             self._set_aside("missing", index, now_ns, text)
             return
-        # An indication is confirmed: what it brings about, the recorded app has to have done. A notification may be lost.
+        # An indication is confirmed: the recorded app has had to do what it brings about. A notification may be lost.
         exchange = None if said is None else said.exchange
         if (
             said is not None
