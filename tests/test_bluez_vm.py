@@ -175,6 +175,14 @@ def test_a_stop_overtakes_the_answer_to_a_level_which_is_then_not_kept() -> None
     assert "set_intensity 3" in str(differs(journal, [*HANDSHAKE, *ON, asked, answered, answered, stop, stopped]))
 
 
+def test_an_answer_for_which_the_app_waited_no_longer_may_come_or_not() -> None:
+    journal = [*OUTPUT[:-1], entry("stop", "asked"), entry("stop", "acknowledged"), FINISHED]
+    for said in (ON, ON[:-1]):
+        assert differs(journal, [*HANDSHAKE, *said, *OFF]) is None
+    assert "start_output" in str(differs(journal, [*HANDSHAKE, *ON, ON[-1], *OFF]))
+    assert "start_output" in str(differs(journal, [*HANDSHAKE, *ON[:2], *OFF]))
+
+
 def test_a_command_that_the_end_of_the_link_overtook_may_not_have_left() -> None:
     journal = [*OUTPUT, entry("level", "asked", percent=3), LINK_LOST, STOPPING, STOPPED, FINISHED]
     asked, answered = line("host", "set_intensity", percent=3), line("device", "set_intensity", percent=3)

@@ -58,9 +58,13 @@ async def nothing_kept(address: str) -> None:
 
 
 def keys(address: str = "*") -> set[str]:
-    """Return the keys that BlueZ keeps for a device, or for every one, in hexadecimal digits."""
+    """Return the keys that BlueZ keeps for a device, or for every one, in hexadecimal digits.
+
+    Zeros, which Bumble gives for an identity key that nobody has set, are no key.
+    """
     files = STORE.glob(f"*/{address}/info")
-    return {key.lower() for file in files for key in _KEYS.findall(file.read_text(encoding="utf-8"))}
+    found = {key.lower() for file in files for key in _KEYS.findall(file.read_text(encoding="utf-8"))}
+    return found - {"0" * 32}
 
 
 def _path(address: str) -> str:

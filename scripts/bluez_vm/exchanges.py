@@ -74,6 +74,8 @@ def of_journal(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> Account:
                 command = str(data["command"])
                 value = data[_VALUE[command]] if command in _VALUE else None
                 by = "host" if state == "asked" else "device"
+                if by == "host":
+                    overtaken(perhaps_unsent=False)  # given up: the answer may come yet
                 said.append(Said(by, _NAMES[command], value))
                 waiting = Said("device", _NAMES[command], value) if by == "host" else None
             case "stopping", _:

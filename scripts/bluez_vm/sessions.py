@@ -34,6 +34,8 @@ START_LIMIT_S = 120.0
 SESSION_LIMIT_S = 240.0
 ZERO_LIMIT_S = 2.0
 """From the death of the app, or its stop, to no output (safety case, H3 and H4)."""
+LAPSE_LIMIT_S = 2.5
+"""The same without app and guard: 1.5 s of keep-alive, 0.5 s of ramp (OMP, rule 3), and what was under way."""
 DOWN_LIMIT_S = 15.0
 WATCHED_S = 3.0
 """How long a link without app and guard is watched, to see that BlueZ keeps it."""
