@@ -212,6 +212,8 @@ async def test_a_connection_that_fails_leads_back_with_reason_and_advice() -> No
         assert "It did not connect" in screen_text(app)
         assert "Try this: hold it near" in screen_text(app)
         assert not app.live
+        await press(pilot, "enter")  # the routine that was wished for is not chosen a second time
+        assert isinstance(app.screen, PrepareScreen)
 
 
 async def test_a_routine_that_does_not_fit_cannot_be_chosen_and_says_why() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import rig.devices.catalogue
 from companion.dates import Calendar
 from companion.demo import open_demo, run_at_speed
 from companion.device.connection import Connection
@@ -16,6 +17,8 @@ from companion.device.pairing import PairingError
 from companion.device.radio import SystemRadio
 from companion.store.database import Store
 from protocols.registry import Registry
+from rig.devices.omp import SimulatedOmp
+from rig.radio.pairing import Ability
 from tests.companion.at_home import AtHome
 
 
@@ -93,6 +96,14 @@ def test_a_no_is_not_remembered() -> None:
     person = Person()
     one_process(kept, person)
     assert person.asked == 1
+
+
+def test_h9_a_pairing_that_proved_nothing_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.devices.catalogue, "create", lambda _key, seed: SimulatedOmp(seed, pairing=Ability.NOTHING))
+    kept = Kept()
+    with pytest.raises(PairingError, match="without any code"):
+        one_process(kept, Person())
+    assert kept.devices == []
 
 
 def test_another_device_of_the_demo_has_a_code_of_its_own() -> None:

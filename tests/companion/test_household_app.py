@@ -69,6 +69,16 @@ def ended(home: Household, *, patch_test: bool = False, output_s: float = 300.0,
     return after.next
 
 
+def test_a_session_that_never_began_is_no_last_time(home: Household) -> None:
+    store = home._kept
+    assert "Your first time" in home.note()
+    for routine, output_s in (("first-touch", 60.0), ("full-face", 0.0)):
+        writer = store.begin_session(routine, "OMP", "omp", "omp", demo=False)
+        writer.finish(Summary(Reason.COMPLETED if output_s else Reason.LINK_LOST, {}, 5, output_s, output_s))
+    assert home.note().startswith("Last time: ")
+    assert "first touch" in home.note()
+
+
 # --- plan -------------------------------------------------------------------------------------------------------------
 
 
