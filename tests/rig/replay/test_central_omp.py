@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.omp_codec import TELEMETRY, Opcode, Request, Result, State
+from protocols.omp_codec import CONTROL_POINT, TELEMETRY, Opcode, Request, Result, State
 from rig.clock import run
 from rig.devices.omp import SimulatedOmp
 from rig.devices.skin import Touch
+from rig.radio.fault_plan import FaultPlan
 from rig.radio.pairing import Ability
 from rig.replay.central import Rules, replay_as_central
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Exchange, Transcript
 from rig.replay.outcome import Outcome, Verdict
-from tests.rig.replay.omp_talk import BATTERY, KEEP_ALIVE, MEASURED, STEP_S, STOP, Talk, start, target
+from tests.rig.replay.omp_talk import (
+    BATTERY,
+    CONTROL,
+    KEEP_ALIVE,
+    MEASURED,
+    STEP_S,
+    STOP,
+    Talk,
+    measurement,
+    start,
+    target,
+)
 
 SEED = 4
 ANY_TIME = Rules(tolerance_s=None)
@@ -60,6 +73,9 @@ def test_a_recording_passes_on_a_device_that_has_to_be_paired_first(pairing: Abi
     assert device.display.shown is not None
     assert max(device.stage.commanded_ua(at / 10) for at in range(40)) == 40.0
     assert_stopped(device)
+    reached = outcome.coverage["reached"]
+    assert isinstance(reached, dict)
+    assert reached["transition"]["running → stopping"], "what happened, in its order, is a session by the protocol"
 
 
 def test_a_recording_that_leaves_the_output_on_does_not_leave_it_on() -> None:
@@ -118,6 +134,22 @@ def test_a_result_of_a_request_is_compared_byte_for_byte() -> None:
     [text] = texts(play(changed(script, place, value=bytes.fromhex("800407"))))
     assert f"different from exchange {place}, device indicates" in text
     assert "byte 2 is 01, recorded 07" in text
+
+
+def test_an_answer_that_is_late_is_named_although_something_was_measured_before_it(tmp_path: Path) -> None:
+    talk = Talk().started().holds(STEP_S).said("app", "write", CONTROL, target(40), answered=True)
+    talk.said("device", "notification", MEASURED, measurement(talk.measured, State.RUNNING, delivered_ua=20))
+    talk.said("device", "indication", CONTROL, bytes.fromhex("800201")).tells(State.RUNNING, 40, session=1)
+    plan = tmp_path / "slow.toml"
+    plan.write_text(
+        f'format = 1\n[[fault]]\nkind = "delay"\ndirection = "to_app"\ncharacteristic = "{CONTROL_POINT}"\n'
+        'nth = 11\ntime = {law = "fixed", seconds = 0.2}\n'
+    )
+    device = SimulatedOmp(SEED)
+    device.set_battery(86, 0.0)
+    script = talk.waits(0.4).ask(KEEP_ALIVE).stopped().hung_up().transcript()
+    outcome = run(replay_as_central(script, device, faults=FaultPlan.load(plan)))
+    assert any(text.startswith("late by 200.0 ms") and "80 02 01" in text for text in texts(outcome)), texts(outcome)
 
 
 def test_a_level_of_the_battery_that_is_read_may_be_another_one() -> None:

@@ -26,9 +26,9 @@ def texts(outcome: Outcome) -> list[str]:
     return [difference.text for difference in outcome.differences]
 
 
-def session(*, held_s: float = 2.0, nonce: int | None = None) -> Transcript:
+def session(*, held_s: float = 2.0, rests_s: float = 0.3, nonce: int | None = None) -> Transcript:
     talk = Talk().started().holds(STEP_S).ask(target(40)).tells(State.RUNNING, 40, session=1).holds(held_s).stopped()
-    transcript = talk.waits(0.3).hung_up().transcript()
+    transcript = talk.waits(rests_s).hung_up().transcript()
     if nonce is None:
         return transcript
     drawn = nonce.to_bytes(4, "little")
@@ -86,13 +86,26 @@ def test_a_keep_alive_may_change_places_with_a_step_that_is_due_at_the_same_time
 
 
 def test_a_stop_that_is_not_recorded_is_extra_although_another_is_recorded_later() -> None:
-    transcript = session()
+    # What the device measures after the later one is said early then, and holds up nothing else that it has to say.
+    transcript = session(rests_s=40.0)
     exchanges = [*transcript.exchanges]
     step = next(place for place, one in enumerate(exchanges) if one.value == target(40))
     exchanges.insert(step, replace(exchanges[step], value=STOP))
     outcome = play(transcript, replace(transcript, exchanges=tuple(exchanges)))
-    assert texts(outcome)[0].startswith("extra: app writes")
-    assert "07; the nearest recorded is" in texts(outcome)[0]
+    [text] = texts(outcome)
+    assert text.startswith("extra: app writes")
+    assert "07; the nearest recorded is" in text
+
+
+def test_a_step_that_is_late_is_named_although_a_keep_alive_has_changed_places_with_it() -> None:
+    transcript = session()
+    exchanges = [*transcript.exchanges]
+    step = next(place for place, one in enumerate(exchanges) if one.value == target(40))
+    late_ns = exchanges[step].at_ns + 70_000_000
+    moved = [replace(one, at_ns=late_ns) for one in (*exchanges[step : step + 3], *exchanges[step - 2 : step])]
+    exchanges[step - 2 : step + 3] = moved
+    outcome = play(transcript, replace(transcript, exchanges=tuple(exchanges)))
+    assert any(text.startswith("late by 70.0 ms") and "02 28 00" in text for text in texts(outcome)), texts(outcome)
 
 
 def test_a_start_before_its_turn_is_named() -> None:
