@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -118,10 +118,10 @@ def pair(*, demo: str | None, passkey_file: Path | None) -> int:
         raise CompanionError(words.NOBODY_HERE, Exit.USAGE)
     pairer: Pairer = by_file or LinePairer(terminal)
     try:
-        if demo is not None:
-            line = asyncio.run(_pair_in_demo(demo, pairer))
-        else:
-            with Store.open(data_folder(), Calendar.system()) as store:
+        with Store.open(data_folder(demo=demo is not None), Calendar.system()) as store:
+            if demo is not None:
+                line = asyncio.run(_pair_in_demo(demo, pairer, store.devices))
+            else:
                 line = asyncio.run(_pair(SystemRadio(), pairer, store.devices))
     except RadioError as error:
         if by_file is not None and by_file.fault is not None:
@@ -131,21 +131,24 @@ def pair(*, demo: str | None, passkey_file: Path | None) -> int:
     return Exit.FINISHED
 
 
-async def _pair_in_demo(key: str, pairer: Pairer) -> str:
+async def _pair_in_demo(key: str, pairer: Pairer, bonds: Bonds) -> str:
     from companion.demo import open_demo  # noqa: PLC0415 - the test bench is for demos
 
-    radio = await open_demo(key)
+    radio = await open_demo(key, bonds=lambda: bonds)
     radio.on_display(
         lambda number: sys.stdout.write(words.SIMULATED.format(device=key, code=words.code(number)) + "\n")
     )
     try:
-        return await _pair(radio, pairer, None)
+        # The radio keeps it: the connection would take a demo whose keys ended with a process for an impostor.
+        return await _pair(radio, pairer, None, remembered={one.address.casefold() for one in bonds.all()})
     finally:
         await radio.close()
 
 
-async def _pair(radio: Radio, pairer: Pairer, bonds: Bonds | None) -> str:
+async def _pair(radio: Radio, pairer: Pairer, bonds: Bonds | None, *, remembered: Collection[str] = frozenset()) -> str:
     """Find, connect, pair; return what to say.
+
+    ``remembered`` are addresses of devices whose pairing a demo remembers, beside those that the radio has keys for.
 
     Raises:
         CompanionError: there is no device in reach, or it was cancelled (Ctrl+C).
@@ -157,7 +160,7 @@ async def _pair(radio: Radio, pairer: Pairer, bonds: Bonds | None) -> str:
             kind = found.entry.profile.pairing
             if kind is Pairing.NONE:
                 return words.NO_PAIRING.format(device=found.name)
-            known = await radio.is_paired(found.device)
+            known = await radio.is_paired(found.device) or found.device.address.casefold() in remembered
             connection = Connection(radio, found)
             connection.pairer = pairer
             connection.bonds = bonds

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from companion.commands.layout import duration, table
-from companion.commands.start import DemoKey
+from companion.commands.start import USUAL_DEMO, DemoKey
 from companion.config import CompanionError, Exit, data_folder, routines_folder
 from companion.dates import Calendar
 from companion.routines.library import Library, UnknownRoutineError
@@ -86,7 +86,7 @@ def check(file: Path) -> int:
     return Exit.FINISHED
 
 
-def preview(target: str, device: DemoKey = "dr05", *, person: str | None = None) -> int:
+def preview(target: str, device: DemoKey = USUAL_DEMO, *, person: str | None = None) -> int:
     """Print how a routine (its name, or a file) would go for a person with a device of that key.
 
     ``person`` is their name; None: whoever's turn it is.

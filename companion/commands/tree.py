@@ -165,7 +165,7 @@ def routines_preview(
     target: Annotated[str, Parameter(name="NAME|FILE")],
     /,
     *,
-    device: DemoKey = "dr05",
+    device: DemoKey = USUAL_DEMO,
     person: Person = None,
     debug: Debug,
 ) -> int:

@@ -145,7 +145,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
             about="Shows how a routine would go for you: zones, times, levels, and what is left out and why.",
             sections=(
                 ("Argument", (("NAME|FILE", "as `companion routines` lists it, or a file"),)),
-                ("Options", (("--device DEVICE", "with dr05 (the usual), foreo or omp"), PERSON)),
+                ("Options", (("--device DEVICE", "with omp (the usual), dr05 or foreo"), PERSON)),
                 EVERYWHERE,
             ),
             note="Nothing is switched on, and no device is needed.",

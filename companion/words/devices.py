@@ -26,7 +26,7 @@ DEVICE_PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     "Options",
                     (
                         ("--passkey-file FILE", "read when the device asks; a named pipe works, too"),
-                        ("--demo [DEVICE]", "with a virtual device, whose display is printed here"),
+                        ("--demo [DEVICE]", "with a virtual device (usually omp), whose display is printed here"),
                     ),
                 ),
                 EVERYWHERE,

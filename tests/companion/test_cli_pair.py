@@ -25,8 +25,12 @@ from companion.commands.pair import FilePairer, LinePairer, _pair
 from companion.config import CompanionError, Exit
 from companion.dates import Calendar
 from companion.demo import open_demo
+from companion.device.connection import Connection
+from companion.device.finder import find
 from companion.device.pairing import Failure, PairingError
+from companion.household import Household
 from companion.store.database import Store
+from protocols.registry import Registry
 from rig import clock
 from tests.companion.at_home import AtHome
 from tests.companion.scripted import never
@@ -262,6 +266,70 @@ def test_without_anybody_and_without_a_file_it_says_how(capsys: Said, monkeypatc
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert companion(["pair", "--demo", "omp"]) == Exit.USAGE
     assert "--passkey-file FILE" in capsys.readouterr().err
+
+
+def demo_bonds(folder: Path) -> list[str]:
+    with Store.open(folder / "demo", Calendar.system()) as store:
+        return [one.protocol for one in store.devices.all()]
+
+
+def test_what_pair_pairs_in_the_demo_is_remembered_with_the_demo_and_not_asked_for_again(
+    home: AtHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    async def compare(_pairer: FilePairer, _device: str, number: int) -> bool:
+        asked.append(number)
+        return True
+
+    monkeypatch.setattr(FilePairer, "compare", compare)
+    first = home.run("pair --demo --passkey-file /dev/null").fine()
+    assert first.out.splitlines()[-1].startswith("OMP is paired with this computer.")
+    assert "(The virtual omp shows " in first.out
+    assert demo_bonds(home.folder) == ["omp"]
+    assert "Nothing is paired yet" in home.run("devices").fine().out
+    assert home.run("pair --demo --passkey-file /dev/null").fine().out == "OMP was paired already.\n"
+    session = home.run("run first-touch --demo --speed max --yes --json")
+    assert session.code == Exit.FINISHED
+    assert len(asked) == 1
+    home.run("devices --demo --forget omp").fine()
+    home.run("pair --demo --passkey-file /dev/null").fine()
+    assert len(asked) == 2
+
+
+def test_the_app_asks_no_code_of_a_device_that_pair_has_paired_in_the_demo(
+    home: AtHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app's own radio, as the household opens it."""
+    monkeypatch.setattr(FilePairer, "compare", _the_same)
+    home.run("pair --demo --passkey-file /dev/null").fine()
+
+    async def go() -> None:
+        household = Household(demo="omp", folder=home.folder / "demo", calendar=Calendar.system())
+        household.pair_with(Person(agrees=False), _not_shown)
+        radio = await household._switch_on()
+        try:
+            (found, *_) = await find(radio, Registry.default(), 10.0, settle_s=0.0)
+            connection = Connection(radio, found)
+            connection.pairer = Person(agrees=False)
+            try:
+                await connection.connect()
+                assert connection.ready
+            finally:
+                await connection.aclose()
+        finally:
+            await radio.close()
+            await household.close()
+
+    clock.run(go())
+
+
+async def _the_same(*_: object) -> bool:
+    return True
+
+
+def _not_shown(number: int) -> None:
+    raise AssertionError(f"nobody is asked for a code, and {number} was shown")
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

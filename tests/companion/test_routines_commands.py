@@ -11,7 +11,7 @@ import pytest
 from companion import cli
 from companion.care.skin import GENTLE_FROM
 from companion.commands import routines as command
-from companion.commands.start import DemoKey
+from companion.commands.start import USUAL_DEMO, DemoKey
 from companion.config import DATA_VARIABLE, CompanionError, Exit
 from companion.dates import Calendar
 from companion.routines.library import PACKAGED, Library
@@ -214,6 +214,17 @@ def test_the_command_line_leads_here(folder: Path, capsys: Captured) -> None:
     assert "NAME is missing" in capsys.readouterr().err
     assert cli.main(["routines", "preview", "mine", "--device", "toaster"]) == Exit.USAGE
     assert "--device" in capsys.readouterr().err
+
+
+def test_a_preview_is_with_the_usual_device_of_the_demo_where_none_is_named(folder: Path, capsys: Captured) -> None:
+    named = told(capsys, "full-face", USUAL_DEMO)
+    assert named[0].startswith("Full face with OMP device: ")
+    assert command.preview("full-face") == Exit.FINISHED
+    assert capsys.readouterr().out.splitlines() == named
+    assert cli.main(["routines", "preview", "full-face"]) == Exit.FINISHED
+    assert capsys.readouterr().out.splitlines() == named
+    assert cli.main(["routines", "preview", "--help"]) == Exit.FINISHED
+    assert f"with {USUAL_DEMO} (the usual)" in capsys.readouterr().out
 
 
 def test_a_preview_without_output_says_so(folder: Path, capsys: Captured) -> None:
