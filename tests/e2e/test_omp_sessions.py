@@ -173,7 +173,8 @@ def test_a_full_face_never_delivers_more_than_the_rule_allows(seed: int) -> None
     ``-rP`` tells how much was judged.
     """
     bench = session("full-face", seed, percent=100 if seed % 2 else CAP)
-    print(f"judged: {bench.now:.1f} s, {len(bench.contact_losses)} contact losses, {len(bench.device.targets) - 1} targets")
+    losses, targets = len(bench.contact_losses), len(bench.device.targets) - 1
+    print(f"judged: {bench.now:.1f} s, {losses} contact losses, {targets} targets")
 
 
 def bench_at_level(percent: int = CAP, *, seed: int = 5) -> OmpBench:
