@@ -247,6 +247,9 @@ class VirtualController(Controller):
         advertiser = self.le_legacy_advertiser
         if not (advertiser.enabled and advertiser.address == packet.advertiser_address):
             return
+        if (former := self.le_connections.get(packet.initiator_address)) is not None:
+            # Its central has lost that link without a word (a reset, a new start), or it could not begin another one.
+            self.on_le_disconnected(former, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
         connection = self._add_connection(packet)
         self.send_hci_packet(
             hci.HCI_LE_Connection_Complete_Event(

@@ -366,9 +366,7 @@ async def test_a_controller_behind_a_socket_says_what_it_is(controllers: type) -
 async def test_a_controller_that_cannot_encrypt_or_advertise_is_seen_through() -> None:
     class Old(BumbleController):
         le_features = hci.LeFeatureMask(0)
-        supported_commands = frozenset(
-            BumbleController.supported_commands - {hci.HCI_LE_SET_ADVERTISING_ENABLE_COMMAND}
-        )
+        supported_commands = BumbleController.supported_commands - {hci.HCI_LE_SET_ADVERTISING_ENABLE_COMMAND}
 
     async with dongles(1, lambda _number: Old("old")) as [transport]:
         said = await ask(transport)

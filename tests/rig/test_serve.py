@@ -234,7 +234,7 @@ async def test_over_vhci_the_system_gets_the_controller_and_the_device_is_on_its
                 os.write(ours_, packet)
 
         host = RadioHost()
-        host.set_packet_sink(Sink())  # type: ignore[arg-type]
+        host.set_packet_sink(Sink())
         host.set_packet_source(source)
         heard = asyncio.Event()
         host.on("advertising_report", lambda report: heard.set() if str(report.address)[:17] == ADDRESS else None)

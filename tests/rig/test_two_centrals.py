@@ -20,6 +20,7 @@ from rig.devices.dr05 import SimulatedDr05
 from rig.devices.foreo import SimulatedForeo
 from rig.devices.model import SimulatedDevice
 from rig.devices.omp import ENCRYPTED, SimulatedOmp
+from rig.radio.adapter import Adapter
 from rig.radio.link import Central, VirtualRadio
 from rig.radio.pairing import Ability, Pairing
 from rig.radio.peripheral import Peripheral
@@ -199,6 +200,29 @@ def test_rule_2_a_controlling_central_that_falls_silent_is_lost_and_the_other_on
         assert not both.first.client.is_connected
         assert both.second.client.is_connected
         assert len(await both.second.client.read_gatt_char(codec.STATUS)) == 12
+
+    together(test)
+
+
+def test_rule_2_a_central_that_was_started_anew_comes_in_its_own_stead_and_inherits_nothing() -> None:
+    async def test(both: World) -> None:
+        await both.first.hears()
+        await both.runs()
+        await both.second.client.disconnect()
+        await asyncio.sleep(0.5)  # there is room for another one
+        gone = next(one for one in both.radio._controllers if one.name == "central")
+        gone.close()  # as a dongle that is pulled out, and plugged in again at once
+        (await both.radio.adapter.ready()).host.on_transport_lost()
+        again = Adapter(both.radio._make_central_host, address=gone.random_address)
+        connection = await again.connect(both.peripheral.bumble_address)
+        await asyncio.sleep(0.1)  # long before the supervision timeout of the former link
+        assert both.peripheral.centrals == 1
+        assert both.device.controller is None
+        assert both.device.output_ua(now()) == 0
+        await asyncio.sleep(1)
+        assert both.peripheral.centrals == 1
+        await again.disconnect(connection)
+        await again.close()
 
     together(test)
 
