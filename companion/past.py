@@ -22,9 +22,9 @@ class Past:
         self._almanac = almanac
         self._store = store
 
-    def count_sessions(self) -> int:
-        """How many sessions there are."""
-        return self._almanac.count_sessions()
+    def count_sessions(self, *, begun: bool = False) -> int:
+        """How many sessions there are; with ``begun``, without those that never began."""
+        return self._almanac.count_sessions(begun=begun)
 
     def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
         """The newest sessions first, at most ``limit``; where given, those of a lower number than ``before``."""

@@ -34,6 +34,7 @@ from companion.care.skin import (
 )
 from companion.config import CompanionError, Exit
 from companion.session.interlocks import PastSession, rest_refusal
+from companion.session.model import NOT_BEGUN
 from companion.words import almanac as words
 from companion.words import plan as plan_words
 
@@ -87,6 +88,11 @@ class Session:
     highest_percent: int | None
     text: str = ""
     photos: tuple[str, ...] = ()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was a session at all: the device was reached and, where it must be, paired."""
+        return self.reason not in NOT_BEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,9 +462,9 @@ class Almanac:
 
     # --- history ------------------------------------------------------------------------------------------------------
 
-    def count_sessions(self) -> int:
-        """How many rows :meth:`sessions` has in all."""
-        return self._store.count_sessions()
+    def count_sessions(self, *, begun: bool = False) -> int:
+        """How many rows :meth:`sessions` has in all; with ``begun``, without the sessions that never began."""
+        return self._store.count_sessions(begun=begun)
 
     def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
         """The newest sessions first, whatever their end, at most ``limit``: simulated ones in a demo, else all.

@@ -42,8 +42,8 @@ _LEAST_SKIN_COLUMN: Final = 16
 class Past(Kept, Protocol):
     """What the screen needs of the almanac: :class:`companion.almanac.Almanac` is one."""
 
-    def count_sessions(self) -> int:
-        """How many sessions there are."""
+    def count_sessions(self, *, begun: bool = False) -> int:
+        """How many sessions there are; with ``begun``, without those that never began."""
 
     def sessions(self, limit: int | None = None, before: int | None = None) -> list[Session]:
         """The newest sessions first, at most ``limit``; where given, those of a lower number than ``before``."""
@@ -88,7 +88,8 @@ class HistoryScreen(Screen[None]):
         """Show what fits on the screen."""
         if self._first:
             self.query_one(SessionList).show(self._first, self._count)
-            count = words.COUNT_ONE if self._count == 1 else words.COUNT.format(count=self._count)
+            begun = self._almanac.count_sessions(begun=True)
+            count = words.COUNT_ONE if begun == 1 else words.COUNT.format(count=begun)
             self.query_one("#count", Static).update(Content(count))
 
     def _more(self, limit: int, before: int) -> Sequence[Session]:

@@ -19,5 +19,7 @@ EXIT_OF_REASON: Final[Mapping[Reason, Exit]] = MappingProxyType(
         Reason.DEVICE_FAULT: Exit.FAULT,
         Reason.STORAGE: Exit.FAULT,
         Reason.DEFECT: Exit.FAULT,
+        Reason.NOT_REACHED: Exit.NO_DEVICE,
+        Reason.NOT_PAIRED: Exit.NO_DEVICE,
     }
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocols.model import Command, DeviceProfile, Event
 
@@ -252,6 +252,12 @@ class Reason(StrEnum):
     DEVICE_FAULT = "device fault"
     STORAGE = "the session could not be written down"
     DEFECT = "the app asked for something forbidden"
+    NOT_REACHED = "not begun: not reached"
+    NOT_PAIRED = "not begun: not paired"
+
+
+NOT_BEGUN: Final = (Reason.NOT_REACHED, Reason.NOT_PAIRED)
+"""Of sessions that never began: there was no link to a device that may be driven."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from companion.device.pairing import PairingError
 from companion.device.radio import RadioError
 from companion.session.journal import Journal, JournalError
 from companion.session.model import (
@@ -128,8 +129,8 @@ class GuidedSession:
                     self._arm()
                     await self._connect()
                 summary = await asyncio.shield(self._outcome)
-            except RadioError:
-                self._never_began()
+            except RadioError as error:
+                self._never_began(Reason.NOT_PAIRED if isinstance(error, PairingError) else Reason.NOT_REACHED)
                 raise
             except asyncio.CancelledError:
                 await self._stop_before_leaving()
@@ -304,10 +305,10 @@ class GuidedSession:
             if self._outcome.done() and not self._outcome.cancelled():
                 self._outcome.exception()  # seen: it is raised by run, or overtaken by what run raises
 
-    def _never_began(self) -> None:
+    def _never_began(self, reason: Reason) -> None:
         """Keep that there was no session: no device, no output."""
         with contextlib.suppress(JournalError):  # nothing happened that could be lost
-            self._journal.finish(Summary(Reason.LINK_LOST, {}, 0, 0.0, 0.0))
+            self._journal.finish(Summary(reason, {}, 0, 0.0, 0.0))
 
     def _complete(self, *, suppress: bool) -> Summary | None:
         """Write the session's end, with the traffic of the whole connection; None where there is no end to write."""

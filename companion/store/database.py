@@ -21,7 +21,7 @@ from companion.care.screening import VERSION
 from companion.config import state_folder
 from companion.dates import Calendar
 from companion.session.interlocks import PastSession
-from companion.session.model import JournalEntry, JournalKind
+from companion.session.model import NOT_BEGUN, JournalEntry, JournalKind
 from companion.store.devices import Devices
 from companion.store.diary import Diary
 from companion.store.everything import everything
@@ -316,15 +316,17 @@ class Store:
             )
             return [session_record(row) for row in rows]
 
-    def count_sessions(self) -> int:
-        """How many sessions there are, whatever their end.
+    def count_sessions(self, *, begun: bool = False) -> int:
+        """How many sessions there are, whatever their end; with ``begun``, without those that never began.
 
         Raises:
             StoreError: the database cannot be read.
         """
         with explained(self._path):
             (count,) = self._connection.execute(
-                "SELECT count(*) FROM session WHERE person_id = ?", (self._person_id,)
+                "SELECT count(*) FROM session WHERE person_id = ?"
+                " AND (NOT ? OR summary IS NULL OR json_extract(summary, '$.reason') NOT IN (?, ?))",
+                (self._person_id, begun, *NOT_BEGUN),
             ).fetchone()
         return int(count)
 

@@ -172,7 +172,7 @@ class SessionList(ScrollView, can_focus=True):
                     self._rows.append(_Month("", ""))
                 month, count, minutes, heading = its, 0, 0.0, len(self._rows)
                 self._rows.append(_Month(its, ""))
-            count, minutes = count + 1, minutes + session.minutes
+            count, minutes = count + session.begun, minutes + session.minutes
             self._row_of.append(len(self._rows))
             self._heading_of.append(heading)
             self._rows.append(index)
@@ -286,7 +286,8 @@ class SessionList(ScrollView, can_focus=True):
         if len(title) > measure.title - 2:
             title = f"{title[: measure.title - 3]}…"
         cells += _written(f"{title:<{measure.title}}", text, ground, bold=in_hand)
-        cells += _written(f"{words.MINUTES.format(minutes=session.minutes):>6}  ", text, ground)
+        minutes = words.MINUTES.format(minutes=session.minutes) if session.begun else words.NOT_BEGUN
+        cells += _written(f"{minutes:>6}  ", text, ground)
         cells += zone_bar(zones, self._longest, measure.bar, palette, ground)
         ended = ending(session)
         if session.demo:

@@ -54,6 +54,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "device fault": "Ended because of a fault of the device",
         "the session could not be written down": "Ended because it could not be written down",
         "the app asked for something forbidden": "Ended because of a mistake of the app",
+        "not begun: not reached": "It did not begin: the device was not reached",
+        "not begun: not paired": "It did not begin: the device was not paired",
     }
 )
 ZONE_LINE: Final = "{zone:<24}{seconds}"

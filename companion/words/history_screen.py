@@ -14,6 +14,7 @@ MONTH: Final = "{month:%B %Y}"
 MONTH_SUM: Final = "{sessions} · {minutes:.0f} min"
 DAY: Final = "{at.day:>2} {at:%a}"
 MINUTES: Final = "{minutes:.0f} min"
+NOT_BEGUN: Final = "-"
 DEMO: Final = "demo"
 RUNNING: Final = "going on"
 INTERRUPTED: Final = "interrupted"
@@ -26,6 +27,8 @@ ENDED: Final = {
     Reason.DEVICE_FAULT: "device fault",
     Reason.STORAGE: "not written down",
     Reason.DEFECT: "the app's mistake",
+    Reason.NOT_REACHED: "not reached",
+    Reason.NOT_PAIRED: "not paired",
 }
 NOTE_MARK: Final = "✎"
 

@@ -15,6 +15,8 @@ HEADLINES: Final = {
     Reason.DEVICE_FAULT: "The device had a fault",
     Reason.STORAGE: "It could not be written down",
     Reason.DEFECT: "The app made a mistake and stopped",
+    Reason.NOT_REACHED: "It did not begin",
+    Reason.NOT_PAIRED: "It did not begin",
 }
 NOTES: Final = {
     Reason.COMPLETED: "The whole routine, from the first zone to the last.",
@@ -25,6 +27,8 @@ NOTES: Final = {
     Reason.DEVICE_FAULT: "Charge it and restart it before you use it again.",
     Reason.STORAGE: "The output was stopped. Make room on the disk, then start again.",
     Reason.DEFECT: "The output was stopped first. Please report it.",
+    Reason.NOT_REACHED: "The device was not reached, and nothing was switched on.",
+    Reason.NOT_PAIRED: "The device was not paired, and nothing was switched on.",
 }
 TIME: Final = "{minutes} with the device on"
 HIGHEST: Final = "highest {share} % of your maximum"

@@ -154,6 +154,13 @@ class Household:
         self.now = NOW
         return self.store.sessions(1)[0].id
 
+    def never_began(self, at: datetime, reason: Reason) -> int:
+        """Keep a session whose device was not reached, or not paired, at a moment."""
+        self.now = at
+        self.store.begin_session("full-face", "OMP", "omp", "omp", demo=False).finish(Summary(reason, {}, 0, 0.0, 0.0))
+        self.now = NOW
+        return self.store.sessions(1)[0].id
+
 
 @contextmanager
 def household(folder: Path) -> Iterator[Household]:

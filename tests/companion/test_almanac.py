@@ -16,7 +16,8 @@ from companion.care.hydration import Goal, Hours
 from companion.care.plan import Mark
 from companion.care.plans import Chosen, Custom, Pause, PauseReason
 from companion.config import CompanionError, Exit
-from companion.session.model import JournalEntry, JournalKind, Reason, Summary
+from companion.session.interlocks import rest_refusal
+from companion.session.model import NOT_BEGUN, JournalEntry, JournalKind, Reason, Summary
 from companion.store.database import Store
 from tests.companion.at_home import BERLIN, CLEAR, MONDAY, PACEMAKER, AtHome
 
@@ -117,6 +118,30 @@ def test_every_session_with_output_of_a_real_device_was_done_however_it_ended(
     home.pass_(days=2)
     store.recover()
     assert almanac.outlook().sessions == 2
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_session_without_any_output_counts_for_nothing_however_it_ended(
+    home: AtHome, store: Store, almanac: Almanac, reason: Reason
+) -> None:
+    """Plan, streak and the rest between sessions are as if it had not been."""
+    almanac.choose_plan(COURSE)
+    for days in (0, 2, 2):
+        home.pass_(days=days)
+        home.held(store)
+    home.pass_(days=1, hours=20)
+
+    def all_that_counts() -> tuple[object, ...]:
+        refusal = rest_refusal(almanac.now, store.past_sessions(), {"chin"})
+        return almanac.outlook(), almanac.today(), almanac.facts(), store.past_sessions(), refusal
+
+    before = all_that_counts()
+    assert almanac.outlook().streak.sessions == 3
+    store.begin_session("full-face", "OMP", "omp", "omp", demo=False).finish(Summary(reason, {}, 0, 0.0, 0.0))
+    assert all_that_counts() == before
+    assert store.person().first_session is False
+    assert almanac.count_sessions() == 4
+    assert almanac.count_sessions(begun=True) == 4 - (reason in NOT_BEGUN)
 
 
 def test_output_counts_also_where_it_was_in_no_zone(home: AtHome, store: Store, almanac: Almanac) -> None:

@@ -14,6 +14,7 @@ from bleak.exc import BleakError
 from companion.demo import DemoRadio, open_demo
 from companion.device.connection import Connection
 from companion.device.finder import find
+from companion.device.pairing import Failure, PairingError
 from companion.device.radio import RadioError
 from companion.routines.library import Library
 from companion.routines.model import load, plan_session
@@ -351,7 +352,21 @@ async def test_a_device_that_cannot_be_reached_leaves_a_session_without_output_b
     order.bench.radio.on_connect = fail
     with pytest.raises(RadioError, match="not there"):
         await order.session.run()
-    assert order.journal.summary == Summary(Reason.LINK_LOST, {}, 0, 0.0, 0.0)
+    assert order.journal.summary == Summary(Reason.NOT_REACHED, {}, 0, 0.0, 0.0)
+
+
+@in_virtual_time
+async def test_a_pairing_that_came_to_nothing_leaves_a_session_behind_that_says_so() -> None:
+    order = Order()
+
+    async def too_late() -> None:
+        raise PairingError("Scripted", Failure.TOO_LATE)
+
+    order.bench.radio.on_connect = too_late
+    with pytest.raises(PairingError):
+        await order.session.run()
+    assert order.journal.summary == Summary(Reason.NOT_PAIRED, {}, 0, 0.0, 0.0)
+    assert JournalKind.LINK_LOST not in order.journal.kinds
 
 
 @in_virtual_time

@@ -24,7 +24,7 @@ from companion.widgets.replay import Happening, Stay, replay_of
 from companion.widgets.sessions import SessionList, zone_bar
 from companion.widgets.trace import Trace
 from companion.words import history_screen as words
-from tests.companion.kept import BERLIN, ZONES, Household, Kept, Stage, household, weeks
+from tests.companion.kept import BERLIN, NOW, ZONES, Household, Kept, Stage, household, weeks
 from tests.companion.staging import press, settle
 
 SIZES = [(80, 24), (120, 40), (60, 20)]
@@ -123,6 +123,24 @@ async def test_a_session_is_a_line_with_its_end_in_words_where_it_was_no_full_on
         assert "stopped" not in row(app, "2 Mon")
         assert "Five-minute lift" in row(app, "9 Mon", "6 min")
         assert "6 sessions · 52 min" in row(app, "November 2026")
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [(Reason.NOT_PAIRED, "not paired"), (Reason.NOT_REACHED, "not reached")], ids=str
+)
+@pytest.mark.parametrize("width", [60, 80, 120])
+async def test_what_never_began_is_told_as_that_and_not_counted(
+    kept: Household, reason: Reason, said: str, width: int
+) -> None:
+    kept.never_began(NOW - timedelta(hours=1), reason)
+    app = stage(kept.almanac())
+    async with app.run_test(size=(width, 24)) as pilot:
+        await settle(pilot)
+        line = row(app, "19 Thu", "Full face", said)
+        assert "min" not in line
+        assert "link" not in line
+        assert "6 sessions · 52 min" in row(app, "November 2026")
+        assert "6 sessions" in row(app, words.TITLE)
 
 
 async def test_a_longer_session_has_a_longer_bar(kept: Household) -> None:
