@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,7 @@ from textual.widgets import OptionList, Static
 from companion import themes
 from companion.app import CompanionApp, run_app
 from companion.config import CompanionError, Exit
-from companion.home import NotFoundError, NotTodayError
+from companion.home import After, NotFoundError, NotTodayError
 from companion.screens.consultation import ConsultationScreen
 from companion.screens.find import FindScreen
 from companion.screens.help import HelpScreen
@@ -32,6 +33,8 @@ from companion.widgets.countdown import Countdown
 from companion.widgets.facemap import FaceMap
 from companion.widgets.keyline import KeyLine
 from companion.words import app as words
+from companion.words import skin as skin_words
+from companion.words import summary as summary_words
 from protocols.foreo import profile_for
 from tests.companion.staging import StagedHome, press, set_scene, settle, stage, view_of
 
@@ -116,6 +119,22 @@ async def test_the_way_through_by_keys_alone() -> None:
         assert isinstance(app.screen, TodayScreen)
         await press(pilot, "ctrl+q")
     assert app.return_value == Exit.FINISHED
+
+
+async def test_when_to_look_at_the_spot_of_a_patch_test_is_told_in_whole() -> None:
+    """The longest there is: a Wednesday in September."""
+    home = StagedHome()
+    when = skin_words.MOMENT.format(at=datetime(2026, 9, 23, 19, 5, tzinfo=UTC))
+    home.after = After("you felt: tingling, warmth", summary_words.PATCH.format(when=when))
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stage(pilot, home, "session")
+        home.session.view = view_of(home.plan, "left-cheek")
+        home.session.end(Reason.STOPPED)
+        await settle(pilot)
+        assert isinstance(app.screen, SummaryScreen)
+        column = " ".join(line[40:].strip() for line in screen_text(app).splitlines())
+        assert "look at the spot on Wednesday, 23 September at 19:05." in " ".join(column.split())
 
 
 async def test_the_way_through_by_mouse_alone() -> None:
