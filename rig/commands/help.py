@@ -342,8 +342,9 @@ The device
                      random in it and in the radio (the usual: 0)
   --device DEVICE    a real one, by its name or address. Pair an OMP device with
                      this computer first, and put 2.2 kilohms between the
-                     electrodes. Every link ends with the device's stop. What is
-                     unsafe or would delete something is left out, and listed
+                     electrodes. Every link is held by the app's guard and ends
+                     with the device's stop. What is unsafe or would delete
+                     something is left out, and listed
   --consent          say that this device may put out current now, and that it
                      touches nobody
 
