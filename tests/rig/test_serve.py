@@ -8,7 +8,6 @@ import os
 import re
 import select
 import sys
-import tty
 from collections.abc import AsyncIterator
 
 import pytest
@@ -215,6 +214,8 @@ async def test_a_dongle_that_is_not_there_is_one_line_and_5(transport: str, why:
 @pytest.mark.slow
 async def test_over_vhci_the_system_gets_the_controller_and_the_device_is_on_its_air() -> None:
     """A pseudo-terminal stands where the kernel's module is, and a host of Bumble's where the kernel is."""
+    import tty  # noqa: PLC0415 - not on Windows
+
     ours_, theirs = os.openpty()
     for end in (ours_, theirs):
         tty.setraw(end)
