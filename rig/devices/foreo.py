@@ -123,6 +123,10 @@ class SimulatedForeo(SimulatedDevice):
         self._drain(now)
         return self._level * 100 / _LEVELS
 
+    def switched_on(self, now: float) -> None:
+        """The battery falls from now on."""
+        self._charge = (now, self._charge[1])
+
     def connected(self, now: float) -> tuple[DeviceAction, ...]:
         """A central has connected."""
         self._drain(now)

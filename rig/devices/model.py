@@ -109,6 +109,13 @@ class SimulatedDevice(abc.ABC):
     def output_percent(self, now: float) -> float:
         """Level going into the skin at ``now``, in percent of full scale (the envelope, not the wave)."""
 
+    def switched_on(self, now: float) -> None:  # noqa: B027 - for those in which something runs with time
+        """It is put on the air: what runs with time (a battery, drying gel) begins now and not at 0.
+
+        Called by the radio side before anything else, with the time of a clock that may count from when the computer
+        was started; again where the same device is put on the air again. Where nobody calls it, time begins at 0.
+        """
+
     @abc.abstractmethod
     def connected(self, now: float) -> tuple[DeviceAction, ...]:
         """A central has connected."""

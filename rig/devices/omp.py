@@ -331,6 +331,11 @@ class SimulatedOmp(SimulatedDevice):
             self._catch_up(at)
         return self._stage.delivered_ua(at)
 
+    def switched_on(self, now: float) -> None:
+        """Time begins for gel and skin, and for the clock that telemetry tells."""
+        self.skin.begin(now)
+        self._on_since = self._charge_at = now
+
     def connected(self, now: float) -> tuple[DeviceAction, ...]:
         """A central has connected."""
         return self.central_connected(FIRST, now)

@@ -89,11 +89,25 @@ class Skin:
         self._slot, self._slot_ends = -math.inf, (0.0, 0.0)  # the movement asked for last
         self._asked: tuple[float, float] | None = None  # the time and frequency asked for last, and the answer:
         self._impedance_ohm: float | None = None
+        self._begun = False
+        self._start = 0.0
         self._start_c = 31.0 + 2.0 * self._drawn(-1)
         for event in events:
             self.add(event.touch, event.time)
 
     # --- what happens -------------------------------------------------------------------------------------------------
+
+    def begin(self, at: float) -> None:
+        """Let the gel dry and the skin warm from ``at`` (seconds) on, not from 0; once, later calls change nothing."""
+        if self._begun:
+            return
+        self._begun = True
+        self._start = at
+        events, self._events, self._times = self._events, [], []
+        self._lyings = [_Lying(Touch.PLACED, at)]
+        self._asked = None
+        for event in events:
+            self.add(event.touch, event.time)
 
     def add(self, touch: Touch, at: float) -> None:
         """Let something happen at ``at`` (seconds)."""
@@ -156,7 +170,7 @@ class Skin:
 
     def temperature_c(self, at: float) -> float:
         """Return the skin's temperature: it drifts towards the body's."""
-        return min(BODY_C, self._start_c + DRIFT_C_PER_MIN * max(0.0, at) / 60.0)
+        return min(BODY_C, self._start_c + DRIFT_C_PER_MIN * max(0.0, at - self._start) / 60.0)
 
     # --- chance -------------------------------------------------------------------------------------------------------
 

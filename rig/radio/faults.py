@@ -149,6 +149,10 @@ class FaultyDevice(SimulatedDevice, RadioAware):
         """The device's output, in percent of full scale."""
         return self.device.output_percent(now)
 
+    def switched_on(self, now: float) -> None:
+        """It is put on the air."""
+        self.device.switched_on(now)
+
     def connected(self, now: float) -> tuple[DeviceAction, ...]:
         """A central has connected: the moments of this connection are told from now."""
         self._connections += 1

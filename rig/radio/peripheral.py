@@ -209,6 +209,7 @@ class Peripheral:
                 await self._bumble.power_on()
         except TimeoutError:
             raise TimeoutError(f"the Bluetooth controller does not answer within {RESET_TIMEOUT_S:.0f} s") from None
+        self.device.switched_on(self._now())
         self._on_air = True
         self.device.deadline_moved = self._deadline_moved
         await self._advertise()
