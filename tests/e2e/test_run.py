@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import os
 import pty
@@ -323,6 +324,7 @@ class Talk:
     def __init__(self, controller: int) -> None:
         self._controller = controller
         self._heard = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")()  # what is read may end within a character
 
     def answer(self, prompt: str, line: str) -> None:
         while prompt not in self._heard:
@@ -342,7 +344,7 @@ class Talk:
             data = os.read(self._controller, 4096)
         except OSError:  # Linux says so when the other side has closed (EIO)
             return False
-        self._heard += data.decode()
+        self._heard += self._decode.decode(data)
         return bool(data)
 
 
