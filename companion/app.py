@@ -588,7 +588,12 @@ class CompanionApp(App[int]):
                 from companion.screens.skin_note import SkinNoteScreen  # noqa: PLC0415 - lazy screen
 
                 today = self._home.almanac.now.date()
-                await self.push_screen(SkinNoteScreen(NOTABLE, lambda kind: days_to_note(kind, today)))
+                try:
+                    mistakes = self._home.profile.mistakes()
+                except CompanionError as error:
+                    self._fault(error)
+                    return
+                await self.push_screen(SkinNoteScreen(NOTABLE, lambda kind: days_to_note(kind, today), mistakes))
 
     async def action_agreed(self) -> None:
         """Ask whether a doctor has agreed, to what waits for it."""
@@ -633,6 +638,21 @@ class CompanionApp(App[int]):
             await self._judge_again()
         else:
             self.pop_screen()
+
+    async def on_skin_note_screen_mistaken(self, message: SkinNoteScreen.Mistaken) -> None:
+        """Take back what was noted today by mistake."""
+        from companion.screens.skin_note import SkinNoteScreen  # noqa: PLC0415 - loaded by now
+        from companion.words import profile as profile_words  # noqa: PLC0415 - as above
+
+        try:
+            self._home.profile.take_back(message.kind, message.day)
+        except CompanionError as error:
+            if isinstance(self.screen, SkinNoteScreen):
+                self.screen.refuse(str(error))
+            return
+        self._stir()
+        self.notify(profile_words.TAKEN_BACK[message.kind].format(day=profile_words.DAY.format(day=message.day)))
+        self.pop_screen()
 
     async def _judge_again(self) -> None:
         """What the person said has changed: the screening decides once more, before anything leads to a device."""

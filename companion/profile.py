@@ -207,6 +207,27 @@ class Profile:
         with contextlib.suppress(CompanionError):  # a calendar file that cannot be written: `companion plan` says so
             self._almanac.refresh_calendar()
 
+    def mistakes(self) -> tuple[tuple[str, date], ...]:
+        """What can be taken back as noted by mistake, kind and day: peels and sunburns that were noted today."""
+        return tuple((one.kind, one.on) for one in self._almanac.noted_today())
+
+    def take_back(self, kind: str, day: date | None = None) -> None:
+        """Take back a peel or a sunburn on ``day`` (None: today) that was noted today by mistake.
+
+        A treatment is a health answer: those are answered again. What a session left behind is no note.
+
+        Raises:
+            CompanionError: it was not noted today.
+        """
+        day = day or self._almanac.now.date()
+        if kind == "treatment":
+            raise CompanionError(words.ANSWER_AGAIN, Exit.USAGE)
+        if not self._almanac.take_back_rest(kind, day):
+            said = {"what": words.KINDS[kind], "day": words.DAY.format(day=day)}
+            raise CompanionError(words.NOT_NOTED_TODAY.format(**said), Exit.USAGE)
+        with contextlib.suppress(CompanionError):  # a calendar file that cannot be written: `companion plan` says so
+            self._almanac.refresh_calendar()
+
     def noted(self) -> tuple[tuple[str, date], ...]:
         """What was noted and still matters, or is to come: kind and day, the newest first."""
         today = self._almanac.now.date()

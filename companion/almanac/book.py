@@ -26,9 +26,12 @@ from companion.care.skin import (
     PATCH_WAIT,
     PEELS,
     RESTS,
+    RESTS_NOTED,
     SPECIAL_CARE,
     Advice,
+    RestNoted,
     SpecialCare,
+    noted_today,
     skin_today,
     with_special,
 )
@@ -211,9 +214,34 @@ class Almanac:
     def note_rest(self, kind: Literal["peel", "sunburn"], day: date | None = None) -> None:
         """Note a peel or a sunburn on ``day`` (today; a coming peel too): plan and door leave the skin its week."""
         day = day or self.now.date()
-        self._diary.choose(SPECIAL_CARE, with_special(self._special(), SpecialCare(kind, day)))
+        special, care = self._special(), SpecialCare(kind, day)
+        if care not in special:  # what was noted before is no mistake of today's
+            self._diary.choose(RESTS_NOTED, (*self._rests_noted(), RestNoted(kind, day, self.now)))
+        self._diary.choose(SPECIAL_CARE, with_special(special, care))
         # The door forgets a peel after two months; the plan must not hold its week against the person then.
         self._note_day(PEELS, day)
+
+    def noted_today(self) -> tuple[RestNoted, ...]:
+        """The peels and sunburns that were noted today: what can be taken back as a mistake."""
+        return noted_today(self._rests_noted(), self.now)
+
+    def take_back_rest(self, kind: str, day: date) -> bool:
+        """Take back a peel or a sunburn on ``day`` that was noted today by mistake; False where it was not.
+
+        Note and mistake are kept, each with its moment; plan and door go by what is left. Nothing else is taken back:
+        a skin check, a reaction to a patch test and what a session was stopped for stay as they are.
+        """
+        mistaken = next((one for one in self.noted_today() if (one.kind, one.on) == (kind, day)), None)
+        if mistaken is None:
+            return False
+        corrected = replace(mistaken, taken_back=self.now)
+        # What was a mistake is written down before the skin's rest ends, so that no rest ends without a trace.
+        self._diary.choose(RESTS_NOTED, [corrected if one == mistaken else one for one in self._rests_noted()])
+        left = tuple(one for one in self._special() if one != SpecialCare(mistaken.kind, day))
+        if not any(one.on == day and one.kind in RESTS for one in left):
+            self._diary.choose(PEELS, [one for one in self._diary.choice(PEELS, list[date]) or () if one != day])
+        self._diary.choose(SPECIAL_CARE, left)
+        return True
 
     def outlook(self, first: date | None = None, days: int = 35) -> Outlook:
         """The plan as of now, on ``days`` days from ``first`` (today) on.
@@ -523,6 +551,9 @@ class Almanac:
 
     def _special(self) -> tuple[SpecialCare, ...]:
         return self._diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) or ()
+
+    def _rests_noted(self) -> tuple[RestNoted, ...]:
+        return self._diary.choice(RESTS_NOTED, tuple[RestNoted, ...]) or ()
 
     def _happened(self) -> plan.Diary:
         special, held = self._special(), self._held()

@@ -54,6 +54,9 @@ SPECIAL_CARE: Final = "special-care"
 PEELS: Final = "peels"
 """The name under which the diary keeps the days after which the skin rests, for the plan."""
 
+RESTS_NOTED: Final = "rests-noted"
+"""The name under which the diary keeps a tuple of :class:`RestNoted`: what was noted when, and what was a mistake."""
+
 PATCH_AGREED: Final = "patch-test-agreed"
 """The name under which the diary keeps the moment at which the person said that a doctor has agreed."""
 
@@ -108,6 +111,17 @@ class SpecialCare:
 RESTS: Final = frozenset({"peel", "sunburn"})
 """What the skin rests after for :data:`PEEL_REST`. A sunburn lets the skin peel as well, and is over in about as long;
 the day's questions say "let the skin heal first"."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestNoted:
+    """A person's own note ``at`` a moment of what the skin rests after; ``taken_back`` as a mistake at another."""
+
+    kind: Literal["peel", "sunburn"]
+    on: date
+    at: datetime
+    taken_back: datetime | None = None
+
 
 NOTABLE: Final = ("peel", "sunburn", "treatment")
 """What a person may note of their skin. A treatment (surgery, filler, botulinum, laser) belongs to the screening."""
@@ -294,6 +308,11 @@ def with_special(kept: Collection[SpecialCare], care: SpecialCare) -> tuple[Spec
     By number and not by date, so that a peel noted for a day to come pushes nothing out.
     """
     return tuple(sorted({*kept, care}, key=lambda one: (one.on, one.kind))[-_MOST_KEPT:])
+
+
+def noted_today(noted: Collection[RestNoted], now: datetime) -> tuple[RestNoted, ...]:
+    """Return what was noted on the day of ``now`` (aware), by the date there, and was not taken back since."""
+    return tuple(one for one in noted if one.taken_back is None and one.at.astimezone(now.tzinfo).date() == now.date())
 
 
 def days_to_note(kind: str, today: date) -> tuple[date, ...]:

@@ -167,20 +167,24 @@ def zones(*, never: Collection[str], treat: Collection[str], neck: bool | None, 
     return Exit.FINISHED
 
 
-def skin(kind: str | None, *, on: str | None, person: str | None = None) -> int:
+def skin(kind: str | None, *, on: str | None, mistake: bool = False, person: str | None = None) -> int:
     """Print what the skin rests after; with ``kind`` note it first, ``on`` a day as people write it (None: today).
 
+    With ``mistake`` it is taken back instead, where it was noted today.
+
     Raises:
-        CompanionError: it cannot have been on that day, or the health questions come first.
-        UsageError: ``on`` is no date, or comes without a kind.
+        CompanionError: it cannot have been on that day, was not noted today, or the health questions come first.
+        UsageError: ``on`` is no date, or it or ``mistake`` comes without a kind.
         PersonError: nobody is called so.
         StoreError: it cannot be read or kept.
     """
-    if kind is None and on is not None:
-        raise UsageError(words.SKIN_NEEDS_KIND)
+    if kind is None and (mistake or on is not None):
+        raise UsageError(words.SKIN_NEEDS_KIND.format(option="--mistake" if mistake else "--on"))
     when = None if on is None else day(on, "--on")
     with _opened(person) as profile:
-        if kind is not None:
+        if kind is not None and mistake:
+            profile.take_back(kind, when)
+        elif kind is not None:
             profile.note(kind, when)
         noted = profile.noted()
     lines = [profile_words.ON[name].format(day=profile_words.DAY.format(day=at)) for name, at in noted]

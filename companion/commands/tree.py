@@ -293,6 +293,7 @@ def profile_skin(
     /,
     *,
     on: str | None = None,
+    mistake: Flag = False,
     person: Person = None,
     debug: Debug,
 ) -> int:
@@ -300,7 +301,7 @@ def profile_skin(
     del debug
     from companion.commands.profile import skin  # noqa: PLC0415
 
-    return skin(kind, on=on, person=person)
+    return skin(kind, on=on, mistake=mistake, person=person)
 
 
 @profile.command(name="comfortable")

@@ -21,7 +21,7 @@ from companion.words import profile_screen as words
 
 
 class SkinNoteScreen(Screen[None]):
-    """Chooses a peel, a sunburn or a treatment, then its day."""
+    """Chooses a peel, a sunburn or a treatment, then its day; or one of today's ``mistakes``, kind and day."""
 
     CSS_PATH = "skin_note.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,8 +37,22 @@ class SkinNoteScreen(Screen[None]):
             self.kind = kind
             self.day = day
 
-    def __init__(self, kinds: Sequence[str], days: Callable[[str], Sequence[date]]) -> None:
+    class Mistaken(Message):
+        """It was noted today by mistake. :meth:`SkinNoteScreen.refuse` may be the answer to it."""
+
+        def __init__(self, kind: str, day: date) -> None:
+            super().__init__()
+            self.kind = kind
+            self.day = day
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        days: Callable[[str], Sequence[date]],
+        mistakes: Sequence[tuple[str, date]] = (),
+    ) -> None:
         super().__init__()
+        self._mistakes = tuple(mistakes)
         self._kinds = tuple(kinds)
         self._days_of = days
         self._days: tuple[date, ...] = ()
@@ -65,6 +79,8 @@ class SkinNoteScreen(Screen[None]):
         if not self._kind:
             self._say(words.SKIN_TITLE, words.SKIN_TEXT)
             answers.add_options(Option(Content(words.SKIN_KINDS[kind]), id=kind) for kind in self._kinds)
+            said = (words.SKIN_MISTAKES[kind].format(day=words.DAY.format(day=day)) for kind, day in self._mistakes)
+            answers.add_options(Option(Content(text)) for text in said)
         else:
             self._say(words.SKIN_WHEN[self._kind], words.SKIN_THEN[self._kind])
             self._days = tuple(self._days_of(self._kind))
@@ -96,7 +112,9 @@ class SkinNoteScreen(Screen[None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the chosen answer."""
         event.stop()
-        if not self._kind:
+        if not self._kind and event.option_index >= len(self._kinds):
+            self.post_message(self.Mistaken(*self._mistakes[event.option_index - len(self._kinds)]))
+        elif not self._kind:
             self._kind = event.option_id or ""
             self._ask()
         else:

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from companion.care.skin import PATCH_AGREED, PEELS, SPECIAL_CARE
+from companion.care.skin import PATCH_AGREED, PEELS, RESTS_NOTED, SPECIAL_CARE
 from companion.dates import Calendar
 from companion.store.faults import StoreError, damaged, explained
 from companion.store.rows import to_json
@@ -192,7 +192,7 @@ class Diary:
 
     def forget_skin(self) -> None:
         """Forget every skin check and patch test, and whatever else was noted of the skin."""
-        for name in (SPECIAL_CARE, PEELS, PATCH_AGREED):
+        for name in (SPECIAL_CARE, PEELS, RESTS_NOTED, PATCH_AGREED):
             self.choose(name, None)
         with explained(self._path):
             self._connection.execute("DELETE FROM skin_check WHERE person_id = ?", (self._person,))

@@ -223,6 +223,7 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                 ("companion profile skin", "what is noted"),
                 ("companion profile skin peel", "a peel today"),
                 ("companion profile skin sunburn --on 2026-03-02", ""),
+                ("companion profile skin peel --mistake", "it was noted by mistake, and today"),
             ),
             about="Notes what your skin rests after: a week for a peel or sunburn; a treatment until a doctor agrees.",
             sections=(
@@ -230,7 +231,14 @@ PAGES: Final[Mapping[tuple[str, ...], Page]] = MappingProxyType(
                     "Argument",
                     (("KIND", "peel, sunburn, or treatment: surgery, filler, botulinum or laser on the face"),),
                 ),
-                ("Options", (("--on DATE", "the day, such as 2026-03-02 (the usual: today)"), PERSON)),
+                (
+                    "Options",
+                    (
+                        ("--on DATE", "the day, such as 2026-03-02 (the usual: today)"),
+                        ("--mistake", "take back what was noted today; note and mistake are kept"),
+                        PERSON,
+                    ),
+                ),
                 EVERYWHERE,
             ),
         ),
@@ -306,7 +314,7 @@ PROFILE_AGREED: Final = "        Has a doctor agreed that you may use it?  n/y "
 PROFILE_CHOICES: Final = "        Please answer with one of: {choices}"
 PROFILE_NEEDS_TERMINAL: Final = "the health questions are asked in a terminal; run `companion profile` in one"
 AGREED_NEEDS_TERMINAL: Final = "a doctor's word is asked for in a terminal; run `companion profile agreed` in one"
-SKIN_NEEDS_KIND: Final = "--on goes with what happened: peel, sunburn or treatment"
+SKIN_NEEDS_KIND: Final = "{option} goes with what happened: peel, sunburn or treatment"
 PROFILE_UNFINISHED: Final = "not all questions were answered, so nothing was kept; start again with `companion profile`"
 PROFILE_NONE: Final = "The health questions have not been answered yet: `companion profile` asks them."
 PROFILE_DATE: Final = "Answered on {at}; asked again after {until}."

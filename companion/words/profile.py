@@ -50,6 +50,12 @@ NOTED: Final = {
     "sunburn": "Noted: a sunburn on {day}. The skin has a week to itself.",
     "treatment": "Noted: a treatment on {day}. No session until a doctor has agreed.",
 }
+TAKEN_BACK: Final = {
+    "peel": "Taken back: the peel on {day} was noted by mistake. Both are kept.",
+    "sunburn": "Taken back: the sunburn on {day} was noted by mistake. Both are kept.",
+}
+NOT_NOTED_TODAY: Final = "{what} on {day} was not noted today: only what was noted on the same day can be taken back"
+ANSWER_AGAIN: Final = "a treatment is one of the health answers: answer them again, `companion profile`"
 NOT_THAT_DAY: Final = "{what} can be noted from {first} to {last}, not on {day}"
 ON: Final = {
     "peel": "A peel on {day}.",

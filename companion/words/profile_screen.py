@@ -56,6 +56,10 @@ SKIN_KINDS: Final = {
     "sunburn": "A sunburn",
     "treatment": "Surgery, filler, botulinum or laser on the face",
 }
+SKIN_MISTAKES: Final = {
+    "peel": "Noted by mistake: the peel, {day}",
+    "sunburn": "Noted by mistake: the sunburn, {day}",
+}
 SKIN_WHEN: Final = {
     "peel": "When was the peel, or when will it be?",
     "sunburn": "When was the sunburn?",

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from companion.care.plans import Chosen
 from companion.care.screening import ASK_QUESTIONS, BLOCK_QUESTIONS, judge, with_agreement, with_procedure
-from companion.care.skin import days_to_note
+from companion.care.skin import RESTS_NOTED, SPECIAL_CARE, RestNoted, SpecialCare, days_to_note
 from companion.commands.profile import agreed_by
 from companion.config import CompanionError, Exit
 from companion.profile import PATCH, Profile
@@ -287,6 +288,109 @@ def test_a_day_that_cannot_be_is_refused(profile: Profile) -> None:
         assert refused.value.exit_code is Exit.USAGE
     assert profile.noted() == ()
     assert days_to_note("sunburn", TODAY)[:2] == (TODAY, TODAY - timedelta(days=1))
+
+
+@pytest.mark.parametrize("kind", ["peel", "sunburn"])
+def test_h10_what_was_noted_by_mistake_is_taken_back_on_the_same_day_and_both_are_kept(
+    home: AtHome, store: Store, profile: Profile, kind: str
+) -> None:
+    store.save_screening(CLEAR)
+    yesterday = TODAY - timedelta(days=1)
+    almanac = home.almanac(store)
+    almanac.choose_plan(Chosen(TODAY))
+    before = almanac.outlook()
+    profile.note(kind, yesterday)
+    noted_at = home.now
+    assert profile.mistakes() == ((kind, yesterday),)
+    with pytest.raises(Blocked, match=f"After a {kind}"):
+        let_in(home, store)
+    home.pass_(hours=3)
+    assert almanac.outlook().days != before.days
+    profile.take_back(kind, yesterday)
+    let_in(home, store)
+    assert (profile.noted(), profile.mistakes()) == ((), ())
+    home.pass_(hours=-3)
+    assert almanac.outlook() == before
+    (kept,) = store.diary.choice(RESTS_NOTED, tuple[RestNoted, ...]) or ()
+    assert (kept.kind, kept.on, kept.at, kept.taken_back) == (kind, yesterday, noted_at, noted_at + timedelta(hours=3))
+
+
+def test_h10_what_was_noted_before_today_stays_and_so_does_what_is_noted_once_more(
+    home: AtHome, store: Store, profile: Profile
+) -> None:
+    store.save_screening(CLEAR)
+    profile.note("peel")
+    home.now = (home.now + timedelta(days=1)).replace(hour=0)  # the day after at one, where the person is
+    for _ in range(2):
+        with pytest.raises(CompanionError, match="was not noted today") as refused:
+            profile.take_back("peel", TODAY)
+        assert refused.value.exit_code is Exit.USAGE
+        profile.note("peel", TODAY)  # again, for it to be of today
+    with pytest.raises(Blocked):
+        let_in(home, store)
+    assert profile.noted() == (("peel", TODAY),)
+
+
+def test_h10_a_day_ends_at_midnight_where_the_person_is(home: AtHome, profile: Profile) -> None:
+    home.now = home.now.replace(hour=22, minute=59)  # a minute to midnight in Berlin
+    profile.note("sunburn", TODAY)
+    assert profile.mistakes() == (("sunburn", TODAY),)
+    home.pass_(minutes=1)
+    assert profile.mistakes() == ()
+
+
+def test_h10_a_mistake_leaves_the_rest_that_another_note_asks_for(home: AtHome, store: Store, profile: Profile) -> None:
+    store.save_screening(CLEAR)
+    almanac = home.almanac(store)
+    almanac.choose_plan(Chosen(TODAY))
+    profile.note("sunburn")
+    alone = almanac.outlook()
+    profile.note("peel")
+    profile.take_back("peel")
+    assert profile.noted() == (("sunburn", TODAY),)
+    assert almanac.outlook() == alone
+    with pytest.raises(Blocked, match="After a sunburn"):
+        let_in(home, store)
+
+
+def test_h10_what_a_session_or_a_check_left_behind_is_no_note_that_can_be_taken_back(
+    home: AtHome, store: Store, profile: Profile
+) -> None:
+    """A reaction, sore skin, and what a session itself did to the skin."""
+    left = (SpecialCare("exfoliation", TODAY),)
+    store.diary.choose(SPECIAL_CARE, left)
+    store.diary.check_skin(1, 5, 5)
+    store.diary.begin_patch_test("jaw")
+    store.diary.end_patch_test("reaction")
+    profile.note("peel")
+    assert profile.mistakes() == (("peel", TODAY),), "what was noted by hand, and nothing else"
+    for kind in ("exfoliation", "sunburn"):
+        assert not home.almanac(store).take_back_rest(kind, TODAY)
+    profile.take_back("peel")
+    assert store.diary.choice(SPECIAL_CARE, tuple[SpecialCare, ...]) == left
+    assert [one.irritation for one in store.diary.skin_checks()] == [5]
+    assert [one.outcome for one in store.diary.patch_tests()] == ["reaction"]
+    assert [one.id for one in profile.waiting()] == [PATCH]
+
+
+def test_a_treatment_is_a_health_answer_and_is_answered_again(store: Store, profile: Profile) -> None:
+    store.save_screening(CLEAR)
+    profile.note("treatment")
+    assert profile.mistakes() == ()
+    with pytest.raises(CompanionError, match="answer them again"):
+        profile.take_back("treatment")
+    assert profile.noted() == (("treatment", TODAY),)
+
+
+def test_a_mistake_is_taken_back_without_the_app(home: AtHome) -> None:
+    home.run("profile skin sunburn").fine()
+    home.run("profile skin peel --mistake").refused(Exit.USAGE, "a peel on 2 March 2026 was not noted today")
+    home.run("profile skin --mistake").refused(Exit.USAGE, "--mistake goes with")
+    told = home.run("profile skin sunburn --mistake").fine()
+    assert told.lines == ["Nothing is noted that your skin rests after."]
+    home.run("profile skin sunburn --mistake").refused(Exit.USAGE, "was not noted today")
+    kept = home.run("export --format json").fine().json
+    assert "taken_back" in str(kept), "note and mistake are the person's own"
 
 
 def test_what_the_skin_rests_after_without_the_app(home: AtHome) -> None:

@@ -261,6 +261,39 @@ async def test_a_peel_is_noted_with_its_day(size: tuple[int, int], theme: str) -
         assert "A peel on 21 November 2026." in screen_text(app)
 
 
+@pytest.mark.parametrize(("size", "theme"), BOTH, ids=str)
+async def test_what_was_noted_today_by_mistake_is_taken_back_in_its_place(size: tuple[int, int], theme: str) -> None:
+    home = StagedHome()
+    home.profile.note("sunburn", home.moment.date() - timedelta(days=1))
+    app = app_of(home, theme)
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, "skin")
+        await press(pilot, "space")
+        assert "Noted by mistake: the sunburn, Saturday, 21 November" in screen_text(app)
+        await press(pilot, "up", "enter")
+        assert isinstance(app.screen, ProfileScreen)
+        assert home.profile.noted() == ()
+        assert "A sunburn" not in screen_text(app)
+        assert [one.message for one in app._notifications] == [
+            "Taken back: the sunburn on 21 November 2026 was noted by mistake. Both are kept."
+        ]
+        await press(pilot, "space")
+        assert "Noted by mistake" not in screen_text(app)
+
+
+async def test_what_is_no_mistake_any_more_is_refused_in_its_place() -> None:
+    home = StagedHome()
+    home.profile.note("peel")
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "skin")
+        await press(pilot, "space")
+        home.profile.take_back("peel")  # elsewhere, meanwhile
+        await press(pilot, "up", "enter")
+        assert isinstance(app.screen, SkinNoteScreen)
+        assert "was not noted today" in screen_text(app)
+
+
 async def test_the_kind_can_be_chosen_once_more_and_leaving_notes_nothing() -> None:
     home = StagedHome()
     app = app_of(home)
