@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from companion.care.plans import Chosen
 from companion.care.screening import ASK_QUESTIONS, BLOCK_QUESTIONS, judge, with_agreement, with_procedure
-from companion.care.skin import RESTS_NOTED, SPECIAL_CARE, RestNoted, SpecialCare, days_to_note
+from companion.care.skin import PEELS, RESTS_NOTED, SPECIAL_CARE, RestNoted, SpecialCare, days_to_note, noted_today
 from companion.commands.profile import agreed_by
 from companion.config import CompanionError, Exit
 from companion.profile import PATCH, Profile
 from companion.session.opening import Blocked, check_person
 from companion.store.database import Store
-from tests.companion.at_home import CLEAR, MONDAY, PACEMAKER, AtHome
+from tests.companion.at_home import BERLIN, CLEAR, MONDAY, PACEMAKER, AtHome
 
 TODAY = date(2026, 3, 2)
 
@@ -339,6 +340,13 @@ def test_h10_a_day_ends_at_midnight_where_the_person_is(home: AtHome, profile: P
     assert profile.mistakes() == ()
 
 
+def test_h10_the_same_day_is_the_one_where_the_person_has_travelled_to() -> None:
+    noted = RestNoted("peel", TODAY, datetime(2026, 3, 2, 23, 30, tzinfo=BERLIN))
+    tokyo = ZoneInfo("Asia/Tokyo")
+    assert noted_today([noted], datetime(2026, 3, 3, 7, 0, tzinfo=tokyo)) == (noted,)
+    assert noted_today([noted], datetime(2026, 3, 2, 23, 59, tzinfo=tokyo)) == ()
+
+
 def test_h10_a_mistake_leaves_the_rest_that_another_note_asks_for(home: AtHome, store: Store, profile: Profile) -> None:
     store.save_screening(CLEAR)
     almanac = home.almanac(store)
@@ -349,6 +357,7 @@ def test_h10_a_mistake_leaves_the_rest_that_another_note_asks_for(home: AtHome, 
     profile.take_back("peel")
     assert profile.noted() == (("sunburn", TODAY),)
     assert almanac.outlook() == alone
+    assert store.diary.choice(PEELS, list[date]) == [TODAY], "the plan goes on to know that day"
     with pytest.raises(Blocked, match="After a sunburn"):
         let_in(home, store)
 
