@@ -290,8 +290,8 @@ class SessionList(ScrollView, can_focus=True):
         cells += _written(f"{minutes:>6}  ", text, ground)
         cells += zone_bar(zones, self._longest, measure.bar, palette, ground)
         ended = ending(session)
-        if session.demo:
-            ended = f"{ended} · {words.DEMO}" if ended else words.DEMO
+        if session.demo and not ended:  # in a demo, they all are: how it ended comes first
+            ended = words.DEMO
         if session.text or session.photos:
             ended = f"{words.NOTE_MARK} {ended}"
         if len(ended) > measure.ended:

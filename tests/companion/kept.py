@@ -154,10 +154,10 @@ class Household:
         self.now = NOW
         return self.store.sessions(1)[0].id
 
-    def never_began(self, at: datetime, reason: Reason) -> int:
-        """Keep a session whose device was not reached, or not paired, at a moment."""
+    def never_began(self, at: datetime, reason: Reason, *, demo: bool = False) -> int:
+        """Keep a session at a moment whose device was not reached, or not paired: nothing of it but how it ended."""
         self.now = at
-        self.store.begin_session("full-face", "OMP", "omp", "omp", demo=False).finish(Summary(reason, {}, 0, 0.0, 0.0))
+        self.store.begin_session("full-face", "OMP", "omp", "omp", demo).finish(Summary(reason, {}, 0, 0.0, 0.0))
         self.now = NOW
         return self.store.sessions(1)[0].id
 

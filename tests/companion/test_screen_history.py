@@ -143,6 +143,17 @@ async def test_what_never_began_is_told_as_that_and_not_counted(
         assert "6 sessions" in row(app, words.TITLE)
 
 
+async def test_how_a_simulated_session_ended_is_told_in_whole(fresh: Household) -> None:
+    for reason, started in ((Reason.NOT_PAIRED, 1), (Reason.STOPPED, 2), (Reason.COMPLETED, 3)):
+        fresh.never_began(NOW - timedelta(days=started), reason, demo=True)
+    app = stage(fresh.almanac())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert row(app, "18 Wed").rstrip().endswith("not paired")
+        assert row(app, "17 Tue").rstrip().endswith("stopped by you")
+        assert row(app, "16 Mon").rstrip().endswith("demo")
+
+
 async def test_a_longer_session_has_a_longer_bar(kept: Household) -> None:
     app = stage(kept.almanac())
     async with app.run_test(size=(120, 40)) as pilot:
