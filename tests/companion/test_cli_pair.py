@@ -235,7 +235,7 @@ def test_h9_who_ends_a_pairing_is_told_so_and_nothing_is_kept() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_the_code_is_asked_for_ends_it_with_one_line(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_code_is_asked_for_ends_it_with_one_line(tmp_path: Path, interrupts: None) -> None:
     path = tmp_path / "code"
     os.mkfifo(path)
     command = [sys.executable, "-m", "companion", "pair", "--demo", "omp", "--passkey-file", str(path)]

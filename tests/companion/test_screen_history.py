@@ -276,7 +276,7 @@ async def test_thousands_of_sessions_are_shown_line_by_line_as_they_are_seen(
         return rest
 
     monkeypatch.setattr(almanac, "sessions", sessions)
-    monkeypatch.setattr(almanac, "count_sessions", lambda: len(many))
+    monkeypatch.setattr(almanac, "count_sessions", lambda **_begun: len(many))
     drawn: list[int] = []
     line = SessionList._line
 
@@ -313,7 +313,7 @@ async def test_a_month_that_is_read_in_part_has_no_sum_until_it_is_read_in_whole
     many = [of(300 - number, date(2026, 11, 18)) for number in range(300)]
     almanac = kept.almanac()
     monkeypatch.setattr(almanac, "sessions", lambda limit, before=301: [o for o in many if o.id < before][:limit])
-    monkeypatch.setattr(almanac, "count_sessions", lambda: len(many))
+    monkeypatch.setattr(almanac, "count_sessions", lambda **_begun: len(many))
     app = stage(almanac)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -335,7 +335,7 @@ async def test_sessions_that_cannot_be_read_leave_those_that_are_there(
         return many[:limit]
 
     monkeypatch.setattr(almanac, "sessions", sessions)
-    monkeypatch.setattr(almanac, "count_sessions", lambda: 5000)
+    monkeypatch.setattr(almanac, "count_sessions", lambda **_begun: 5000)
     app = stage(almanac)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
