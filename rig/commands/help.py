@@ -198,7 +198,8 @@ Time
 Real hardware
   --device ADDRESS   central: play to the real device with this address. What
                      the protocol forbids is never written, and every run ends
-                     with the device's total stop.
+                     with the device's total stop. The app's guard holds the
+                     link; without it there is no output.
   --consent          say that this device may put out current now, and that it
                      touches nobody
   --transport HCI    peripheral: play on this Bluetooth controller (usb:0 …) to
@@ -229,7 +230,7 @@ Everywhere
   --debug            where a fault came from, for a bug report
 
 Exit codes: 0 all as recorded, 1 a difference, 2 a mistake in the command line,
-3 the run says nothing.
+3 the run says nothing, 5 no controller.
 """,
         "transcript": """
 Writes the conversation of a capture as a transcript: a text file with one line

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from rig.commands.faults import RigError
+from rig.commands.faults import NoAdapterError, RigError, UsageError
 from rig.replay.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -67,14 +67,20 @@ async def to_device(transcript: Transcript, address: str, job: Job, *, radio: Ra
         radio: where to look and connect; None: with the system's Bluetooth.
 
     Raises:
-        RigError: Bluetooth cannot be used.
+        RigError: Bluetooth cannot be used, or no guard is installed that would hold the link.
     """
     from bleak.exc import BleakBluetoothNotAvailableError, BleakError  # noqa: PLC0415 - for real devices alone
 
+    from rig.guards import NoGuardError, NothingToHold, installed  # noqa: PLC0415 - as above
     from rig.replay.central import Rules, replay_on_device  # noqa: PLC0415 - as above
 
     rules = Rules(order=job.order, tolerance_s=job.tolerance_s, patience_s=job.patience_s, gaps=job.gaps)
     so_far: list[Outcome] = []
+    try:
+        # The links of a radio in this process end with it; those of the system's Bluetooth may not (H4).
+        guard = installed() if radio is None else NothingToHold
+    except NoGuardError as error:
+        raise RigError(f"no guard, no output: {error}") from error
     print(f"looking for {address}; Ctrl+C stops the device, and says what was seen", flush=True)
     try:
         outcome = await replay_on_device(
@@ -84,6 +90,7 @@ async def to_device(transcript: Transcript, address: str, job: Job, *, radio: Ra
             consent=True,
             scanner_backend=radio.scanner_backend if radio is not None else None,
             client_backend=radio.client_backend if radio is not None else None,
+            guard=guard,
             interrupted=so_far.append,
         )
     except asyncio.CancelledError:
@@ -120,10 +127,16 @@ async def on_air(
         tell: told what the person waits for.
 
     Raises:
-        RigError: there is no such transport, no controller answers on it, or it has gone.
+        UsageError: there is no such transport.
+        NoAdapterError: it cannot be opened, no controller answers on it, or it has gone.
     """
-    from rig.replay.peripheral import TranscriptDevice, serve_as_peripheral  # noqa: PLC0415 - for controllers alone
+    from rig.radio.transports import TransportNameError, named, why  # noqa: PLC0415 - for controllers alone
+    from rig.replay.peripheral import TranscriptDevice, serve_as_peripheral  # noqa: PLC0415 - as above
 
+    try:
+        named(transport)
+    except TransportNameError as error:
+        raise UsageError(f"--transport: {error}; see `rig replay --help`") from error
     device = TranscriptDevice(transcript, order=job.order, speed=job.speed, gaps=job.gaps, tolerance_s=job.tolerance_s)
     told: list[str] = []
     if device.display is not None:
@@ -147,8 +160,7 @@ async def on_air(
         if told and not isinstance(error, ConnectionError):
             raise
         # each kind of transport raises what its own library raises (libusb, pyserial, gRPC …)
-        raise RigError(
-            f"{transport}: {str(error) or type(error).__name__}; "
-            "check the transport's name, and that nothing else holds the controller"
+        raise NoAdapterError(
+            f"{transport}: {why(transport, error)}; `rig doctor --transport {transport}` says what to do"
         ) from error
     return Seen(outcome)

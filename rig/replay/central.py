@@ -1,7 +1,8 @@
 """Replay as the app: the recorded app plays to a device, simulated or real, and the answers are compared.
 
 Between the two stands the guard of :mod:`rig.replay.guarded`: a recording never commands what the protocol forbids, and
-every run on a guarded device ends with a total stop that the device acknowledged, or with words that it did not.
+every run on a guarded device ends with a total stop that the device acknowledged, or with words that it did not. Beside
+the link to a real device stands a guard of :mod:`rig.guards`, outside this process: without it there is no output.
 Refuses to know where recordings come from and what reports look like.
 """
 
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 from protocols.model import Pairing
 from rig.clock import ScaledLoop, VirtualTimeLoop
 from rig.commands.faults import UsageError
+from rig.guards import MakeGuard, NoGuardError, NothingToHold, installed
 from rig.replay.answers import Answers, Order
 from rig.replay.app import PATIENCE_S, AppPlayer, Done, Played, Received, find, places_missing
 from rig.replay.conversation import in_words
 from rig.replay.exchanges import Place, Transcript, written_by_the_app
-from rig.replay.guarded import SOON_S, Guard, GuardError, RefusedError
+from rig.replay.guarded import HANG_UP_LIMIT_S, SOON_S, Guard, GuardError, RefusedError
 from rig.replay.measuring import measured
 from rig.replay.outcome import Difference, Line, Outcome, Verdict
 from rig.replay.pacing import MovedError, Pacer
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from protocols.registry import ProtocolEntry, Registry
     from rig.devices.model import SimulatedDevice
+    from rig.guards import Guard as LinkGuard
     from rig.radio.fault_plan import FaultPlan
 
 TOLERANCE_S: Final = 0.05
@@ -160,9 +163,13 @@ async def replay_on_device(
     registry: Registry | None = None,
     scanner_backend: type[BaseBleakScanner] | None = None,
     client_backend: type[BaseBleakClient] | None = None,
+    guard: MakeGuard | None = None,
     interrupted: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """Play the app to a real device, through the guard and in real time alone.
+
+    The link is held by a guard outside this process, too, which ends it when this process hangs or is gone (H4). Where
+    that guard fails the device is stopped, and the run is invalid.
 
     Args:
         transcript: what to play.
@@ -174,11 +181,14 @@ async def replay_on_device(
         registry: as there.
         scanner_backend: bleak's to look with; None: the system's.
         client_backend: bleak's to connect with; None: the system's.
+        guard: makes the guard of the link; None: for the system's Bluetooth the one that is installed, and none for
+            another ``client_backend``, whose links end with this process.
         interrupted: told what came of it so far where the run is cancelled, once the device is stopped: whether it
             confirmed that is in there.
 
     Raises:
         ConsentError: ``consent`` is not given.
+        NoGuardError: no guard is installed; the device was not looked for.
         UsageError: the running loop's time is not the wall's, in which the limits of the protocol hold.
     """
     if not consent:
@@ -188,6 +198,8 @@ async def replay_on_device(
         )
     if isinstance(asyncio.get_running_loop(), VirtualTimeLoop | ScaledLoop):
         raise UsageError("a real device is played to in real time alone: leave the loop's speed at 1")
+    if guard is None:
+        guard = installed() if client_backend is None else NothingToHold
     found = await _find(address, scanner_backend)
     if found is None:
         return _invalid(transcript, f"no device {address} is heard: switch it on, bring it near")
@@ -203,12 +215,19 @@ async def replay_on_device(
     wrong = _wrong_protocol(transcript, entry, name or "")
     if wrong:
         return _invalid(transcript, wrong)
-    central = _Central(transcript, rules, pacer, known, entry, interrupted=interrupted)
+    central = _Central(transcript, rules, pacer, known, entry, make_guard=guard, interrupted=interrupted)
     return await central.run(device, client_backend, name or "")
 
 
+class _NoLinkError(Exception):
+    """There is no link to the device that could be played on; the message says why."""
+
+
 class _Central:
-    """One run. ``entry`` is the protocol that the device speaks, where it is known; ``pair`` pairs it first."""
+    """One run. ``entry`` is the protocol that the device speaks, where it is known; ``pair`` pairs it first.
+
+    ``make_guard`` makes the guard that holds the link from outside this process.
+    """
 
     def __init__(
         self,
@@ -219,8 +238,11 @@ class _Central:
         entry: ProtocolEntry | None,
         *,
         pair: Callable[[BleakClient], Awaitable[None]] | None = None,
+        make_guard: MakeGuard = NothingToHold,
         interrupted: Callable[[Outcome], None] | None = None,
     ) -> None:
+        self._make_guard = make_guard
+        self._lost = ""  # why the link is no longer held
         self._interrupted = interrupted
         self._pair = pair
         self._transcript = transcript
@@ -248,7 +270,6 @@ class _Central:
     async def run(self, device: BLEDevice, backend: type[BaseBleakClient] | None, name: str) -> Outcome:
         """Connect, pair, greet, play, stop, disconnect, judge."""
         from bleak import BleakClient  # noqa: PLC0415 - the plain values above need none
-        from bleak.exc import BleakError  # noqa: PLC0415
 
         try:
             if self._entry is not None:
@@ -260,32 +281,27 @@ class _Central:
                     slack=self._slack_s,
                     written=written_by_the_app(self._transcript),
                 )
+            # Made before there is a link, so that there is none that nobody could hold.
+            link_guard = self._make_guard(self._no_longer_held)
         except GuardError as error:
             return _invalid(self._transcript, str(error))
+        except NoGuardError as error:
+            return _invalid(self._transcript, f"no guard, no output: {error}")
         more: dict[str, Any] = {} if backend is None else {"backend": backend}
         client = BleakClient(device, disconnected_callback=self._link_ended, **more)
-        try:
-            await client.connect()
-        except (BleakError, OSError, EOFError) as error:
-            return _invalid(self._transcript, f"the device {device.address} cannot be connected to: {_words(error)}")
-        if self._pair is not None:
-            try:
-                await self._pair(client)
-            except (BleakError, OSError, EOFError) as error:
-                await self._end(client)
-                return _invalid(self._transcript, f"the device {device.address} cannot be paired: {_words(error)}")
         outcome: Outcome | None = None
         cancelled: asyncio.CancelledError | None = None
         try:
-            outcome = await self._outcome(client)
-        except GuardError as error:
+            await self._link(client, device, link_guard)
+            outcome = await self._outcome(client, link_guard)
+        except (GuardError, _NoLinkError) as error:
             outcome = _invalid(self._transcript, str(error))
         except asyncio.CancelledError as error:
             cancelled = error
         finally:
             interrupted_ns = self._now_ns()
             try:
-                await _whatever_happens(self._end(client))
+                await _whatever_happens(self._end(client, link_guard))
             except asyncio.CancelledError as error:
                 cancelled = error
         if outcome is None:
@@ -297,20 +313,48 @@ class _Central:
             text = "the device did not confirm the last stop: its output may still be on; switch it off by hand"
             outcome.differences.append(Difference("missing", None, round(outcome.duration_s * 1e9), text))
             outcome.verdict = Verdict.FAILED
+        if self._lost and outcome.verdict is not Verdict.PASSED:
+            self._say_that_it_was_lost(outcome)
         if cancelled is not None:
             if self._interrupted is not None:
                 self._interrupted(outcome)
             raise cancelled
         return outcome
 
-    async def _outcome(self, client: BleakClient) -> Outcome:
+    async def _link(self, client: BleakClient, device: BLEDevice, link_guard: LinkGuard) -> None:
+        """Connect, have the link held, and pair.
+
+        Raises:
+            GuardError: the link is not held; nothing was said on it.
+            _NoLinkError: there is no link, or none that is paired.
+        """
+        from bleak.exc import BleakError  # noqa: PLC0415 - as in run
+
+        try:
+            await client.connect()
+        except (BleakError, OSError, EOFError) as error:
+            raise _NoLinkError(f"the device {device.address} cannot be connected to: {_words(error)}") from error
+        try:
+            await link_guard.hold(device)
+        except Exception as error:
+            raise GuardError(f"no guard, no output: {_words(error)}") from error
+        if self._pair is not None:
+            try:
+                await self._pair(client)
+            except (BleakError, OSError, EOFError) as error:
+                raise _NoLinkError(f"the device {device.address} cannot be paired: {_words(error)}") from error
+        if self._lost:
+            raise GuardError(self._lost)
+
+    async def _outcome(self, client: BleakClient, link_guard: LinkGuard) -> Outcome:
         lacking = places_missing(self._transcript, client.services)
         if lacking:
             return _invalid(self._transcript, *lacking)
         if self._guard is not None:
             await self._guard.open(client)
+            link_guard.stops(self._guard.stop_writes)
             self._answers.said_before = await self._said_before(client, self._guard)
-        played = await self._played(client)
+        played = Played(0, None, 0, self._trouble) if self._trouble else await self._played(client)
         return self._judge(played, self._now_ns())
 
     async def _said_before(self, client: BleakClient, guard: Guard) -> dict[Place, bytes]:
@@ -410,21 +454,41 @@ class _Central:
         if self._play is not None:
             self._play.cancel()
 
+    def _no_longer_held(self, why: str) -> None:
+        """Take word that nobody would end the link any more if this process hung: then nothing is put out."""
+        self._lost = f"{why}; without a guard nothing more is put out"
+        if self._guard is not None:
+            self._guard.give_up(self._lost)
+        else:
+            self._in_trouble(self._lost)
+
+    def _say_that_it_was_lost(self, outcome: Outcome) -> None:
+        """A run whose guard failed says nothing about the device, and says so, whatever ended it first."""
+        outcome.verdict = Verdict.INVALID
+        if not any(self._lost in difference.text for difference in outcome.differences):
+            at_ns = round(outcome.duration_s * 1e9)
+            outcome.differences.append(Difference("refused", None, at_ns, f"stopped: {self._lost}"))
+
     def _link_ended(self, client: BleakClient) -> None:
         if self._guard is not None:
             self._guard.link_ended(client)
         self._player.link_ended(client)
 
-    async def _end(self, client: BleakClient) -> None:
+    async def _end(self, client: BleakClient, link_guard: LinkGuard) -> None:
         from bleak.exc import BleakError  # noqa: PLC0415
 
         try:
             if self._guard is not None:
                 await self._guard.close()
         finally:
-            with contextlib.suppress(BleakError, OSError, EOFError):
-                if client.is_connected:
-                    await client.disconnect()
+            try:
+                with contextlib.suppress(BleakError, OSError, EOFError):
+                    if client.is_connected:
+                        async with asyncio.timeout(HANG_UP_LIMIT_S):
+                            await client.disconnect()
+            finally:
+                # Last of all: a link that could not be ended here is the guard's to end.
+                await link_guard.release(down=not client.is_connected)
 
     # ---- judging ----------------------------------------------------------------------------------------------------
 

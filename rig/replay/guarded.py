@@ -40,6 +40,7 @@ from protocols.model import (
     TotalStop,
 )
 from protocols.registry import ProtocolEntry
+from rig.guards import StopWrite
 
 HANDSHAKE_LIMIT_S = 10.0
 """From the first operation of the protocol's handshake to its word that the output is known to be off."""
@@ -182,6 +183,14 @@ class Guard:
         """True once the link has ended, or before there was one."""
         return self._ended or self._client is None or not self._client.is_connected
 
+    @property
+    def stop_writes(self) -> tuple[StopWrite, ...]:
+        """The writes that end all output, for a guard outside this process; known once :meth:`open` has returned."""
+        return tuple(
+            StopWrite(self._characteristics[write.characteristic], write.data, write.with_response)
+            for write in self._protocol.stop_writes
+        )
+
     def said_before(self, there: BleakGATTCharacteristic) -> bytes | None:
         """What the device pushed there last before the recording listened; None: nothing yet."""
         return self._said.get(there.handle)
@@ -219,6 +228,11 @@ class Guard:
         self._tell(self._protocol.link_lost, self._now())
         self._void_asked("the link has ended")
         self._news.set()
+
+    def give_up(self, why: str) -> None:
+        """Stop the device and end the replay, for a reason that lies outside this link."""
+        self._fail_handshake(why)
+        self._trouble(why)
 
     async def close(self) -> None:
         """Stop everything, wait for the acknowledgement, end the link. Never raises for the radio; may be called again.

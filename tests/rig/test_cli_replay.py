@@ -499,12 +499,17 @@ def test_real_hardware_plays_one_recording(talk: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transport", "part"),
-    [("bogus:1", "unknown transport scheme"), ("tcp-client:127.0.0.1:1", "Connect call failed")],
+    ("transport", "code", "part"),
+    [
+        ("bogus:1", 2, "--transport: there is no kind of transport 'bogus'"),
+        ("usb", 2, "'usb' is not whole; write usb:0"),
+        ("tcp-client:127.0.0.1:1", 5, "nobody listens at 127.0.0.1:1; `rig doctor --transport tcp-client:127.0.0.1:1`"),
+    ],
+    ids=["no such transport", "half a name", "nobody there"],
 )
-def test_a_controller_that_is_not_there_is_one_line(talk: Path, transport: str, part: str) -> None:
+def test_a_controller_that_is_not_there_is_one_line(talk: Path, transport: str, code: int, part: str) -> None:
     done = rig("replay", talk, "--as", "peripheral", "--transport", transport)
-    one_line(done, 1, transport, part, "check the transport's name")
+    one_line(done, code, transport.partition(":")[0], part)
 
 
 # --- transcripts ------------------------------------------------------------------------------------------------------
