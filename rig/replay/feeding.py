@@ -156,6 +156,8 @@ class DecoderRun:
         self._pending: list[_Pending] = []
         self._under_way: dict[int, Operation] = {}
         self._subscribed: set[str] = set()
+        self._keeps_alive: Write | None = None  # the keep-alive that the machine asked for last
+        self._overtaken: Write | None = None  # the same, once a stop may have overtaken it on its way to the radio
         self._asked_at: dict[Command, int] = {}
         self._line_of: dict[int, EventLine] = {}
         self._choose(registry or Registry.default())
@@ -303,6 +305,8 @@ class DecoderRun:
         if exchange.does == "subscribe" and exchange.to is not None:
             self._subscribed.add(_characteristic(exchange.to))
         operation = self._asked_for(exchange)
+        if operation is None and keeps_alive and self._was_overtaken(exchange):
+            return
         if operation is None and keeps_alive:
             operation = self._command(line, exchange, index, at_ns, KeepAlive())
         elif operation is None and writes:
@@ -365,6 +369,27 @@ class DecoderRun:
         if self.entry is None or exchange.to is None:
             return False
         return self.entry.recorded.is_keep_alive(_characteristic(exchange.to), exchange.value or b"")
+
+    def _was_overtaken(self, exchange: Exchange) -> bool:
+        """Whether it is the keep-alive that a stop, which waits for nothing, has overtaken: one, until the answer.
+
+        The machine has given it up by then, and its answer, too, is nothing to it. Another than the machine's own is
+        not taken for it.
+        """
+        overtaken, stopping = self._overtaken, self._machine is not None and self._machine.output_possible
+        if overtaken is None or not stopping or not _is_the_same(overtaken, exchange):
+            return False
+        self._overtaken = None
+        return True
+
+    def _note_keep_alives(self, operations: Iterable[Operation]) -> None:
+        for operation in operations:
+            if not isinstance(operation, Write) or self.entry is None:
+                continue
+            if operation.urgent and self._keeps_alive is not None:
+                self._overtaken, self._keeps_alive = self._keeps_alive, None
+            elif self.entry.recorded.is_keep_alive(operation.characteristic, operation.data):
+                self._keeps_alive, self._overtaken = operation, None
 
     def _command(
         self, line: EventLine, exchange: Exchange, index: int, at_ns: int, command: Command
@@ -452,6 +477,7 @@ class DecoderRun:
 
     def _react(self, reaction: Reaction, at_ns: int, line: EventLine | None) -> None:
         if reaction.operations:
+            self._note_keep_alives(reaction.operations)
             self._pending.extend(_Pending(at_ns, operation, line) for operation in reaction.operations)
         if reaction.events:
             if line is None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from protocols.omp_codec import Opcode, Request, Result
+from protocols.omp_codec import Opcode, Request, Response, Result, State
 from rig.replay.decoder import replay_as_decoder
 from rig.replay.exchanges import Transcript
 from rig.replay.outcome import Outcome, Verdict
-from tests.rig.replay.omp_talk import CONTROL, KEEP_ALIVE, STOP, Talk
+from tests.rig.replay.omp_talk import CONTROL, KEEP_ALIVE, STOP, Talk, start, target
 
 
 def texts(outcome: Outcome) -> list[str]:
@@ -43,6 +43,56 @@ def test_keep_alives_may_be_late_by_a_little_each_time(late_s: float) -> None:
 @pytest.mark.parametrize("since_s", [0.0, 0.1, 0.499, 0.5, 0.52, 0.7])
 def test_a_stop_may_come_at_any_time_and_when_a_keep_alive_is_due(since_s: float) -> None:
     assert decoded(held(2.0).waits(since_s).stopped().waits(5.0).hung_up()) == []
+
+
+def overtaken(keep_alive: bytes = KEEP_ALIVE, *, times: int = 1, result: Result = Result.SUCCESS) -> Talk:
+    """A stop, and behind it on the air keep-alives that were on their way before it; then the answers."""
+    talk = held(2.0).waits(0.49).said("app", "write", CONTROL, STOP, answered=True)
+    for _ in range(times):
+        talk.at_s += 0.01
+        talk.said("app", "write", CONTROL, keep_alive, answered=True)
+    talk.said("device", "indication", CONTROL, Response(Opcode.STOP, Result.SUCCESS).encode())
+    talk.tells(State.READY, 20, session=1)
+    for _ in range(times):
+        talk.said("device", "indication", CONTROL, Response(Opcode.KEEP_ALIVE, result).encode())
+    return talk.waits(1.0)
+
+
+@pytest.mark.parametrize("result", [Result.SUCCESS, Result.WRONG_STATE], ids=lambda result: result.name.lower())
+def test_a_keep_alive_that_a_stop_has_overtaken_is_no_difference(result: Result) -> None:
+    assert decoded(overtaken(result=result).hung_up()) == []
+
+
+def test_each_stop_may_overtake_a_keep_alive() -> None:
+    talk = (
+        overtaken()
+        .ask(target(20))
+        .ask(start())
+        .tells(State.RUNNING, 20, session=2)
+        .ask(KEEP_ALIVE)
+        .holds(1.0)
+        .waits(0.49)
+    )
+    talk.said("app", "write", CONTROL, STOP, answered=True).said("app", "write", CONTROL, KEEP_ALIVE, answered=True)
+    talk.said("device", "indication", CONTROL, Response(Opcode.STOP, Result.SUCCESS).encode())
+    assert decoded(talk.tells(State.READY, 20, session=2).waits(1.0).hung_up()) == []
+
+
+@pytest.mark.parametrize(
+    ("talk", "behind"),
+    [
+        (overtaken(Request(Opcode.KEEP_ALIVE, (5000,)).encode()), "08 88 13"),
+        (overtaken(times=2), "08 dc 05"),
+        (overtaken().ask(KEEP_ALIVE), "08 dc 05"),
+        (held(2.0).stopped().ask(KEEP_ALIVE), "08 dc 05"),
+        (held(2.0).said("app", "write", CONTROL, STOP, answered=True).ask(target(20)), "02 14 00"),
+    ],
+    ids=["other bytes", "a second one", "one more after the answer", "after the answer", "another request"],
+)
+def test_nothing_else_may_come_behind_a_stop(talk: Talk, behind: str) -> None:
+    [text] = decoded(talk.waits(1.0).hung_up())
+    assert text.startswith("refused: exchange")
+    assert f": {behind}: the protocol forbids" in text
 
 
 def test_keep_alives_may_come_early_and_more_often() -> None:

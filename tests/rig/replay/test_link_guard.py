@@ -293,6 +293,43 @@ def test_h4_a_link_that_cannot_be_ended_here_is_the_guards_to_end() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("script", "verdict", "ends"),
+    [
+        (Talk(), Verdict.PASSED, []),
+        (
+            Talk().write(MAKERS_TOTAL_STOP),
+            Verdict.INVALID,
+            ["refused: checksum byte order", f"stopped: {LOST}; without a guard nothing more is put out"],
+        ),
+    ],
+    ids=["all was played", "something was refused"],
+)
+def test_h4_a_guard_that_fails_while_the_link_is_ended_is_told_of_unless_all_was_played(
+    script: Talk, verdict: Verdict, ends: list[str]
+) -> None:
+    async def main() -> None:
+        made: list[FakeGuard] = []
+        disconnects = BleakClient.disconnect
+
+        def make(lost: Lost) -> FakeGuard:
+            made.append(FakeGuard([], lost))
+            return made[0]
+
+        async def disconnect(client: BleakClient) -> None:
+            made[0]._fail()
+            await disconnects(client)
+
+        async with on_air(SimulatedDr05()) as radio:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(BleakClient, "disconnect", disconnect)
+                outcome = await play(radio, script.transcript(), make)
+        assert outcome.verdict is verdict
+        assert [text[: len(end)] for text, end in zip(texts(outcome), ends, strict=True)] == ends
+
+    asyncio.run(main())
+
+
 def test_h4_whoever_interrupts_has_the_guard_to_the_end_of_the_link() -> None:
     async def main() -> None:
         device = SimulatedDr05()
