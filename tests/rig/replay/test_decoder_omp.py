@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from protocols.model import Acknowledged, KeepAlive
 from protocols.omp_codec import Opcode, Request, Response, Result, State
+from rig.replay import feeding
 from rig.replay.decoder import replay_as_decoder
 from rig.replay.exchanges import Transcript
 from rig.replay.outcome import Outcome, Verdict
@@ -76,6 +78,15 @@ def test_each_stop_may_overtake_a_keep_alive() -> None:
     talk.said("app", "write", CONTROL, STOP, answered=True).said("app", "write", CONTROL, KEEP_ALIVE, answered=True)
     talk.said("device", "indication", CONTROL, Response(Opcode.STOP, Result.SUCCESS).encode())
     assert decoded(talk.tells(State.READY, 20, session=2).waits(1.0).hung_up()) == []
+
+
+def test_a_stop_that_overtook_nothing_takes_no_keep_alive_from_the_next_run() -> None:
+    talk = held(1.0).stopped().waits(0.2).ask(target(20)).ask(start()).tells(State.RUNNING, 20, session=2)
+    talk.ask(KEEP_ALIVE).waits(0.2).ask(KEEP_ALIVE)
+    run = feeding.decoded(talk.waits(0.1).transcript())
+    assert run.differences == []
+    assert isinstance(run.lines[-2].told[0], Acknowledged)
+    assert run.lines[-2].told[0].command == KeepAlive()
 
 
 @pytest.mark.parametrize(
