@@ -24,6 +24,8 @@ from rig.radio.pairing import Ability, Pairing
 from tests.rig.rig_process import interrupt, rig, running
 from tests.rig.test_hci_transport import bumbles, dongles, free_port, ours
 
+pytestmark = pytest.mark.usefixtures("interrupts")
+
 ADDRESS = "C0:FF:EE:00:00:01"
 SAID = re.compile(r" *(?P<time>[\d.]+) s  output +(?P<percent>[\d.]+) %  (?P<cause>.+)")
 
